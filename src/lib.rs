@@ -1,0 +1,1 @@
+//! idx2gcs loads packed image data sets into Google Cloud Storage.

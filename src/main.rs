@@ -1,0 +1,2 @@
+//! The `idx2gcs` program.
+fn main() {}
