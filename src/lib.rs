@@ -1,1 +1,35 @@
 //! idx2gcs loads packed image data sets into Google Cloud Storage.
+//!
+//! ```text
+//!  source ──► producer ══ bounded channel ══► uploaders ──► sink ──► manifests
+//!  gunzip     one thread    `queue` records     `concurrency`   GCS or    published last,
+//!  IDX                                          tasks: split,   a folder  complete or absent
+//!                                               name, encode,
+//!                                               store, retry
+//! ```
+//!
+//! The modules are in the order in which data flows: [`config`] says what to do, [`source`] decodes,
+//! [`split`] and [`naming`] say what an image is for and is called, [`encode`] makes JPEG bytes,
+//! [`pipeline`] moves records through, with [`pace`] and [`retry`] between it and the [`sink`];
+//! [`manifest`] lists what is stored and [`report`] tells how it went. [`load`] is the whole job,
+//! [`emulator`] a Google Cloud Storage on loopback, and [`cli`] the program around it.
+//!
+//! Nothing but [`cli`] knows a terminal, a signal or an environment variable.
+
+pub mod cli;
+pub mod config;
+pub mod emulator;
+pub mod encode;
+mod error;
+pub mod load;
+pub mod manifest;
+pub mod naming;
+pub mod pace;
+pub mod pipeline;
+pub mod report;
+pub mod retry;
+pub mod sink;
+pub mod source;
+pub mod split;
+
+pub use error::{Error, Exit};

@@ -1,2 +1,5 @@
-//! The `idx2gcs` program.
-fn main() {}
+//! The `idx2gcs` program; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    idx2gcs::cli::main(std::env::args_os())
+}

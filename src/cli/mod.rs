@@ -1,0 +1,119 @@
+//! The program: arguments, one file a subcommand, and the exit code.
+
+mod config;
+mod emulate;
+mod fetch;
+mod generate;
+mod inspect;
+mod load;
+mod settings;
+mod signals;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{ArgAction, ArgMatches, Command};
+
+use crate::error::Error;
+
+/// Prints to stdout; a pipe that was closed is nobody to tell.
+fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// Prints `error: …` and the causes below it to stderr.
+fn complain(error: &dyn std::error::Error) {
+    let mut err = io::stderr().lock();
+    let red = colour_on_stderr();
+    let word = if red { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
+    let _ = writeln!(err, "{word} {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = writeln!(err, "  caused by: {error}");
+        cause = error.source();
+    }
+}
+
+/// Colour where a person looks and has not asked for none (<https://no-color.org>).
+fn colour_on_stderr() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// The whole command line.
+fn command() -> Command {
+    Command::new("idx2gcs")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Loads packed image data sets (IDX, the MNIST family) into Google Cloud Storage")
+        .after_help(
+            "Exit codes: 0 all stored and the manifests published, 1 some images failed (a rerun \
+             finishes the rest), 2 usage or configuration, 3 the source is bad, 4 the destination \
+             refused, 130 interrupted, 143 terminated",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(load::command())
+        .subcommand(inspect::command())
+        .subcommand(fetch::command())
+        .subcommand(emulate::command())
+        .subcommand(config::command())
+        .subcommands(generate::commands())
+}
+
+/// `-v` and `-q`, which every long-running command has.
+fn verbosity(command: Command) -> Command {
+    command
+        .arg(
+            clap::Arg::new("verbose")
+                .short('v')
+                .long("verbose")
+                .action(ArgAction::Count)
+                .help("Say more: -v information, -vv details, -vvv everything"),
+        )
+        .arg(
+            clap::Arg::new("quiet")
+                .short('q')
+                .long("quiet")
+                .action(ArgAction::SetTrue)
+                .help("Say nothing but errors"),
+        )
+}
+
+/// Runs the program on its arguments (the program's name first) and returns how it ends.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(e) => {
+            // Help and version are no errors, and go to stdout; clap knows.
+            let _ = e.print();
+            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(&matches) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            error.exit().into()
+        }
+    }
+}
+
+fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
+    match matches.subcommand() {
+        Some(("load", args)) => load::run(args),
+        Some(("inspect", args)) => inspect::run(args),
+        Some(("fetch", args)) => fetch::run(args),
+        Some(("emulate", args)) => emulate::run(args),
+        Some(("config", args)) => config::run(args),
+        Some((name, args)) => Ok(generate::run(name, args, command())),
+        None => Ok(ExitCode::from(2)),
+    }
+}
+
+/// A runtime for a command that talks over the network.
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::Incomplete(format!("the runtime cannot start: {e}")))
+}

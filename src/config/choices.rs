@@ -1,0 +1,105 @@
+//! Settings that are one of a few words.
+
+/// Defines an enum, the list of its words, and the way from a word to a value.
+macro_rules! choice {
+    ($(#[$meta:meta])* $name:ident, $words:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$doc])* $variant),+ }
+
+        /// The words for it.
+        pub(super) const $words: &[&str] = &[$($word),+];
+
+        impl $name {
+            /// The value of a word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+choice! {
+    /// How images are held out of the training part.
+    SplitMethod, SPLIT_METHODS {
+        /// At random, as scikit-learn's `train_test_split`.
+        Random = "random",
+    }
+}
+
+choice! {
+    /// How images are encoded.
+    ImageFormat, IMAGE_FORMATS {
+        /// Baseline JPEG.
+        Jpeg = "jpeg",
+    }
+}
+
+choice! {
+    /// Whether an image's contrast is changed before it is encoded.
+    Scale, SCALES {
+        /// The pixels as they are.
+        None = "none",
+        /// Each image stretched to the full range, `floor((v - min) × 255 / (max - min))`, as
+        /// Keras' `array_to_img` does. An image of one value becomes black, as it does there.
+        Keras = "keras",
+    }
+}
+
+choice! {
+    /// What to do with an object that is there before it is written.
+    IfExists, IF_EXISTS {
+        /// The same content counts as stored; another is a conflict.
+        Skip = "skip",
+        /// Another content is replaced, but only the generation that was seen.
+        Overwrite = "overwrite",
+        /// Nothing is written if any of the objects is there.
+        Fail = "fail",
+    }
+}
+
+choice! {
+    /// What follows an image whose attempts are used up.
+    OnError, ON_ERROR {
+        /// The other images.
+        Continue = "continue",
+        /// The end of the run.
+        Abort = "abort",
+    }
+}
+
+choice! {
+    /// How progress is shown.
+    Progress, PROGRESS {
+        /// A bar on a terminal, lines elsewhere.
+        Auto = "auto",
+        /// A bar.
+        Bar = "bar",
+        /// A line every few seconds.
+        Plain = "plain",
+        /// A JSON object a line, every second.
+        Json = "json",
+        /// Not at all.
+        None = "none",
+    }
+}
+
+choice! {
+    /// How log lines are written.
+    LogFormat, LOG_FORMATS {
+        /// For people.
+        Text = "text",
+        /// A JSON object a line.
+        Json = "json",
+    }
+}
+
+choice! {
+    /// An import file.
+    ManifestFormat, MANIFEST_FORMATS {
+        /// `automl.csv`: `TRAIN,gs://…,9`.
+        Automl = "automl",
+        /// `vertex.csv`: `training,gs://…,Ankle_boot`.
+        Vertex = "vertex",
+    }
+}

@@ -1,0 +1,265 @@
+//! Every setting there is: one table from which flags, environment variables, the config file's
+//! keys, their defaults and their documentation are made.
+
+use super::choices;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Key {
+    /// `section.name` as in the config file.
+    pub path: &'static str,
+    /// The flag, without dashes, where there is one.
+    pub flag: Option<&'static str>,
+    /// What stands for the value in help texts.
+    pub value: &'static str,
+    /// The default as TOML writes it; `None` where there is none.
+    pub default: Option<&'static str>,
+    /// The values there are, where they can be listed.
+    pub choices: &'static [&'static str],
+    /// What it means, in a sentence.
+    pub help: &'static str,
+}
+
+impl Key {
+    /// The section of the config file.
+    pub fn section(&self) -> &'static str {
+        self.path.split_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// The name within its section.
+    pub fn name(&self) -> &'static str {
+        self.path.split_once('.').map_or(self.path, |(_, name)| name)
+    }
+
+    /// `IDX2GCS_<SECTION>_<KEY>`.
+    pub fn variable(&self) -> String {
+        format!("IDX2GCS_{}_{}", self.section(), self.name()).to_uppercase()
+    }
+}
+
+const fn key(
+    path: &'static str,
+    flag: Option<&'static str>,
+    value: &'static str,
+    default: Option<&'static str>,
+    help: &'static str,
+) -> Key {
+    Key { path, flag, value, default, choices: &[], help }
+}
+
+const fn one_of(
+    path: &'static str,
+    flag: Option<&'static str>,
+    default: &'static str,
+    choices: &'static [&'static str],
+    help: &'static str,
+) -> Key {
+    Key { path, flag, value: "WHICH", default: Some(default), choices, help }
+}
+
+/// All settings, in the order of the config file.
+pub const KEYS: &[Key] = &[
+    key(
+        "source.dataset",
+        None,
+        "NAME",
+        None,
+        "A named data set, looked for in /usr/share/datasets, then in the user's cache, then downloaded",
+    ),
+    key(
+        "source.path",
+        None,
+        "DIR",
+        None,
+        "A folder with the four usual files; with `dataset`, where that data set's files lie",
+    ),
+    key(
+        "source.limit",
+        Some("limit"),
+        "N",
+        None,
+        "Only the first N images; the partition of each stays what it is without a limit",
+    ),
+    one_of(
+        "split.method",
+        None,
+        "\"random\"",
+        choices::SPLIT_METHODS,
+        "How images are held out of the training part",
+    ),
+    key(
+        "split.validation",
+        Some("validation"),
+        "N",
+        Some("10000"),
+        "Images held out of the training part for validation",
+    ),
+    key(
+        "split.seed",
+        Some("seed"),
+        "S",
+        Some("42"),
+        "Seed of the split, as scikit-learn's random_state",
+    ),
+    one_of("image.format", None, "\"jpeg\"", choices::IMAGE_FORMATS, "How images are encoded"),
+    key("image.quality", Some("quality"), "Q", Some("75"), "JPEG quality, 1 to 100"),
+    one_of(
+        "image.scale",
+        None,
+        "\"none\"",
+        choices::SCALES,
+        "Stretch each image's contrast as Keras' array_to_img does, or leave it",
+    ),
+    key(
+        "destination.url",
+        Some("to"),
+        "URL",
+        None,
+        "Where the objects go: gs://bucket/prefix, or a folder (a path or file://)",
+    ),
+    key(
+        "destination.endpoint",
+        Some("endpoint"),
+        "URL",
+        None,
+        "Where the GCS API is, over STORAGE_EMULATOR_HOST; `embedded[:DIR]` starts an emulator in the process [default: Google's]",
+    ),
+    key(
+        "destination.name",
+        Some("name"),
+        "TEMPLATE",
+        Some("\"image_{index}.jpg\""),
+        "Object name below the prefix; tokens are {index}, {index:05}, {label}, {partition}",
+    ),
+    one_of(
+        "destination.if_exists",
+        Some("if-exists"),
+        "\"skip\"",
+        choices::IF_EXISTS,
+        "What to do with an object that is there: skip it if it has the same content (else it is a conflict), overwrite it, or fail before the first write",
+    ),
+    key(
+        "upload.concurrency",
+        Some("concurrency"),
+        "auto|N",
+        Some("\"auto\""),
+        "Requests in flight; auto is 64, within max_concurrency",
+    ),
+    key("upload.max_concurrency", Some("max-concurrency"), "N", Some("1024"), "Bound of auto"),
+    key(
+        "upload.max_rate",
+        Some("max-rate"),
+        "N",
+        Some("0"),
+        "Object writes a second at the most; 0 is no bound",
+    ),
+    key(
+        "upload.queue",
+        None,
+        "N",
+        Some("256"),
+        "Decoded images that may wait between the decoder and the uploaders",
+    ),
+    one_of(
+        "upload.on_error",
+        Some("on-error"),
+        "\"continue\"",
+        choices::ON_ERROR,
+        "After an image's attempts are used up: go on with the others, or stop the run",
+    ),
+    key("retry.max_attempts", None, "N", Some("10"), "Attempts for one image, the first included"),
+    key("retry.max_elapsed", None, "TIME", Some("\"5m\""), "Time for all attempts of one image"),
+    key(
+        "retry.initial_backoff",
+        None,
+        "TIME",
+        Some("\"1s\""),
+        "Upper bound of the first wait; it doubles",
+    ),
+    key("retry.max_backoff", None, "TIME", Some("\"32s\""), "Upper bound of any wait"),
+    key("retry.attempt_timeout", None, "TIME", Some("\"30s\""), "Time for one attempt"),
+    key(
+        "manifest.formats",
+        None,
+        "LIST",
+        Some("[\"automl\", \"vertex\"]"),
+        "Import files to publish once every image is stored: automl, vertex",
+    ),
+    key(
+        "output.dir",
+        Some("out"),
+        "DIR",
+        Some("\"out\""),
+        "Where manifests, summary and failures are written locally",
+    ),
+    one_of(
+        "output.progress",
+        Some("progress"),
+        "\"auto\"",
+        choices::PROGRESS,
+        "How progress is shown on stderr; auto is a bar on a terminal, else a line every few seconds",
+    ),
+    one_of(
+        "output.log_format",
+        Some("log-format"),
+        "\"text\"",
+        choices::LOG_FORMATS,
+        "How log lines on stderr are written",
+    ),
+];
+
+/// The text of `config/default.toml`.
+pub(super) fn default_file() -> String {
+    let mut text = String::from(
+        "# Every setting with its default. Flags stand over environment variables\n\
+         # (IDX2GCS_<SECTION>_<KEY>), those over the file given with --config, that over these\n\
+         # defaults. Keys without a default are commented out.\n",
+    );
+    let mut section = "";
+    for key in KEYS {
+        if key.section() != section {
+            section = key.section();
+            text.push_str(&format!("\n[{section}]\n"));
+        }
+        text.push_str(&format!("# {}.", key.help));
+        if !key.choices.is_empty() {
+            text.push_str(&format!(" One of: {}.", key.choices.join(", ")));
+        }
+        if let Some(flag) = key.flag {
+            text.push_str(&format!(" Flag: --{flag}."));
+        }
+        match key.default {
+            Some(default) => text.push_str(&format!("\n{} = {default}\n", key.name())),
+            None => text.push_str(&format!("\n# {} = {}\n", key.name(), key.value)),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// To write the file anew: `IDX2GCS_BLESS=1 cargo test default_file`.
+    #[test]
+    fn the_default_file_says_what_the_code_does() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/default.toml");
+        if std::env::var_os("IDX2GCS_BLESS").is_some() {
+            std::fs::write(path, default_file()).unwrap();
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        assert_eq!(text, default_file(), "config/default.toml differs from the table of keys");
+    }
+
+    #[test]
+    fn keys_are_named_once() {
+        let mut paths: Vec<_> = KEYS.iter().map(|key| key.path).collect();
+        let mut flags: Vec<_> = KEYS.iter().filter_map(|key| key.flag).collect();
+        let (n, m) = (paths.len(), flags.len());
+        paths.sort_unstable();
+        paths.dedup();
+        flags.sort_unstable();
+        flags.dedup();
+        assert_eq!((paths.len(), flags.len()), (n, m));
+    }
+}

@@ -1,0 +1,103 @@
+//! Everything that can end a run early, and how the process leaves then.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::ConfigError;
+use crate::emulator::EmulatorError;
+use crate::manifest::LabelClash;
+use crate::sink::Fault;
+use crate::source::SourceError;
+use crate::split::TooFew;
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All images stored and the manifests published.
+    Complete = 0,
+    /// Some images failed; a rerun finishes the rest.
+    Incomplete = 1,
+    /// Usage or configuration.
+    Usage = 2,
+    /// The source is bad.
+    Source = 3,
+    /// The destination refused: credentials, permission, no such bucket, conflict.
+    Destination = 4,
+    /// Interrupted by SIGINT, after draining.
+    Interrupted = 130,
+    /// Terminated by SIGTERM, after draining.
+    Terminated = 143,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error for the person at the terminal: one line, causes below it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Settings that cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A split that cannot be drawn.
+    #[error("--validation: {0}")]
+    Split(#[from] TooFew),
+    /// Class names that cannot be told apart.
+    #[error(transparent)]
+    Labels(#[from] LabelClash),
+    /// A local file or folder that cannot be written.
+    #[error("{}: cannot be written: {error}", path.display())]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A bad source.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A destination that refuses.
+    #[error("{url}: {fault}")]
+    Destination {
+        /// The destination.
+        url: String,
+        /// What it said.
+        fault: Fault,
+    },
+    /// Objects that are there with other content.
+    #[error("{url}: {message}")]
+    Conflict {
+        /// The destination.
+        url: String,
+        /// How many, and what to do.
+        message: String,
+    },
+    /// Images or manifests that could not be stored.
+    #[error("{0}")]
+    Incomplete(String),
+    /// An emulator that cannot start.
+    #[error(transparent)]
+    Emulator(#[from] EmulatorError),
+}
+
+impl Error {
+    pub(crate) fn output(path: &Path, error: std::io::Error) -> Self {
+        Self::Output { path: path.to_owned(), error }
+    }
+
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_)
+            | Self::Split(_)
+            | Self::Labels(_)
+            | Self::Output { .. }
+            | Self::Emulator(_) => Exit::Usage,
+            Self::Source(_) => Exit::Source,
+            Self::Destination { .. } | Self::Conflict { .. } => Exit::Destination,
+            Self::Incomplete(_) => Exit::Incomplete,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Import files: one row an image, in index order, no header, LF, UTF-8.
+
+mod label;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+pub use label::{LabelClash, Labels};
+use sha2::{Digest, Sha256};
+
+use crate::config::ManifestFormat;
+use crate::split::Partition;
+
+/// One row before it takes a format.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The object's full address.
+    pub url: String,
+    /// The image's partition.
+    pub partition: Partition,
+    /// The image's label.
+    pub label: u8,
+}
+
+impl ManifestFormat {
+    /// The name as settings and the summary have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Automl => "automl",
+            Self::Vertex => "vertex",
+        }
+    }
+
+    /// The name of the file, locally and below the prefix.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Automl => "automl.csv",
+            Self::Vertex => "vertex.csv",
+        }
+    }
+
+    /// The fields of a row: `TRAIN,gs://…,9` for AutoML Vision, `training,gs://…,Ankle_boot` for
+    /// Vertex AI
+    /// (<https://cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data>).
+    pub fn fields(self, row: Row, labels: &Labels) -> [String; 3] {
+        let (part, label) = match (self, row.partition) {
+            (Self::Automl, Partition::Train) => ("TRAIN", row.label.to_string()),
+            (Self::Automl, Partition::Validation) => ("VALIDATION", row.label.to_string()),
+            (Self::Automl, Partition::Test) => ("TEST", row.label.to_string()),
+            (Self::Vertex, Partition::Train) => ("training", labels.get(row.label)),
+            (Self::Vertex, Partition::Validation) => ("validation", labels.get(row.label)),
+            (Self::Vertex, Partition::Test) => ("test", labels.get(row.label)),
+        };
+        [part.to_owned(), row.url, label]
+    }
+}
+
+/// A manifest that lies whole on disk.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Where.
+    pub path: PathBuf,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes.
+    pub size: u64,
+    /// CRC32C of the file.
+    pub crc32c: u32,
+    /// SHA-256 of the file, in lower-case hex.
+    pub sha256: String,
+}
+
+/// Writes rows as CSV, quoting where RFC 4180 asks for it.
+pub struct CsvWriter<W: Write> {
+    csv: csv::Writer<W>,
+    format: ManifestFormat,
+    labels: Labels,
+    rows: u64,
+}
+
+impl<W: Write> CsvWriter<W> {
+    /// Begins a manifest.
+    pub fn new(out: W, format: ManifestFormat, labels: Labels) -> Self {
+        let csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+        Self { csv, format, labels, rows: 0 }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// When the writer below fails.
+    pub fn write(&mut self, row: Row) -> io::Result<()> {
+        self.rows += 1;
+        Ok(self.csv.write_record(self.format.fields(row, &self.labels))?)
+    }
+
+    /// Ends the manifest: the writer below, and the number of rows.
+    ///
+    /// # Errors
+    /// When the writer below fails.
+    pub fn finish(self) -> io::Result<(W, u64)> {
+        let out = self.csv.into_inner().map_err(csv::IntoInnerError::into_error)?;
+        Ok((out, self.rows))
+    }
+}
+
+/// A manifest being written beside its final place, which it takes only when it is whole.
+pub struct Draft {
+    writer: CsvWriter<Digesting<BufWriter<File>>>,
+    partial: PathBuf,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Begins a manifest in `folder`.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn create(folder: &Path, format: ManifestFormat, labels: Labels) -> io::Result<Self> {
+        let path = folder.join(format.file_name());
+        let partial = folder.join(format!("{}.partial", format.file_name()));
+        let out = Digesting {
+            out: BufWriter::new(File::create(&partial)?),
+            size: 0,
+            crc32c: 0,
+            sha256: Sha256::new(),
+        };
+        Ok(Self { writer: CsvWriter::new(out, format, labels), partial, path })
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&mut self, row: Row) -> io::Result<()> {
+        self.writer.write(row)
+    }
+
+    /// Gives the whole file its name.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn finish(self) -> io::Result<Written> {
+        let (mut out, rows) = self.writer.finish()?;
+        out.flush()?;
+        fs::rename(&self.partial, &self.path)?;
+        Ok(Written {
+            path: self.path,
+            rows,
+            size: out.size,
+            crc32c: out.crc32c,
+            sha256: data_encoding::HEXLOWER.encode(&out.sha256.finalize()),
+        })
+    }
+}
+
+/// Passes bytes on and keeps their checksums.
+struct Digesting<W> {
+    out: W,
+    size: u64,
+    crc32c: u32,
+    sha256: Sha256,
+}
+
+impl<W: Write> Write for Digesting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.out.write(bytes)?;
+        let written = bytes.get(..n).unwrap_or_default();
+        self.size += n as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, written);
+        self.sha256.update(written);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels() -> Labels {
+        Labels::new(&["T-shirt/top".to_owned(), "Trouser".to_owned()]).unwrap()
+    }
+
+    fn row(url: &str, partition: Partition, label: u8) -> Row {
+        Row { url: url.to_owned(), partition, label }
+    }
+
+    #[test]
+    fn rows_are_as_each_importer_reads_them() {
+        for (format, text) in [
+            (
+                ManifestFormat::Automl,
+                "TRAIN,gs://b/0.jpg,0\nVALIDATION,\"gs://b/a,b.jpg\",1\nTEST,gs://b/2.jpg,7\n",
+            ),
+            (
+                ManifestFormat::Vertex,
+                "training,gs://b/0.jpg,T_shirt_top\nvalidation,\"gs://b/a,b.jpg\",Trouser\n\
+                 test,gs://b/2.jpg,class_7\n",
+            ),
+        ] {
+            let mut writer = CsvWriter::new(Vec::new(), format, labels());
+            writer.write(row("gs://b/0.jpg", Partition::Train, 0)).unwrap();
+            writer.write(row("gs://b/a,b.jpg", Partition::Validation, 1)).unwrap();
+            writer.write(row("gs://b/2.jpg", Partition::Test, 7)).unwrap();
+            let (bytes, rows) = writer.finish().unwrap();
+            assert_eq!((String::from_utf8(bytes).unwrap().as_str(), rows), (text, 3));
+        }
+    }
+
+    #[test]
+    fn a_draft_takes_its_place_when_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("automl.csv");
+        fs::write(&path, "of an earlier run").unwrap();
+        let mut draft = Draft::create(dir.path(), ManifestFormat::Automl, labels()).unwrap();
+        for i in 0..1000 {
+            draft.write(row(&format!("gs://b/{i}"), Partition::Test, 1)).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "of an earlier run");
+        let written = draft.finish().unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!((written.rows, written.size), (1000, bytes.len() as u64));
+        assert_eq!(written.crc32c, crc32c::crc32c(&bytes));
+        assert_eq!(written.sha256, data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

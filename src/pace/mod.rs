@@ -1,0 +1,5 @@
+//! How fast objects are written.
+
+mod rate;
+
+pub use rate::Rate;

@@ -1,0 +1,65 @@
+//! The progress bar, on stderr. The only place that draws on a terminal while a run goes on.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::summary::{rounded, thousands};
+use super::{Reporter, Snapshot};
+
+/// The bar above, the pace below: fits 80 columns, and grows with the terminal.
+const TEMPLATE: &str =
+    "{percent:>3} % {wide_bar:.cyan/dim} {human_pos}/{human_len}  ETA {eta}\n      {msg}";
+
+/// A bar over the images of a run.
+#[derive(Debug, Clone)]
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar over so many images. Where stderr is no terminal nothing is drawn.
+    pub fn new(images: u32) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(10);
+        let bar = ProgressBar::with_draw_target(Some(images.into()), target);
+        let style = ProgressStyle::with_template(TEMPLATE)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("━╸─");
+        bar.set_style(style);
+        Self(bar)
+    }
+
+    /// The bar itself, for log lines to step around.
+    pub(crate) fn inner(&self) -> ProgressBar {
+        self.0.clone()
+    }
+}
+
+impl Reporter for Bar {
+    fn interval(&self) -> Duration {
+        Duration::from_millis(100)
+    }
+
+    fn progress(&self, now: &Snapshot) {
+        let mut message = format!(
+            "{} images/s · {:.1} MB/s · {} in flight · {} retries",
+            rounded(now.images_per_s),
+            now.bytes as f64 / 1e6 / now.elapsed_s.max(0.001),
+            now.in_flight,
+            thousands(now.retries_total()),
+        );
+        if now.failed > 0 {
+            message.push_str(&format!(" · {} failed", thousands(now.failed.into())));
+        }
+        self.0.set_message(message);
+        self.0.set_position(now.ended().into());
+    }
+
+    fn note(&self, message: &str) {
+        self.0.println(message);
+    }
+
+    fn end(&self, now: &Snapshot) {
+        self.progress(now);
+        // The last picture stays; a run that was cut short keeps its place on it.
+        self.0.abandon();
+    }
+}

@@ -1,0 +1,67 @@
+//! Progress as lines on stderr, for logs and programs.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::summary::{rounded, thousands};
+use super::{Reporter, Snapshot};
+
+/// A line every few seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct PlainLines;
+
+/// A JSON object a line, every second.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonLines;
+
+/// Writes a line to stderr; a closed stderr is nobody to tell.
+fn line(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+impl Reporter for PlainLines {
+    fn interval(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
+    fn progress(&self, now: &Snapshot) {
+        let percent = f64::from(now.ended()) * 100.0 / f64::from(now.images.max(1));
+        line(&format!(
+            "{} of {} images ({percent:.0} %), {} images/s, {} in flight, {} retries, {} failed",
+            thousands(now.ended().into()),
+            thousands(now.images.into()),
+            rounded(now.images_per_s),
+            now.in_flight,
+            thousands(now.retries_total()),
+            thousands(now.failed.into()),
+        ));
+    }
+
+    fn note(&self, message: &str) {
+        line(message);
+    }
+
+    fn end(&self, now: &Snapshot) {
+        self.progress(now);
+    }
+}
+
+impl Reporter for JsonLines {
+    fn interval(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn progress(&self, now: &Snapshot) {
+        if let Ok(text) = serde_json::to_string(now) {
+            line(&text);
+        }
+    }
+
+    fn note(&self, message: &str) {
+        line(&serde_json::json!({ "note": message }).to_string());
+    }
+
+    fn end(&self, now: &Snapshot) {
+        self.progress(now);
+    }
+}

@@ -1,0 +1,216 @@
+//! What a run has done so far, counted without locks where it is hot.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::sink::FaultKind;
+
+/// Counters of one run, shared by its tasks.
+#[derive(Debug)]
+pub struct Stats {
+    images: u32,
+    started: Instant,
+    uploaded: AtomicU32,
+    already_present: AtomicU32,
+    failed: AtomicU32,
+    in_flight: AtomicU32,
+    most_in_flight: AtomicU32,
+    attempts: AtomicU64,
+    bytes: AtomicU64,
+    retries: Mutex<BTreeMap<String, u64>>,
+    latency: Mutex<Histogram<u32>>,
+}
+
+/// How an image ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Written in this run: its bytes.
+    Uploaded(u64),
+    /// It was there, with the same content.
+    AlreadyPresent,
+    /// It could not be stored.
+    Failed,
+}
+
+/// The counters at one moment.
+#[derive(Debug, Clone, Serialize)]
+pub struct Snapshot {
+    /// Images of the run.
+    pub images: u32,
+    /// Written in this run.
+    pub uploaded: u32,
+    /// Found there with the same content.
+    pub already_present: u32,
+    /// Not stored, after all attempts.
+    pub failed: u32,
+    /// Without an end yet.
+    pub not_attempted: u32,
+    /// Requests in flight now.
+    pub in_flight: u32,
+    /// The most there were at one time.
+    pub most_in_flight: u32,
+    /// Upload attempts.
+    pub attempts: u64,
+    /// Retries by cause.
+    pub retries: BTreeMap<String, u64>,
+    /// Bytes of images written.
+    pub bytes: u64,
+    /// Since the run began, in seconds.
+    pub elapsed_s: f64,
+    /// Images with an end, a second, on average.
+    pub images_per_s: f64,
+    /// Time of successful upload attempts.
+    pub latency_ms: Latency,
+}
+
+/// Percentiles in milliseconds; zero where nothing was measured.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Latency {
+    /// Half of the attempts took at most this.
+    pub p50: f64,
+    /// Nine out of ten.
+    pub p90: f64,
+    /// 99 out of 100.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+/// A request in flight until it is dropped.
+pub(crate) struct InFlight<'a>(&'a Stats);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Stats {
+    /// For a run of so many images, beginning now.
+    pub fn new(images: u32) -> Self {
+        // Microseconds up to an hour, two significant digits: 2 % exact, some tens of KiB.
+        let mut latency = Histogram::new_with_bounds(1, 3_600_000_000, 2)
+            .unwrap_or_else(|_| unreachable!("the bounds are constants"));
+        latency.auto(true);
+        Self {
+            images,
+            started: Instant::now(),
+            uploaded: AtomicU32::new(0),
+            already_present: AtomicU32::new(0),
+            failed: AtomicU32::new(0),
+            in_flight: AtomicU32::new(0),
+            most_in_flight: AtomicU32::new(0),
+            attempts: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            retries: Mutex::default(),
+            latency: Mutex::new(latency),
+        }
+    }
+
+    pub(crate) fn begin_attempt(&self) -> InFlight<'_> {
+        self.attempts.fetch_add(1, Relaxed);
+        let now = self.in_flight.fetch_add(1, Relaxed) + 1;
+        self.most_in_flight.fetch_max(now, Relaxed);
+        InFlight(self)
+    }
+
+    pub(crate) fn answered(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.latency.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros);
+    }
+
+    pub(crate) fn retried(&self, cause: FaultKind) {
+        let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+        *retries.entry(cause.to_string()).or_default() += 1;
+    }
+
+    pub(crate) fn ended(&self, state: State) {
+        match state {
+            State::Uploaded(bytes) => {
+                self.bytes.fetch_add(bytes, Relaxed);
+                &self.uploaded
+            }
+            State::AlreadyPresent => &self.already_present,
+            State::Failed => &self.failed,
+        }
+        .fetch_add(1, Relaxed);
+    }
+
+    /// The counters now.
+    pub fn snapshot(&self) -> Snapshot {
+        let (uploaded, already_present, failed) = (
+            self.uploaded.load(Relaxed),
+            self.already_present.load(Relaxed),
+            self.failed.load(Relaxed),
+        );
+        let ended = uploaded + already_present + failed;
+        let elapsed_s = self.started.elapsed().as_secs_f64();
+        Snapshot {
+            images: self.images,
+            uploaded,
+            already_present,
+            failed,
+            not_attempted: self.images.saturating_sub(ended),
+            in_flight: self.in_flight.load(Relaxed),
+            most_in_flight: self.most_in_flight.load(Relaxed),
+            attempts: self.attempts.load(Relaxed),
+            retries: self.retries.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            bytes: self.bytes.load(Relaxed),
+            elapsed_s,
+            images_per_s: if elapsed_s > 0.0 { f64::from(ended) / elapsed_s } else { 0.0 },
+            latency_ms: self.latency(),
+        }
+    }
+
+    fn latency(&self) -> Latency {
+        let histogram = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+        let ms = |micros: u64| Duration::from_micros(micros).as_secs_f64() * 1000.0;
+        let at = |quantile| ms(histogram.value_at_quantile(quantile));
+        Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: ms(histogram.max()) }
+    }
+}
+
+impl Snapshot {
+    /// Images that have ended, well or not.
+    pub fn ended(&self) -> u32 {
+        self.images - self.not_attempted
+    }
+
+    /// All retries, whatever the cause.
+    pub fn retries_total(&self) -> u64 {
+        self.retries.values().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn states_add_up() {
+        let stats = Stats::new(10);
+        stats.ended(State::Uploaded(600));
+        stats.ended(State::Uploaded(5));
+        stats.ended(State::AlreadyPresent);
+        stats.ended(State::Failed);
+        {
+            let _first = stats.begin_attempt();
+            let _second = stats.begin_attempt();
+        }
+        stats.retried(FaultKind::Status(503));
+        stats.answered(Duration::from_millis(50));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let s = stats.snapshot();
+        assert_eq!((s.uploaded, s.already_present, s.failed, s.not_attempted), (2, 1, 1, 6));
+        assert_eq!((s.in_flight, s.most_in_flight, s.attempts, s.bytes), (0, 2, 2, 605));
+        assert_eq!(s.retries.get("http_503"), Some(&1));
+        assert!((s.images_per_s - 2.0).abs() < 0.01);
+        assert!((s.latency_ms.p99 / 50.0 - 1.0).abs() < 0.02);
+    }
+}

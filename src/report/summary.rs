@@ -1,0 +1,186 @@
+//! `summary.json`, and the same for a person.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{Latency, Snapshot};
+
+/// What a run did. The four states add up to `images`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// Images of the run.
+    pub images: u32,
+    /// Written in this run.
+    pub uploaded: u32,
+    /// Found there with the same content.
+    pub already_present: u32,
+    /// Not stored, after all attempts.
+    pub failed: u32,
+    /// Not tried, because the run ended before.
+    pub not_attempted: u32,
+    /// Bytes of images written.
+    pub bytes: u64,
+    /// Seconds from start to end.
+    pub elapsed_s: f64,
+    /// Images with an end, a second.
+    pub images_per_s: f64,
+    /// Upload attempts.
+    pub attempts: u64,
+    /// Retries by cause.
+    pub retries: BTreeMap<String, u64>,
+    /// Time of successful upload attempts, in milliseconds.
+    pub latency_ms: Latency,
+    /// Requests in flight.
+    pub concurrency: ConcurrencyUsed,
+    /// The most memory the process held, in bytes; `null` where the system does not tell.
+    pub peak_rss_bytes: Option<u64>,
+    /// The import files published.
+    pub manifests: Vec<ManifestEntry>,
+    /// How the process ends.
+    pub exit_code: u8,
+}
+
+/// How many requests were in flight.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConcurrencyUsed {
+    /// `auto` or `fixed`.
+    pub mode: &'static str,
+    /// The limit at the end.
+    pub r#final: u32,
+    /// The most there were at one time.
+    pub max: u32,
+}
+
+/// One published import file.
+#[derive(Debug, Clone, Serialize)]
+pub struct ManifestEntry {
+    /// `automl` or `vertex`.
+    pub format: &'static str,
+    /// Where it lies locally.
+    pub path: String,
+    /// Rows.
+    pub rows: u64,
+    /// SHA-256, in lower-case hex.
+    pub sha256: String,
+    /// Where it lies at the destination.
+    pub url: String,
+}
+
+impl Summary {
+    /// From the last counters.
+    pub fn new(now: Snapshot, auto: bool, limit: u32) -> Self {
+        Self {
+            images: now.images,
+            uploaded: now.uploaded,
+            already_present: now.already_present,
+            failed: now.failed,
+            not_attempted: now.not_attempted,
+            bytes: now.bytes,
+            elapsed_s: now.elapsed_s,
+            images_per_s: now.images_per_s,
+            attempts: now.attempts,
+            retries: now.retries,
+            latency_ms: now.latency_ms,
+            concurrency: ConcurrencyUsed {
+                mode: if auto { "auto" } else { "fixed" },
+                r#final: limit,
+                max: now.most_in_flight,
+            },
+            peak_rss_bytes: peak_rss_bytes(),
+            manifests: Vec::new(),
+            exit_code: 0,
+        }
+    }
+
+    /// Writes it whole or not at all.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let partial = path.with_extension("json.partial");
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        fs::write(&partial, text)?;
+        fs::rename(&partial, path)
+    }
+
+    /// Every image is stored.
+    pub fn is_complete(&self) -> bool {
+        self.uploaded + self.already_present == self.images
+    }
+}
+
+impl fmt::Display for Summary {
+    /// A few lines for a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} images in {:.1} s, {} images/s\n  {} uploaded ({})",
+            thousands(self.images.into()),
+            self.elapsed_s,
+            rounded(self.images_per_s),
+            thousands(self.uploaded.into()),
+            indicatif::DecimalBytes(self.bytes),
+        )?;
+        for (count, what) in [
+            (self.already_present, "already present"),
+            (self.failed, "failed"),
+            (self.not_attempted, "not attempted"),
+        ] {
+            if count > 0 {
+                write!(f, ", {} {what}", thousands(count.into()))?;
+            }
+        }
+        let retries: u64 = self.retries.values().sum();
+        write!(f, "\n  {} retries", thousands(retries))?;
+        if retries > 0 {
+            let causes: Vec<_> =
+                self.retries.iter().map(|(cause, n)| format!("{cause} {n}")).collect();
+            write!(f, " ({})", causes.join(", "))?;
+        }
+        let Latency { p50, p99, .. } = self.latency_ms;
+        if self.uploaded > 0 {
+            write!(f, ", an upload took {p50:.1} ms (median), {p99:.1} ms (99 %)")?;
+        }
+        for manifest in &self.manifests {
+            write!(
+                f,
+                "\n  {} rows in {} and {}",
+                thousands(manifest.rows),
+                manifest.path,
+                manifest.url
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A rate without its fraction: `15,302`.
+pub(crate) fn rounded(n: f64) -> String {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    thousands(n.round() as u64)
+}
+
+/// `70,000`.
+pub(crate) fn thousands(n: u64) -> String {
+    indicatif::HumanCount(n).to_string()
+}
+
+#[cfg(unix)]
+fn peak_rss_bytes() -> Option<u64> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let max_rss = getrusage(UsageWho::RUSAGE_SELF).ok()?.max_rss();
+    // Linux counts KiB, macOS bytes.
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    u64::try_from(max_rss).ok().map(|n| n * unit)
+}
+
+#[cfg(not(unix))]
+fn peak_rss_bytes() -> Option<u64> {
+    None
+}

@@ -1,0 +1,220 @@
+//! Trying again: *what* is worth it is in [`policy`], *when* in [`backoff`], the loop here.
+//!
+//! The way to wait and the source of chance are parameters, so that tests take no real time.
+
+pub mod backoff;
+pub mod policy;
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use self::backoff::Backoff;
+use self::policy::{Decision, decide};
+use crate::sink::{Fault, FaultKind};
+
+/// How long one piece of work may be tried.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Attempts, the first included.
+    pub max_attempts: u32,
+    /// Time from the first attempt's start; no wait and no attempt goes past it.
+    pub max_elapsed: Duration,
+    /// Time for one attempt.
+    pub attempt_timeout: Duration,
+    /// Waits between attempts.
+    pub backoff: Backoff,
+}
+
+/// Where waiting and chance come from.
+pub struct Chance {
+    /// Waits.
+    pub sleep: Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>,
+    /// A number in `0.0..1.0`.
+    pub random: Box<dyn Fn() -> f64 + Send + Sync>,
+}
+
+impl Default for Chance {
+    /// The real clock and a seeded-by-the-system generator.
+    fn default() -> Self {
+        Self {
+            sleep: Box::new(|wait| Box::pin(tokio::time::sleep(wait))),
+            random: Box::new(fastrand::f64),
+        }
+    }
+}
+
+/// How a piece of work ended, and after how many attempts.
+#[derive(Debug)]
+pub struct Tried<T> {
+    /// The first success or the last fault.
+    pub result: Result<T, Fault>,
+    /// Attempts made, at least one.
+    pub attempts: u32,
+}
+
+/// Runs work until it succeeds or is not worth another attempt.
+pub struct Retry {
+    limits: Limits,
+    chance: Chance,
+}
+
+impl Retry {
+    /// A loop within `limits`.
+    pub fn new(limits: Limits, chance: Chance) -> Self {
+        Self { limits, chance }
+    }
+
+    /// Calls `attempt` until it succeeds, or its fault is not worth another attempt, or the limits
+    /// are reached. `on_retry` hears of each fault that is followed by another attempt.
+    pub async fn run<T, F>(
+        &self,
+        mut on_retry: impl FnMut(&Fault),
+        mut attempt: impl FnMut() -> F,
+    ) -> Tried<T>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let deadline = Instant::now() + self.limits.max_elapsed;
+        let mut attempts = 0;
+        // Faults that are worth one more attempt, once: another of the same kind ends the work.
+        let mut once: Option<FaultKind> = None;
+        loop {
+            attempts += 1;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = self.limits.attempt_timeout.min(left);
+            let fault = match tokio::time::timeout(timeout, attempt()).await {
+                Ok(Ok(value)) => return Tried { result: Ok(value), attempts },
+                Ok(Err(fault)) => fault,
+                Err(_) => Fault::new(
+                    FaultKind::Timeout,
+                    format!("no answer within {}", humantime::format_duration(round(timeout))),
+                ),
+            };
+            let again = match decide(fault.kind) {
+                Decision::Retry => true,
+                Decision::RetryOnce => once.replace(fault.kind) != Some(fault.kind),
+                Decision::Stop => false,
+            };
+            let wait =
+                self.limits.backoff.wait(attempts, fault.retry_after, (self.chance.random)());
+            let in_time = Instant::now() + wait < deadline;
+            if !again || !in_time || attempts >= self.limits.max_attempts {
+                return Tried { result: Err(fault), attempts };
+            }
+            on_retry(&fault);
+            (self.chance.sleep)(wait).await;
+        }
+    }
+}
+
+/// Whole milliseconds read better than nanoseconds.
+fn round(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::sync::{Arc, Mutex};
+
+    fn limits() -> Limits {
+        Limits {
+            max_attempts: 5,
+            max_elapsed: Duration::from_mins(1),
+            attempt_timeout: Duration::from_secs(10),
+            backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(8) },
+        }
+    }
+
+    /// Always the longest wait there can be, and a record of the waits.
+    fn recorded(limits: Limits) -> (Retry, Arc<Mutex<Vec<u64>>>) {
+        let waits = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&waits);
+        let chance = Chance {
+            sleep: Box::new(move |wait| {
+                seen.lock().unwrap().push(wait.as_secs());
+                Box::pin(tokio::time::sleep(wait))
+            }),
+            random: Box::new(|| 1.0),
+        };
+        (Retry::new(limits, chance), waits)
+    }
+
+    async fn run(retry: &Retry, faults: Vec<Fault>) -> (Tried<()>, usize) {
+        let faults = RefCell::new(faults.into_iter());
+        let mut retries = 0;
+        let tried = retry
+            .run(
+                |_| retries += 1,
+                || std::future::ready(faults.borrow_mut().next().map_or(Ok(()), Err)),
+            )
+            .await;
+        (tried, retries)
+    }
+
+    fn fault(kind: FaultKind) -> Fault {
+        Fault::new(kind, "")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_longer_each_time_up_to_the_cap() {
+        let (retry, waits) = recorded(Limits { max_attempts: 10, ..limits() });
+        let (tried, retries) = run(&retry, vec![fault(FaultKind::Status(503)); 6]).await;
+        assert!(tried.result.is_ok());
+        assert_eq!((tried.attempts, retries), (7, 6));
+        assert_eq!(*waits.lock().unwrap(), [1, 2, 4, 8, 8, 8]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_up_after_the_last_attempt() {
+        let (retry, waits) = recorded(limits());
+        let (tried, retries) = run(&retry, vec![fault(FaultKind::Closed); 9]).await;
+        assert_eq!(tried.result.unwrap_err().kind, FaultKind::Closed);
+        assert_eq!((tried.attempts, retries, waits.lock().unwrap().len()), (5, 4, 4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn never_waits_past_the_deadline() {
+        let (retry, waits) = recorded(Limits { max_elapsed: Duration::from_secs(4), ..limits() });
+        let began = Instant::now();
+        let (tried, _) = run(&retry, vec![fault(FaultKind::Status(500)); 9]).await;
+        assert_eq!(tried.attempts, 3);
+        assert_eq!(*waits.lock().unwrap(), [1, 2], "4 more would be past the deadline");
+        assert!(began.elapsed() < Duration::from_secs(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_without_answer_times_out() {
+        let (retry, _) = recorded(limits());
+        let tried = retry.run(|_| (), std::future::pending::<Result<(), Fault>>).await;
+        assert_eq!(tried.result.unwrap_err().kind, FaultKind::Timeout);
+        assert_eq!(tried.attempts, 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn does_what_the_service_asks() {
+        let (retry, waits) = recorded(limits());
+        let mut asked = fault(FaultKind::Status(429));
+        asked.retry_after = Some(Duration::from_secs(5));
+        let (tried, _) = run(&retry, vec![asked]).await;
+        assert_eq!((tried.attempts, waits.lock().unwrap().as_slice()), (2, &[5][..]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn some_faults_are_final_and_some_after_a_second_time() {
+        let (retry, _) = recorded(limits());
+        for (kind, attempts) in [
+            (FaultKind::Status(400), 1),
+            (FaultKind::Precondition, 1),
+            (FaultKind::Status(401), 2),
+            (FaultKind::Mismatch, 2),
+        ] {
+            let (tried, _) = run(&retry, vec![fault(kind); 9]).await;
+            assert_eq!(tried.attempts, attempts, "{kind}");
+        }
+    }
+}

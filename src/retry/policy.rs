@@ -1,0 +1,86 @@
+//! What is worth another attempt.
+//!
+//! After <https://cloud.google.com/storage/docs/retry-strategy>. Every write carries a
+//! precondition, so each is safe to repeat.
+
+use crate::sink::FaultKind;
+
+/// What to do after a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Try again.
+    Retry,
+    /// Try again if this is the first fault of its kind.
+    RetryOnce,
+    /// Another attempt would end the same way.
+    Stop,
+}
+
+/// The decision for each kind of fault.
+pub fn decide(kind: FaultKind) -> Decision {
+    match kind {
+        FaultKind::Connect
+        | FaultKind::Closed
+        | FaultKind::CutOff
+        | FaultKind::Timeout
+        | FaultKind::Unparsable
+        | FaultKind::RateLimited
+        | FaultKind::Credentials { transient: true }
+        | FaultKind::Status(408 | 429 | 500..=599) => Decision::Retry,
+        FaultKind::Status(401) | FaultKind::Mismatch => Decision::RetryOnce,
+        FaultKind::Credentials { transient: false }
+        | FaultKind::Precondition
+        | FaultKind::Status(_)
+        | FaultKind::Local => Decision::Stop,
+    }
+}
+
+/// Whether every other object would meet the same refusal: then the run is over.
+pub fn refuses_all(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::Credentials { transient: false } | FaultKind::Status(401 | 403 | 404))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_its_decision() {
+        for status in 400..=599 {
+            let expected = match status {
+                401 => Decision::RetryOnce,
+                408 | 429 | 500.. => Decision::Retry,
+                _ => Decision::Stop,
+            };
+            assert_eq!(decide(FaultKind::Status(status)), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn every_other_kind_has_its_decision() {
+        use Decision::{Retry, RetryOnce, Stop};
+        for (kind, decision) in [
+            (FaultKind::Connect, Retry),
+            (FaultKind::Closed, Retry),
+            (FaultKind::CutOff, Retry),
+            (FaultKind::Timeout, Retry),
+            (FaultKind::Unparsable, Retry),
+            (FaultKind::RateLimited, Retry),
+            (FaultKind::Credentials { transient: true }, Retry),
+            (FaultKind::Mismatch, RetryOnce),
+            (FaultKind::Credentials { transient: false }, Stop),
+            (FaultKind::Precondition, Stop),
+            (FaultKind::Local, Stop),
+        ] {
+            assert_eq!(decide(kind), decision, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_all_is_never_retried_for_ever() {
+        for status in 400..=599 {
+            let kind = FaultKind::Status(status);
+            assert!(!(refuses_all(kind) && decide(kind) == Decision::Retry), "{status}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Answers of the service, and what went wrong instead of one.
+
+use std::collections::BTreeSet;
+use std::error::Error as _;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use reqwest::{Response, header};
+use serde::Deserialize;
+
+use super::super::{Fault, FaultKind, Stored};
+
+/// An object as `fields=name,size,crc32c,generation` gives it. Numbers of 64 bits are strings in
+/// Google's JSON.
+#[derive(Deserialize)]
+pub(super) struct ObjectAnswer {
+    name: String,
+    size: String,
+    crc32c: String,
+    generation: String,
+}
+
+/// A page of a listing; `items` is absent when there are none.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ListAnswer {
+    #[serde(default)]
+    pub(super) items: Vec<ObjectAnswer>,
+    pub(super) next_page_token: Option<String>,
+}
+
+/// Which of the asked permissions are granted; absent when none is.
+#[derive(Deserialize)]
+pub(super) struct PermissionsAnswer {
+    #[serde(default)]
+    pub(super) permissions: BTreeSet<String>,
+}
+
+/// Google's error body.
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: ErrorDetail,
+}
+
+#[derive(Deserialize)]
+struct ErrorDetail {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    errors: Vec<ErrorReason>,
+}
+
+#[derive(Deserialize)]
+struct ErrorReason {
+    #[serde(default)]
+    reason: String,
+}
+
+impl ObjectAnswer {
+    /// The object with its name below `prefix`.
+    pub(super) fn into_stored(self, prefix: &str) -> Result<Stored, Fault> {
+        let unparsable = || Fault::new(FaultKind::Unparsable, "the answer names no object");
+        let crc32c = data_encoding::BASE64
+            .decode(self.crc32c.as_bytes())
+            .ok()
+            .and_then(|bytes| <[u8; 4]>::try_from(bytes).ok())
+            .ok_or_else(unparsable)?;
+        Ok(Stored {
+            name: self.name.strip_prefix(prefix).unwrap_or(&self.name).to_owned(),
+            size: self.size.parse().map_err(|_| unparsable())?,
+            crc32c: u32::from_be_bytes(crc32c),
+            generation: self.generation.parse().map_err(|_| unparsable())?,
+        })
+    }
+}
+
+/// Reads an answer of success to its end and understands it.
+pub(super) async fn parse<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T, Fault> {
+    let body = answer.bytes().await.map_err(|e| match transport_fault(&e) {
+        Fault { kind: FaultKind::Closed, message, .. } => {
+            Fault::new(FaultKind::CutOff, format!("the answer was cut off: {message}"))
+        }
+        fault => fault,
+    })?;
+    serde_json::from_slice(&body).map_err(|e| {
+        Fault::new(FaultKind::Unparsable, format!("the answer cannot be understood: {e}"))
+    })
+}
+
+/// A fault for an answer that is no success.
+pub(super) async fn refusal(answer: Response) -> Fault {
+    let status = answer.status().as_u16();
+    let retry_after = answer
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| retry_after(value, SystemTime::now()));
+    // The status alone decides; a body that breaks off only takes the explanation with it.
+    let body = answer.bytes().await.unwrap_or_default();
+    let mut fault = refusal_of(status, &body);
+    fault.retry_after = retry_after;
+    fault
+}
+
+fn refusal_of(status: u16, body: &[u8]) -> Fault {
+    let detail = serde_json::from_slice::<ErrorBody>(body).ok().map(|body| body.error);
+    let reason = detail
+        .as_ref()
+        .and_then(|detail| detail.errors.first())
+        .map(|first| first.reason.as_str())
+        .unwrap_or_default();
+    let kind = match (status, reason) {
+        (403, "rateLimitExceeded" | "userRateLimitExceeded") => FaultKind::RateLimited,
+        // An organisation's policy also answers 412, and no generation will change its mind.
+        (412, reason) if reason != "orgPolicyConstraintFailed" => FaultKind::Precondition,
+        _ => FaultKind::Status(status),
+    };
+    let message = detail.map(|detail| detail.message).unwrap_or_default();
+    let mut text = format!("HTTP {status}");
+    if !message.is_empty() {
+        // One line, whatever the service sends.
+        let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        text.push_str(": ");
+        text.extend(line.chars().take(300));
+    }
+    Fault::new(kind, text)
+}
+
+/// `Retry-After`: seconds, or an HTTP date (RFC 9110, 10.2.3).
+fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value.trim()).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// Turns the client's error into one of ours. Its address is left out: it may hold a token.
+pub(super) fn transport_fault(error: &reqwest::Error) -> Fault {
+    let mut deepest: &dyn std::error::Error = error;
+    let mut io_kind = None;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        deepest = error;
+        io_kind = error.downcast_ref::<io::Error>().map(io::Error::kind).or(io_kind);
+        cause = error.source();
+    }
+    let kind = if error.is_timeout() || io_kind == Some(io::ErrorKind::TimedOut) {
+        FaultKind::Timeout
+    } else if error.is_connect() {
+        FaultKind::Connect
+    } else if error.is_body() && io_kind == Some(io::ErrorKind::NotFound) {
+        FaultKind::Local
+    } else {
+        FaultKind::Closed
+    };
+    Fault::new(kind, deepest.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_decide_where_the_status_does_not() {
+        let body = |reason: &str| {
+            format!(
+                r#"{{"error":{{"code":1,"message":"why\nso","errors":[{{"reason":"{reason}"}}]}}}}"#
+            )
+        };
+        for (status, reason, kind) in [
+            (403, "rateLimitExceeded", FaultKind::RateLimited),
+            (403, "userRateLimitExceeded", FaultKind::RateLimited),
+            (403, "forbidden", FaultKind::Status(403)),
+            (412, "conditionNotMet", FaultKind::Precondition),
+            (412, "orgPolicyConstraintFailed", FaultKind::Status(412)),
+            (503, "backendError", FaultKind::Status(503)),
+        ] {
+            let fault = refusal_of(status, body(reason).as_bytes());
+            assert_eq!(fault.kind, kind);
+            assert_eq!(fault.message, format!("HTTP {status}: why so"));
+        }
+        assert_eq!(refusal_of(412, b"<html>").kind, FaultKind::Precondition);
+        assert_eq!(refusal_of(502, b"").message, "HTTP 502");
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:30 GMT").unwrap();
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(retry_after("7", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after(date, now), Some(Duration::from_secs(7)));
+        let later = now + Duration::from_mins(1);
+        assert_eq!(retry_after(date, later), Some(Duration::ZERO));
+        assert_eq!(retry_after("soon", now), None);
+    }
+
+    #[test]
+    fn an_answer_must_name_an_object() {
+        let answer = |crc32c: &str, size: &str| ObjectAnswer {
+            name: "fm/a".to_owned(),
+            size: size.to_owned(),
+            crc32c: crc32c.to_owned(),
+            generation: "12".to_owned(),
+        };
+        let stored = answer("4waSgw==", "9").into_stored("fm/").unwrap();
+        assert_eq!((stored.name.as_str(), stored.crc32c), ("a", 0xE306_9283));
+        assert!(answer("4waSgw", "9").into_stored("fm/").is_err());
+        assert!(answer("4waSgw==", "-9").into_stored("fm/").is_err());
+    }
+}

@@ -1,0 +1,227 @@
+//! Google Cloud Storage through its JSON API
+//! (<https://cloud.google.com/storage/docs/json_api/v1>).
+
+mod answer;
+mod auth;
+mod request;
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+
+use self::answer::{ListAnswer, ObjectAnswer, PermissionsAnswer};
+pub use self::auth::Auth;
+use self::request::Requests;
+use super::{BoxFuture, Fault, FaultKind, NewObject, Page, Precondition, Sink, Stored};
+
+/// Where Google's own API is.
+pub const GOOGLE: &str = "https://storage.googleapis.com";
+
+/// What a load must be allowed to do; the role "Storage Object User" includes all of it.
+const PERMISSIONS: [&str; 3] =
+    ["storage.objects.create", "storage.objects.get", "storage.objects.list"];
+
+/// A connection that is not there within this time is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A bucket, or a prefix in it.
+pub struct Gcs {
+    client: reqwest::Client,
+    auth: Auth,
+    requests: Requests,
+    url: String,
+}
+
+/// An HTTP client as this program uses it everywhere: rustls, HTTP/1.1, no redirects.
+///
+/// HTTP/1.1, because Google's front end allows 100 streams an HTTP/2 connection, and a client
+/// multiplexes all requests over one.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn http_client(endpoint: &str) -> Result<reqwest::Client, Fault> {
+    // Fails when a provider is installed already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .http1_only()
+        .user_agent(concat!("idx2gcs/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .tcp_nodelay(true)
+        .pool_max_idle_per_host(usize::MAX);
+    if is_loopback(endpoint) {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|e| {
+        Fault::new(FaultKind::Connect, format!("the HTTP client cannot be set up: {e}"))
+    })
+}
+
+/// Whether an address is on this machine.
+pub fn is_loopback(endpoint: &str) -> bool {
+    reqwest::Url::parse(endpoint).ok().is_some_and(|url| {
+        let host = url.host_str().unwrap_or_default();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
+impl Gcs {
+    /// A prefix (may be empty) of a bucket at an endpoint such as [`GOOGLE`].
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(endpoint: &str, bucket: &str, prefix: &str, auth: Auth) -> Result<Self, Fault> {
+        let mut url = format!("gs://{bucket}");
+        if !prefix.is_empty() {
+            url.push('/');
+            url.push_str(prefix);
+        }
+        Ok(Self {
+            client: http_client(endpoint)?,
+            auth,
+            requests: Requests::new(endpoint, bucket, prefix),
+            url,
+        })
+    }
+
+    /// Creates the bucket; one that exists already is as good. Only for emulators: a real bucket
+    /// needs choices (place, class, access) that are its owner's.
+    ///
+    /// # Errors
+    /// What the endpoint answered.
+    pub async fn create_bucket(&self) -> Result<(), Fault> {
+        let body = serde_json::json!({ "name": self.requests.bucket() }).to_string();
+        let url = format!("{}?project=emulator", self.requests.buckets_url());
+        let request = self.client.post(url).header("content-type", "application/json").body(body);
+        match self.send(request).await {
+            Err(fault) if fault.kind != FaultKind::Status(409) => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends one request with fresh credentials; an answer that is no success becomes a fault.
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Fault> {
+        let request = request.headers(self.auth.headers().await?);
+        let answer = request.send().await.map_err(|e| answer::transport_fault(&e))?;
+        if answer.status().is_success() { Ok(answer) } else { Err(answer::refusal(answer).await) }
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, url: &str) -> Result<T, Fault> {
+        let answer = self.send(self.client.request(Method::GET, url)).await?;
+        answer::parse(answer).await
+    }
+
+    async fn put_now(&self, object: &NewObject, condition: Precondition) -> Result<Stored, Fault> {
+        let insert = self.requests.insert(object, condition);
+        let request = self
+            .client
+            .post(insert.url)
+            .header("content-type", insert.content_type)
+            .header("content-length", insert.length)
+            .body(insert.body);
+        let stored: ObjectAnswer = answer::parse(self.send(request).await?).await?;
+        let stored = stored.into_stored(self.requests.prefix())?;
+        if stored.name == object.name && stored.holds(object) {
+            return Ok(stored);
+        }
+        Err(Fault::new(
+            FaultKind::Mismatch,
+            format!(
+                "sent {} with {} bytes and CRC32C {:08x}, the answer speaks of {} with {} bytes \
+                 and {:08x}",
+                object.name,
+                object.body.size(),
+                object.crc32c,
+                stored.name,
+                stored.size,
+                stored.crc32c
+            ),
+        ))
+    }
+
+    async fn stat_now(&self, name: &str) -> Result<Option<Stored>, Fault> {
+        match self.get::<ObjectAnswer>(&self.requests.stat_url(name)).await {
+            Ok(answer) => answer.into_stored(self.requests.prefix()).map(Some),
+            Err(fault) if fault.kind == FaultKind::Status(404) => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn list_now(&self, page: Option<&str>, most: u32) -> Result<Page, Fault> {
+        let answer: ListAnswer = self.get(&self.requests.list_url(page, most)).await?;
+        let objects = answer
+            .items
+            .into_iter()
+            .map(|item| item.into_stored(self.requests.prefix()))
+            .collect::<Result<_, _>>()?;
+        Ok(Page { objects, next: answer.next_page_token })
+    }
+
+    /// Listing tells whether the bucket is there and may be read. Whether it may be written is
+    /// asked of `testIamPermissions`, which needs no permission itself; emulators do not know it,
+    /// so only a clear "no" counts.
+    async fn check_now(&self) -> Result<(), Fault> {
+        self.list_now(None, 1).await.map_err(|fault| self.explain(fault))?;
+        let url = self.requests.permissions_url(&PERMISSIONS);
+        let Ok(granted) = self.get::<PermissionsAnswer>(&url).await else { return Ok(()) };
+        let missing: Vec<_> =
+            PERMISSIONS.into_iter().filter(|p| !granted.permissions.contains(*p)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(self.explain(Fault::new(
+            FaultKind::Status(StatusCode::FORBIDDEN.as_u16()),
+            format!("lacking {}", missing.join(", ")),
+        )))
+    }
+
+    /// Says what a refusal means for this bucket and what to do.
+    fn explain(&self, mut fault: Fault) -> Fault {
+        let bucket = self.requests.bucket();
+        let said = &fault.message;
+        fault.message = match fault.kind {
+            FaultKind::Status(404) => format!(
+                "there is no bucket gs://{bucket}; create it with: gcloud storage buckets create \
+                 gs://{bucket}"
+            ),
+            FaultKind::Status(403) => format!(
+                "no permission for gs://{bucket} ({said}); the role roles/storage.objectUser on \
+                 the bucket is enough"
+            ),
+            FaultKind::Status(401) => format!(
+                "the credentials were not accepted for gs://{bucket} ({said}); try: gcloud auth \
+                 application-default login"
+            ),
+            FaultKind::Connect => format!("{} cannot be reached: {said}", self.requests.endpoint()),
+            _ => return fault,
+        };
+        fault
+    }
+}
+
+impl Sink for Gcs {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(self.check_now())
+    }
+
+    fn put<'a>(
+        &'a self,
+        object: &'a NewObject,
+        condition: Precondition,
+    ) -> BoxFuture<'a, Result<Stored, Fault>> {
+        Box::pin(self.put_now(object, condition))
+    }
+
+    fn stat<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>> {
+        Box::pin(self.stat_now(name))
+    }
+
+    fn list(&self, page: Option<String>) -> BoxFuture<'_, Result<Page, Fault>> {
+        Box::pin(async move { self.list_now(page.as_deref(), 1000).await })
+    }
+}

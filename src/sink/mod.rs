@@ -1,0 +1,116 @@
+//! Where objects go. A sink does one attempt at a time; whether to try again is decided in
+//! [`crate::retry`].
+
+mod fault;
+pub mod folder;
+pub mod gcs;
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+pub use fault::{Fault, FaultKind};
+pub use futures::future::BoxFuture;
+
+/// What an object consists of.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Bytes in memory: an image.
+    Bytes(Bytes),
+    /// A file on disk of so many bytes, streamed: a manifest.
+    File(PathBuf, u64),
+}
+
+impl Body {
+    /// Bytes of the body.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(_, size) => *size,
+        }
+    }
+}
+
+/// An object to be written.
+#[derive(Debug, Clone)]
+pub struct NewObject {
+    /// Name below the sink's prefix.
+    pub name: String,
+    /// Its content.
+    pub body: Body,
+    /// CRC32C (Castagnoli) of the content.
+    pub crc32c: u32,
+    /// Its media type.
+    pub content_type: &'static str,
+}
+
+/// What is stored, as the destination tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Name below the sink's prefix.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// CRC32C (Castagnoli) of the content.
+    pub crc32c: u32,
+    /// Which write of this name it is. A folder has no generations and says 1.
+    pub generation: u64,
+}
+
+impl Stored {
+    /// Whether this is what `object` would write.
+    pub fn holds(&self, object: &NewObject) -> bool {
+        self.size == object.body.size() && self.crc32c == object.crc32c
+    }
+}
+
+/// On which condition a write takes place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// Only if there is no object of that name (`ifGenerationMatch=0`).
+    Absent,
+    /// Only over that generation.
+    Generation(u64),
+}
+
+impl Precondition {
+    /// The value of `ifGenerationMatch`.
+    pub fn generation(self) -> u64 {
+        match self {
+            Self::Absent => 0,
+            Self::Generation(generation) => generation,
+        }
+    }
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Objects in name order.
+    pub objects: Vec<Stored>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// A destination. Every method makes one attempt; dropping its future abandons the attempt, which
+/// may have taken effect all the same.
+pub trait Sink: Send + Sync {
+    /// The address of the place as the user wrote it, without a slash at the end; an object's
+    /// address is this, a slash and its name.
+    fn url(&self) -> &str;
+
+    /// Whether the place is there and writable, without writing an object.
+    fn check(&self) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Writes one object whole or not at all, and compares what the destination says it stored.
+    fn put<'a>(
+        &'a self,
+        object: &'a NewObject,
+        condition: Precondition,
+    ) -> BoxFuture<'a, Result<Stored, Fault>>;
+
+    /// What is stored under a name, if anything.
+    fn stat<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>>;
+
+    /// Objects below the prefix, a page at a time; `page` is the page before's `next`.
+    fn list(&self, page: Option<String>) -> BoxFuture<'_, Result<Page, Fault>>;
+}
