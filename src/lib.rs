@@ -1,1 +1,3 @@
 //! idx2gcs loads packed image data sets into Google Cloud Storage.
+
+pub mod emulator;

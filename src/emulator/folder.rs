@@ -1,0 +1,301 @@
+//! Objects as plain files: `ROOT/<bucket>/<object name>`, so that a person
+//! can open the pictures.
+//!
+//! Only the bytes outlive the process. After a restart the content type comes
+//! from the name's suffix, the generation from the file's modification time,
+//! and custom metadata is gone. Since `a` cannot be a file and a folder at
+//! once, an object `a` excludes objects `a/…`: the second is refused with 400.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use super::EmulatorError;
+use super::answers::ApiError;
+use super::object::{Attributes, Checksums, Object, check_bucket_name, check_object_name};
+use super::store::{Bucket, ObjectMap, lock, micros};
+
+/// Where files lie until they are whole. No bucket name starts with a dot, so
+/// nothing in it is ever served.
+const TEMPORARY: &str = ".idx2gcs-incomplete";
+
+/// The folder behind a store.
+pub(crate) struct Folder {
+    root: PathBuf,
+    next_temporary: AtomicU64,
+    /// Directories known to exist, so that 70,000 inserts into one of them do
+    /// not make it 70,000 times.
+    directories: Mutex<HashSet<PathBuf>>,
+}
+
+/// A whole file under its temporary name; removed on drop unless published.
+pub(crate) struct Written {
+    path: PathBuf,
+    published: bool,
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if !self.published {
+            // It lies outside every bucket and the next start removes it.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Folder {
+    /// Opens or makes the folder and reads what lies in it.
+    pub(crate) fn open(
+        root: PathBuf,
+    ) -> Result<(Folder, BTreeMap<String, Arc<Bucket>>), EmulatorError> {
+        let failed = |source| EmulatorError::Folder {
+            path: root.clone(),
+            source,
+        };
+        let temporary = root.join(TEMPORARY);
+        match fs::remove_dir_all(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        fs::create_dir_all(&temporary).map_err(failed)?;
+
+        let mut buckets = BTreeMap::new();
+        for entry in fs::read_dir(&root).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            if !entry.file_type().map_err(failed)?.is_dir() || check_bucket_name(&name).is_err() {
+                continue;
+            }
+            let mut objects = ObjectMap::new();
+            load(&entry.path(), "", &mut objects).map_err(failed)?;
+            let created = modified(&entry.metadata().map_err(failed)?);
+            buckets.insert(name.clone(), Arc::new(Bucket::new(name, created, objects)));
+        }
+        let next_temporary = AtomicU64::new(0);
+        Ok((
+            Folder {
+                root,
+                next_temporary,
+                directories: Mutex::default(),
+            },
+            buckets,
+        ))
+    }
+
+    pub(crate) fn create_bucket(&self, bucket: &str) -> io::Result<()> {
+        fs::create_dir_all(self.root.join(bucket))
+    }
+
+    /// Removes the bucket's directories; an error where a file is left.
+    pub(crate) fn delete_bucket(&self, bucket: &str) -> io::Result<()> {
+        let path = self.root.join(bucket);
+        lock(&self.directories).retain(|known| !known.starts_with(&path));
+        remove_directories(&path)
+    }
+
+    /// Refuses names that are no plain path below the bucket.
+    #[allow(clippy::unused_self)] // A question to the folder, for its callers.
+    pub(crate) fn check_name(&self, name: &str) -> Result<(), ApiError> {
+        if name.split('/').all(is_plain) {
+            return Ok(());
+        }
+        Err(ApiError::invalid(format!(
+            "object name '{}' cannot be a path in the emulator's folder: every part between \
+             slashes must be 1 to 255 bytes, without NUL, and not '.' or '..'",
+            name.escape_debug()
+        )))
+    }
+
+    /// Writes content under a temporary name.
+    pub(crate) fn write(&self, content: &[u8]) -> io::Result<Written> {
+        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+        let path = self.root.join(TEMPORARY).join(number.to_string());
+        let written = Written {
+            path,
+            published: false,
+        };
+        fs::write(&written.path, content)?;
+        Ok(written)
+    }
+
+    /// Gives a written file its name.
+    pub(crate) fn publish(
+        &self,
+        mut written: Written,
+        bucket: &str,
+        name: &str,
+    ) -> Result<(), ApiError> {
+        self.check_name(name)?;
+        let path = self.root.join(bucket).join(name);
+        let result = self
+            .ensure_parent(&path)
+            .and_then(|()| fs::rename(&written.path, &path));
+        let result = match result {
+            // Somebody removed a directory known to exist: make it again.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                lock(&self.directories).clear();
+                self.ensure_parent(&path)
+                    .and_then(|()| fs::rename(&written.path, &path))
+            }
+            other => other,
+        };
+        match result {
+            Ok(()) => {
+                written.published = true;
+                Ok(())
+            }
+            Err(error) => Err(refusal(name, &error)),
+        }
+    }
+
+    pub(crate) fn read(&self, bucket: &str, name: &str) -> io::Result<Bytes> {
+        fs::read(self.root.join(bucket).join(name)).map(Bytes::from)
+    }
+
+    pub(crate) fn remove(&self, bucket: &str, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.root.join(bucket).join(name)) {
+            // Gone already is what was asked for.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn ensure_parent(&self, path: &Path) -> io::Result<()> {
+        let Some(parent) = path.parent() else {
+            return Ok(());
+        };
+        if lock(&self.directories).contains(parent) {
+            return Ok(());
+        }
+        fs::create_dir_all(parent)?;
+        lock(&self.directories).insert(parent.to_owned());
+        Ok(())
+    }
+}
+
+/// Whether a name's segment is one plain component of a path, on any system.
+fn is_plain(segment: &str) -> bool {
+    let mut components = Path::new(segment).components();
+    let one = matches!(components.next(), Some(Component::Normal(part)) if part == segment);
+    one && components.next().is_none() && segment.len() <= 255 && !segment.contains('\0')
+}
+
+fn refusal(name: &str, error: &io::Error) -> ApiError {
+    use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, IsADirectory, NotADirectory};
+    match error.kind() {
+        AlreadyExists | DirectoryNotEmpty | IsADirectory | NotADirectory => {
+            ApiError::invalid(format!(
+                "object name '{name}' is taken in the emulator's folder: a part of it is both \
+                 an object and a folder"
+            ))
+        }
+        _ => ApiError::disk(error),
+    }
+}
+
+fn remove_directories(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_directories(&entry.path())?;
+        }
+    }
+    fs::remove_dir(path)
+}
+
+/// Enters the files below `path` as objects whose names start with `prefix`.
+/// Symbolic links are passed over: they may lead out of the folder.
+fn load(path: &Path, prefix: &str, objects: &mut ObjectMap) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let file_name = entry.file_name();
+        let Some(part) = file_name.to_str() else {
+            tracing::warn!(path = %entry.path().display(), "not served: the name is not UTF-8");
+            continue;
+        };
+        let name = format!("{prefix}{part}");
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            load(&entry.path(), &format!("{name}/"), objects)?;
+        } else if kind.is_file() {
+            if check_object_name(&name).is_err() {
+                tracing::warn!(path = %entry.path().display(), "not served: no object name");
+                continue;
+            }
+            let content = fs::read(entry.path())?;
+            let created = modified(&entry.metadata()?);
+            let name: Arc<str> = Arc::from(name);
+            let content_type = Some(content_type(&name).to_owned());
+            let object = Object {
+                name: Arc::clone(&name),
+                generation: micros(created).max(1),
+                metageneration: 1,
+                created,
+                size: content.len() as u64,
+                checksums: Checksums::of(&content),
+                attributes: Attributes {
+                    content_type,
+                    ..Attributes::default()
+                },
+                content: None,
+            };
+            objects.insert(name, Arc::new(object));
+        }
+    }
+    Ok(())
+}
+
+fn modified(metadata: &fs::Metadata) -> SystemTime {
+    metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// The content type that a name's suffix stands for.
+fn content_type(name: &str) -> &'static str {
+    let suffix = name
+        .rsplit_once('.')
+        .map(|(_, suffix)| suffix.to_ascii_lowercase());
+    match suffix.as_deref() {
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("png") => "image/png",
+        Some("gif") => "image/gif",
+        Some("bmp") => "image/bmp",
+        Some("csv") => "text/csv",
+        Some("txt") => "text/plain",
+        Some("json") => "application/json",
+        Some("jsonl") => "application/jsonl",
+        Some("gz") => "application/gzip",
+        Some("zip") => "application/zip",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_paths_are_names() {
+        for good in ["a", "a/b.jpg", "a b/ä", "a/...", "a/.b", "%2F"] {
+            assert!(good.split('/').all(is_plain), "{good:?}");
+        }
+        let long = "x".repeat(256);
+        for bad in ["/a", "a/", "a//b", "../a", "a/../b", "a/./b", "a\0b", &long] {
+            assert!(!bad.split('/').all(is_plain), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn suffixes_tell_the_content_type() {
+        assert_eq!(content_type("a/b.JPG"), "image/jpeg");
+        assert_eq!(content_type("a/automl.csv"), "text/csv");
+        assert_eq!(content_type("a"), "application/octet-stream");
+    }
+}

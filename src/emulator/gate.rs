@@ -1,0 +1,322 @@
+//! The gate every request passes: it counts attempts, records, and lets the
+//! script, the faults and the write rate have their way around the work.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, to_bytes};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::request::Parts;
+use axum::http::{Response, StatusCode};
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use futures::stream::{self, StreamExt};
+use serde_json::Value;
+
+use super::answers::{ApiError, header_value, status_only};
+use super::counters::Stats;
+use super::faults::{FaultKind, Faults, RateLimiter};
+use super::query::Query;
+use super::script::{Answer, Operation, Script};
+use super::store::lock;
+
+/// One request as it arrived, kept where [`Options::record`] asks for it.
+///
+/// [`Options::record`]: super::Options::record
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedRequest {
+    /// What kind of request it was.
+    pub operation: Operation,
+    /// The bucket; empty for the list of buckets.
+    pub bucket: String,
+    /// The object name, prefix or bucket name: see [`Operation`].
+    pub key: String,
+    /// Which attempt it was with this operation, bucket and key, from 1.
+    pub attempt: u32,
+    /// The HTTP method.
+    pub method: String,
+    /// The path as sent, percent-encoded.
+    pub path: String,
+    /// The query's parameters, decoded, in order.
+    pub query: Vec<(String, String)>,
+    /// The headers in order, names in lower case, values as text.
+    pub headers: Vec<(String, String)>,
+}
+
+impl RecordedRequest {
+    /// The first value of a query parameter.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        first(&self.query, name)
+    }
+
+    /// The first value of a header; `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        first(&self.headers, name)
+    }
+}
+
+fn first<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    pairs
+        .iter()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.as_str())
+}
+
+/// Marks a response after which the server closes the connection without
+/// sending anything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CloseConnection;
+
+/// What a request is about, for the gate.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) bucket: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) head: &'a Parts,
+}
+
+pub(crate) struct Gate {
+    faults: Faults,
+    script: Script,
+    record: Option<Mutex<Vec<RecordedRequest>>>,
+    max_rate: AtomicU32,
+    limiter: Mutex<RateLimiter>,
+    attempts: Mutex<HashMap<(Operation, String), u32>>,
+    stats: Arc<Stats>,
+}
+
+/// How one request is going to be treated.
+#[derive(Debug, Default)]
+struct Plan {
+    delay: Duration,
+    answer: Option<Answer>,
+}
+
+impl Gate {
+    pub(crate) fn new(faults: Faults, script: Script, record: bool, stats: Arc<Stats>) -> Gate {
+        Gate {
+            max_rate: AtomicU32::new(faults.max_rate),
+            faults,
+            script,
+            record: record.then(Mutex::default),
+            limiter: Mutex::new(RateLimiter::new()),
+            attempts: Mutex::default(),
+            stats,
+        }
+    }
+
+    pub(crate) fn set_max_rate(&self, rate: u32) {
+        self.max_rate.store(rate, Ordering::Relaxed);
+    }
+
+    /// Attempts seen so far; always 0 while nothing needs their count.
+    pub(crate) fn attempts(&self, operation: Operation, bucket: &str, key: &str) -> u32 {
+        let key = (operation, format!("{bucket}/{key}"));
+        lock(&self.attempts).get(&key).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn recorded(&self) -> Vec<RecordedRequest> {
+        self.record
+            .as_ref()
+            .map(|record| lock(record).clone())
+            .unwrap_or_default()
+    }
+
+    /// Does `work` unless something is to go wrong before it, and answers
+    /// with its result unless something is to go wrong after it.
+    pub(crate) async fn run<W>(&self, subject: Subject<'_>, work: W) -> Response<Body>
+    where
+        W: Future<Output = Result<Response<Body>, ApiError>>,
+    {
+        let Plan { delay, answer } = self.plan(subject);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        let done = async { work.await.unwrap_or_else(IntoResponse::into_response) };
+        match answer {
+            None => done.await,
+            Some(Answer::Status {
+                code,
+                reason,
+                retry_after,
+                body,
+            }) => scripted_status(code, reason, retry_after, body),
+            Some(Answer::ResetBefore) => close(),
+            Some(Answer::Stall) => std::future::pending().await,
+            Some(Answer::ResetAfterWrite) => {
+                drop(done.await);
+                close()
+            }
+            Some(Answer::CutBody) => cut(done.await).await,
+            Some(Answer::Garbage) => {
+                drop(done.await);
+                garbage()
+            }
+            Some(Answer::Delay(wait)) => {
+                tokio::time::sleep(wait).await;
+                done.await
+            }
+            Some(Answer::LateAnswer(wait)) => {
+                let response = done.await;
+                tokio::time::sleep(wait).await;
+                response
+            }
+            Some(Answer::WrongCrc32c) => falsify(done.await, "crc32c").await,
+            Some(Answer::WrongName) => falsify(done.await, "name").await,
+            Some(Answer::WrongSize) => falsify(done.await, "size").await,
+        }
+    }
+
+    fn plan(&self, subject: Subject<'_>) -> Plan {
+        let insert = subject.operation == Operation::Insert;
+        let mut plan = Plan::default();
+        // A plain run counts no attempts: that would cost a map entry each.
+        if self.record.is_some() || !self.script.is_empty() || (insert && self.faults.active()) {
+            let attempt = self.count_attempt(subject);
+            let scripted = self.script.answer(subject.operation, subject.key, attempt);
+            if let Some(answer) = scripted {
+                self.stats.fault(FaultKind::Scripted);
+                plan.answer = Some(answer.clone());
+            } else if insert && self.faults.active() {
+                let mut rng = self.faults.rng(subject.key, attempt);
+                let (delay, fault) = self.faults.decide(&mut rng);
+                plan.delay = delay;
+                plan.answer = fault.map(|(kind, answer)| {
+                    self.stats.fault(kind);
+                    answer
+                });
+            }
+        }
+        let writes = insert && plan.answer.as_ref().is_none_or(Answer::does_the_work);
+        if writes && !self.within_rate() {
+            self.stats.fault(FaultKind::RateLimited);
+            plan.answer = Some(self.faults.too_many());
+        }
+        plan
+    }
+
+    fn within_rate(&self) -> bool {
+        let rate = self.max_rate.load(Ordering::Relaxed);
+        rate == 0 || lock(&self.limiter).allow(rate, Instant::now())
+    }
+
+    fn count_attempt(&self, subject: Subject<'_>) -> u32 {
+        let Subject {
+            operation,
+            bucket,
+            key,
+            head,
+        } = subject;
+        let attempt = {
+            let mut attempts = lock(&self.attempts);
+            let count = attempts
+                .entry((operation, format!("{bucket}/{key}")))
+                .or_insert(0);
+            *count = count.saturating_add(1);
+            *count
+        };
+        if let Some(record) = &self.record {
+            let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let headers = head
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), text(value)));
+            lock(record).push(RecordedRequest {
+                operation,
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+                attempt,
+                method: head.method.to_string(),
+                path: head.uri.path().to_owned(),
+                query: Query::parse(head.uri.query())
+                    .map(Query::into_pairs)
+                    .unwrap_or_default(),
+                headers: headers.collect(),
+            });
+        }
+        attempt
+    }
+}
+
+fn close() -> Response<Body> {
+    let mut response = status_only(StatusCode::INTERNAL_SERVER_ERROR);
+    response.extensions_mut().insert(CloseConnection);
+    response
+}
+
+fn scripted_status(
+    code: u16,
+    reason: Option<String>,
+    retry_after: Option<Duration>,
+    body: Option<String>,
+) -> Response<Body> {
+    let mut response = ApiError::scripted(code, reason).into_response();
+    if let Some(body) = body {
+        *response.body_mut() = Body::from(body);
+    }
+    if let Some(wait) = retry_after {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn garbage() -> Response<Body> {
+    let mut response = Response::new(Body::from("<html>not what you asked for"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    response
+}
+
+/// The whole body of a response made here, so it is in memory already.
+async fn whole(body: Body) -> Bytes {
+    to_bytes(body, usize::MAX).await.unwrap_or_default()
+}
+
+/// Promises the whole body and sends the first half.
+async fn cut(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    let body = whole(body).await;
+    parts
+        .headers
+        .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let half = body.slice(..body.len() / 2);
+    let broken = async {
+        // Gives the server time to send what it has before the error makes
+        // it close the connection.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))
+    };
+    let stream = stream::iter([Ok(half)]).chain(stream::once(broken));
+    Response::from_parts(parts, Body::from_stream(stream))
+}
+
+/// Changes one field of an object resource; other answers pass as they are.
+async fn falsify(response: Response<Body>, field: &str) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    let body = whole(body).await;
+    let Ok(mut resource) = serde_json::from_slice::<Value>(&body) else {
+        return Response::from_parts(parts, Body::from(body));
+    };
+    if let Some(value) = resource.get_mut(field) {
+        let truth = value.as_str().unwrap_or_default();
+        let lie = match (field, truth) {
+            ("crc32c", "AAAAAA==") => "AAAAAQ==".to_owned(),
+            ("crc32c", _) => "AAAAAA==".to_owned(),
+            ("size", _) => format!("{truth}1"),
+            _ => format!("{truth}.other"),
+        };
+        *value = Value::String(lie);
+    }
+    let body = resource.to_string();
+    if let Some(length) = header_value(&body.len().to_string()) {
+        parts.headers.insert(CONTENT_LENGTH, length);
+    }
+    Response::from_parts(parts, Body::from(body))
+}

@@ -1,0 +1,227 @@
+//! What is known of a stored object: checksums, attributes, generation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use md5::{Digest, Md5};
+
+use super::answers::ApiError;
+
+/// The two checksums that Cloud Storage keeps for an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Checksums {
+    pub(crate) crc32c: u32,
+    pub(crate) md5: [u8; 16],
+}
+
+impl Checksums {
+    pub(crate) fn of(content: &[u8]) -> Checksums {
+        Checksums {
+            crc32c: crc32c::crc32c(content),
+            md5: Md5::digest(content).into(),
+        }
+    }
+
+    /// The CRC32C as Google writes it: big-endian, base64.
+    pub(crate) fn crc32c_text(&self) -> String {
+        BASE64.encode(&self.crc32c.to_be_bytes())
+    }
+
+    /// The MD5 as Google writes it: base64.
+    pub(crate) fn md5_text(&self) -> String {
+        BASE64.encode(&self.md5)
+    }
+}
+
+/// Checksums that a client declared for what it sends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Declared {
+    pub(crate) crc32c: Option<String>,
+    pub(crate) md5: Option<String>,
+}
+
+impl Declared {
+    /// Adds what an `x-goog-hash: crc32c=…,md5=…` header declares.
+    pub(crate) fn add_header(&mut self, header: &str) {
+        for part in header.split(',') {
+            match part.trim().split_once('=') {
+                Some(("crc32c", value)) => self.crc32c = Some(value.to_owned()),
+                Some(("md5", value)) => self.md5 = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Refuses content whose checksums are others than declared.
+    pub(crate) fn check(&self, actual: &Checksums) -> Result<(), ApiError> {
+        if let Some(text) = &self.crc32c {
+            compare("CRC32C", text, &actual.crc32c.to_be_bytes())?;
+        }
+        if let Some(text) = &self.md5 {
+            compare("MD5 hash", text, &actual.md5)?;
+        }
+        Ok(())
+    }
+}
+
+fn compare(what: &str, declared: &str, actual: &[u8]) -> Result<(), ApiError> {
+    let actual_text = BASE64.encode(actual);
+    if declared == actual_text {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!(
+        "Provided {what} \"{declared}\" doesn't match calculated {what} \"{actual_text}\"."
+    )))
+}
+
+/// The part of an object resource that the uploader chooses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Attributes {
+    pub(crate) content_type: Option<String>,
+    pub(crate) content_encoding: Option<String>,
+    pub(crate) content_disposition: Option<String>,
+    pub(crate) content_language: Option<String>,
+    pub(crate) cache_control: Option<String>,
+    pub(crate) storage_class: Option<String>,
+    pub(crate) metadata: Option<BTreeMap<String, String>>,
+}
+
+/// One live object.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) name: Arc<str>,
+    pub(crate) generation: i64,
+    pub(crate) metageneration: i64,
+    pub(crate) created: SystemTime,
+    pub(crate) size: u64,
+    pub(crate) checksums: Checksums,
+    pub(crate) attributes: Attributes,
+    /// The bytes; `None` where they lie in the folder.
+    pub(crate) content: Option<Bytes>,
+}
+
+impl Object {
+    /// Google's etag: the two versions as a base64 protocol buffer.
+    pub(crate) fn etag(&self) -> String {
+        let mut message = vec![0x08];
+        push_varint(&mut message, self.generation);
+        message.push(0x10);
+        push_varint(&mut message, self.metageneration);
+        BASE64.encode(&message)
+    }
+}
+
+fn push_varint(out: &mut Vec<u8>, value: i64) {
+    let mut rest = value.cast_unsigned();
+    loop {
+        // The mask keeps seven bits, so the cast loses nothing.
+        #[allow(clippy::cast_possible_truncation)]
+        let low = (rest & 0x7f) as u8;
+        rest >>= 7;
+        if rest == 0 {
+            out.push(low);
+            return;
+        }
+        out.push(low | 0x80);
+    }
+}
+
+/// Refuses object names that Cloud Storage refuses.
+pub(crate) fn check_object_name(name: &str) -> Result<(), ApiError> {
+    let wrong = match name {
+        "" => return Err(ApiError::required("Required parameter: name".to_owned())),
+        "." | ".." => "may not be '.' or '..'",
+        _ if name.len() > 1024 => "may be at most 1024 bytes long",
+        _ if name.contains(['\r', '\n']) => "may not hold carriage return or line feed",
+        _ if name.starts_with(".well-known/acme-challenge/") => {
+            "may not start with '.well-known/acme-challenge/'"
+        }
+        _ => return Ok(()),
+    };
+    Err(ApiError::invalid(format!(
+        "invalid object name: it {wrong}"
+    )))
+}
+
+/// Refuses bucket names that Cloud Storage refuses.
+pub(crate) fn check_bucket_name(name: &str) -> Result<(), ApiError> {
+    let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let longest = if name.contains('.') { 222 } else { 63 };
+    let valid = (3..=longest).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| alphanumeric(byte) || matches!(byte, b'-' | b'_' | b'.'))
+        && name.bytes().next().is_some_and(alphanumeric)
+        && name.bytes().next_back().is_some_and(alphanumeric)
+        && name.split('.').all(|part| (1..=63).contains(&part.len()));
+    if valid {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!(
+        "Invalid bucket name: '{name}' (3 to 63 lower-case letters, digits, '-', '_' or '.', \
+         a letter or digit first and last)"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_written_as_google_writes_them() {
+        let sums = Checksums::of(b"123456789");
+        assert_eq!(sums.crc32c_text(), "4waSgw==");
+        assert_eq!(sums.md5_text(), "JfnnlDI7RThTF5olgfGVUg==");
+    }
+
+    #[test]
+    fn declared_checksums_are_compared() {
+        let actual = Checksums::of(b"123456789");
+        let mut declared = Declared::default();
+        assert!(declared.check(&actual).is_ok());
+        declared.add_header("crc32c=4waSgw==, md5=JfnnlDI7RThTF5olgfGVUg==");
+        assert!(declared.check(&actual).is_ok());
+        assert!(declared.check(&Checksums::of(b"")).is_err());
+        let nonsense = Declared {
+            crc32c: Some("?".to_owned()),
+            md5: None,
+        };
+        assert!(nonsense.check(&actual).is_err());
+    }
+
+    #[test]
+    fn names_are_checked() {
+        assert!(check_object_name("a/../b ä").is_ok());
+        assert!(check_object_name(&"x".repeat(1024)).is_ok());
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a\nb",
+            "a\rb",
+            &"x".repeat(1025),
+            &"ä".repeat(513),
+        ] {
+            assert!(check_object_name(bad).is_err(), "{bad:?}");
+        }
+        for good in ["abc", "a-b_c.d", "0a0"] {
+            assert!(check_bucket_name(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "ab",
+            "Abc",
+            "-ab",
+            "ab-",
+            "a..b",
+            "a/b",
+            "",
+            "..",
+            &"x".repeat(64),
+        ] {
+            assert!(check_bucket_name(bad).is_err(), "{bad}");
+        }
+    }
+}

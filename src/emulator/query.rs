@@ -1,0 +1,166 @@
+//! Query parameters and the preconditions among them.
+
+use percent_encoding::percent_decode_str;
+
+use super::answers::ApiError;
+
+/// The decoded query parameters of one request, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Decodes `a=b&c=d`, where `+` is a space as in HTML forms. Bytes that
+    /// are not UTF-8 are an error.
+    pub(crate) fn parse(raw: Option<&str>) -> Result<Query, ApiError> {
+        let mut pairs = Vec::new();
+        for pair in raw
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+        {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            pairs.push((form_decode(key)?, form_decode(value)?));
+        }
+        Ok(Query(pairs))
+    }
+
+    /// The first value of a parameter.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a repeated parameter.
+    pub(crate) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0
+            .iter()
+            .filter(move |(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that must be a whole number where it is given.
+    pub(crate) fn number(&self, key: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.get(key) else {
+            return Ok(None);
+        };
+        let wrong = || ApiError::invalid(format!("invalid value for {key}: '{text}' is no number"));
+        text.parse().map(Some).map_err(|_| wrong())
+    }
+
+    pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
+        self.0
+    }
+}
+
+fn form_decode(text: &str) -> Result<String, ApiError> {
+    // Most parameters need no decoding at all.
+    if !text.contains(['%', '+']) {
+        return Ok(text.to_owned());
+    }
+    let spaced = text.replace('+', " ");
+    match percent_decode_str(&spaced).decode_utf8() {
+        Ok(decoded) => Ok(decoded.into_owned()),
+        Err(_) => Err(ApiError::invalid(
+            "query parameters must be UTF-8".to_owned(),
+        )),
+    }
+}
+
+/// Conditions on the live generation under which a request is carried out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(clippy::struct_field_names)] // Named as the parameters are.
+pub(crate) struct Preconditions {
+    generation_match: Option<i64>,
+    generation_not_match: Option<i64>,
+    metageneration_match: Option<i64>,
+    metageneration_not_match: Option<i64>,
+}
+
+/// How a set of preconditions came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Holds,
+    /// A `…Match` did not hold: 412.
+    Failed,
+    /// A `…NotMatch` did not hold: 304 for reads, 412 for writes.
+    NotModified,
+}
+
+impl Preconditions {
+    pub(crate) fn from_query(query: &Query) -> Result<Preconditions, ApiError> {
+        Ok(Preconditions {
+            generation_match: query.number("ifGenerationMatch")?,
+            generation_not_match: query.number("ifGenerationNotMatch")?,
+            metageneration_match: query.number("ifMetagenerationMatch")?,
+            metageneration_not_match: query.number("ifMetagenerationNotMatch")?,
+        })
+    }
+
+    /// Judges against the live `(generation, metageneration)`, `None` where
+    /// there is no live object. Generation 0 stands for "no live object".
+    pub(crate) fn judge(&self, live: Option<(i64, i64)>) -> Verdict {
+        let generation = live.map_or(0, |(generation, _)| generation);
+        let metageneration = live.map(|(_, metageneration)| metageneration);
+        if self
+            .generation_match
+            .is_some_and(|wanted| wanted != generation)
+            || self
+                .metageneration_match
+                .is_some_and(|wanted| Some(wanted) != metageneration)
+        {
+            return Verdict::Failed;
+        }
+        if self.generation_not_match == Some(generation)
+            || (self.metageneration_not_match.is_some()
+                && self.metageneration_not_match == metageneration)
+        {
+            return Verdict::NotModified;
+        }
+        Verdict::Holds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(query: &str, live: Option<(i64, i64)>) -> Verdict {
+        Preconditions::from_query(&Query::parse(Some(query)).unwrap())
+            .unwrap()
+            .judge(live)
+    }
+
+    #[test]
+    fn decodes_forms() {
+        let query =
+            Query::parse(Some("name=a+b%2Fc%2B%C3%A4&x&permissions=1&permissions=2")).unwrap();
+        assert_eq!(query.get("name"), Some("a b/c+ä"));
+        assert_eq!(query.get("x"), Some(""));
+        assert_eq!(query.all("permissions").collect::<Vec<_>>(), ["1", "2"]);
+        assert!(Query::parse(Some("name=%FF")).is_err());
+        assert!(query.number("name").is_err());
+        assert_eq!(query.number("absent").unwrap(), None);
+    }
+
+    #[test]
+    fn preconditions_follow_the_live_generation() {
+        use Verdict::{Failed, Holds, NotModified};
+        let live = Some((42, 1));
+        assert_eq!(judge("", live), Holds);
+        assert_eq!(judge("ifGenerationMatch=0", None), Holds);
+        assert_eq!(judge("ifGenerationMatch=0", live), Failed);
+        assert_eq!(judge("ifGenerationMatch=42", live), Holds);
+        assert_eq!(judge("ifGenerationMatch=41", live), Failed);
+        assert_eq!(judge("ifGenerationMatch=42", None), Failed);
+        assert_eq!(judge("ifGenerationNotMatch=0", None), NotModified);
+        assert_eq!(judge("ifGenerationNotMatch=0", live), Holds);
+        assert_eq!(judge("ifGenerationNotMatch=42", live), NotModified);
+        assert_eq!(judge("ifMetagenerationMatch=1", live), Holds);
+        assert_eq!(judge("ifMetagenerationMatch=2", live), Failed);
+        assert_eq!(judge("ifMetagenerationMatch=1", None), Failed);
+        assert_eq!(judge("ifMetagenerationNotMatch=1", live), NotModified);
+        assert_eq!(judge("ifMetagenerationNotMatch=1", None), Holds);
+    }
+}

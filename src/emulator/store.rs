@@ -1,0 +1,343 @@
+//! Buckets and objects: an ordered map each, in memory or over a folder.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+
+use super::EmulatorError;
+use super::answers::ApiError;
+use super::counters::Stats;
+use super::folder::Folder;
+use super::object::{Attributes, Checksums, Object, check_bucket_name};
+use super::query::{Preconditions, Verdict};
+
+/// Writes to one name are serialised by one of this many locks.
+const NAME_LOCKS: usize = 64;
+
+pub(crate) type ObjectMap = BTreeMap<Arc<str>, Arc<Object>>;
+
+/// Takes a lock; data behind a poisoned one is still whole, since nothing
+/// here panics half-way through a change.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Everything the emulator holds.
+pub(crate) struct Store {
+    buckets: RwLock<BTreeMap<String, Arc<Bucket>>>,
+    last_generation: AtomicI64,
+    folder: Option<Folder>,
+    stats: Arc<Stats>,
+}
+
+/// One bucket.
+pub(crate) struct Bucket {
+    pub(crate) name: String,
+    pub(crate) created: SystemTime,
+    objects: Mutex<ObjectMap>,
+    /// Held over check, rename and entry of a name in the folder, so that the
+    /// map's own lock is never held over disk work.
+    name_locks: [Mutex<()>; NAME_LOCKS],
+}
+
+/// An object about to be stored; names and checksums are checked already.
+pub(crate) struct NewObject {
+    pub(crate) name: String,
+    pub(crate) attributes: Attributes,
+    pub(crate) checksums: Checksums,
+    pub(crate) content: Bytes,
+    pub(crate) preconditions: Preconditions,
+}
+
+impl Bucket {
+    pub(crate) fn new(name: String, created: SystemTime, objects: ObjectMap) -> Bucket {
+        let name_locks = std::array::from_fn(|_| Mutex::new(()));
+        Bucket {
+            name,
+            created,
+            objects: Mutex::new(objects),
+            name_locks,
+        }
+    }
+
+    /// Runs `read` over the objects; it must be short.
+    pub(crate) fn with_objects<T>(&self, read: impl FnOnce(&ObjectMap) -> T) -> T {
+        read(&lock(&self.objects))
+    }
+
+    pub(crate) fn object(&self, name: &str) -> Option<Arc<Object>> {
+        lock(&self.objects).get(name).cloned()
+    }
+
+    fn name_lock(&self, name: &str) -> MutexGuard<'_, ()> {
+        let slot = crc32c::crc32c(name.as_bytes()) as usize % NAME_LOCKS;
+        lock(&self.name_locks[slot])
+    }
+}
+
+fn versions(object: Option<&Arc<Object>>) -> Option<(i64, i64)> {
+    object.map(|object| (object.generation, object.metageneration))
+}
+
+impl Store {
+    /// An empty store, or one that serves what lies in `root`.
+    pub(crate) fn open(root: Option<PathBuf>, stats: Arc<Stats>) -> Result<Store, EmulatorError> {
+        let mut buckets = BTreeMap::new();
+        let folder = match root {
+            None => None,
+            Some(root) => {
+                let (folder, found) = Folder::open(root)?;
+                buckets = found;
+                Some(folder)
+            }
+        };
+        let newest = buckets
+            .values()
+            .filter_map(|bucket: &Arc<Bucket>| {
+                bucket.with_objects(|objects| objects.values().map(|o| o.generation).max())
+            })
+            .max();
+        Ok(Store {
+            buckets: RwLock::new(buckets),
+            last_generation: AtomicI64::new(newest.unwrap_or(0)),
+            folder,
+            stats,
+        })
+    }
+
+    pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, ApiError> {
+        let buckets = self.buckets.read().unwrap_or_else(PoisonError::into_inner);
+        buckets.get(name).cloned().ok_or_else(ApiError::no_bucket)
+    }
+
+    pub(crate) fn buckets(&self) -> Vec<Arc<Bucket>> {
+        let buckets = self.buckets.read().unwrap_or_else(PoisonError::into_inner);
+        buckets.values().cloned().collect()
+    }
+
+    /// Makes a bucket; 409 where there is one of that name.
+    pub(crate) fn create_bucket(&self, name: &str) -> Result<Arc<Bucket>, ApiError> {
+        check_bucket_name(name)?;
+        // Buckets are few and made rarely: their lock may cover the folder.
+        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
+        if buckets.contains_key(name) {
+            return Err(ApiError::conflict(
+                "Your previous request to create the named bucket succeeded and you already own it.",
+            ));
+        }
+        if let Some(folder) = &self.folder {
+            folder
+                .create_bucket(name)
+                .map_err(|error| ApiError::disk(&error))?;
+        }
+        let bucket = Arc::new(Bucket::new(
+            name.to_owned(),
+            SystemTime::now(),
+            ObjectMap::default(),
+        ));
+        buckets.insert(name.to_owned(), Arc::clone(&bucket));
+        Ok(bucket)
+    }
+
+    /// Removes an empty bucket; 409 where it holds something.
+    pub(crate) fn delete_bucket(&self, name: &str) -> Result<(), ApiError> {
+        let not_empty = || ApiError::conflict("The bucket you tried to delete is not empty.");
+        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.get(name).ok_or_else(ApiError::no_bucket)?;
+        if !bucket.with_objects(BTreeMap::is_empty) {
+            return Err(not_empty());
+        }
+        if let Some(folder) = &self.folder {
+            folder.delete_bucket(name).map_err(|_| not_empty())?;
+        }
+        buckets.remove(name);
+        Ok(())
+    }
+
+    /// Stores an object if its preconditions hold.
+    pub(crate) async fn put(
+        self: &Arc<Self>,
+        bucket: &Arc<Bucket>,
+        new: NewObject,
+    ) -> Result<Arc<Object>, ApiError> {
+        let Some(folder) = &self.folder else {
+            return self.put_in_memory(bucket, new);
+        };
+        folder.check_name(&new.name)?;
+        let (store, bucket) = (Arc::clone(self), Arc::clone(bucket));
+        blocking(move || store.put_in_folder(&bucket, new)).await
+    }
+
+    fn put_in_memory(&self, bucket: &Bucket, new: NewObject) -> Result<Arc<Object>, ApiError> {
+        // A copy of its own size: a slice would keep the whole read buffer of
+        // the connection alive as long as the object.
+        let content = Bytes::copy_from_slice(&new.content);
+        let mut objects = lock(&bucket.objects);
+        let live = objects.get(new.name.as_str());
+        self.judge_write(&new.preconditions, live)?;
+        Ok(self.enter(&mut objects, new, Some(content)))
+    }
+
+    fn put_in_folder(&self, bucket: &Bucket, new: NewObject) -> Result<Arc<Object>, ApiError> {
+        let Some(folder) = &self.folder else {
+            return self.put_in_memory(bucket, new);
+        };
+        // Spares the disk what is going to be refused anyway.
+        self.judge_write(&new.preconditions, bucket.object(&new.name).as_ref())?;
+        let written = folder
+            .write(&new.content)
+            .map_err(|error| ApiError::disk(&error))?;
+
+        let _same_name = bucket.name_lock(&new.name);
+        self.judge_write(&new.preconditions, bucket.object(&new.name).as_ref())?;
+        folder.publish(written, &bucket.name, &new.name)?;
+        Ok(self.enter(&mut lock(&bucket.objects), new, None))
+    }
+
+    /// Enters an object whose preconditions hold. The generation is drawn
+    /// under the map's lock, so that it grows with every write of a name.
+    fn enter(
+        &self,
+        objects: &mut ObjectMap,
+        new: NewObject,
+        content: Option<Bytes>,
+    ) -> Arc<Object> {
+        let created = SystemTime::now();
+        let object = Arc::new(Object {
+            name: Arc::from(new.name),
+            generation: self.next_generation(created),
+            metageneration: 1,
+            created,
+            size: new.content.len() as u64,
+            checksums: new.checksums,
+            attributes: new.attributes,
+            content,
+        });
+        let replaced = objects
+            .insert(Arc::clone(&object.name), Arc::clone(&object))
+            .is_some();
+        self.stats.stored(object.size, replaced);
+        object
+    }
+
+    /// Deletes an object if the preconditions hold and, where a generation is
+    /// named, if that is the live one.
+    pub(crate) async fn delete(
+        self: &Arc<Self>,
+        bucket: &Arc<Bucket>,
+        name: String,
+        generation: Option<i64>,
+        preconditions: Preconditions,
+    ) -> Result<(), ApiError> {
+        if self.folder.is_none() {
+            let mut objects = lock(&bucket.objects);
+            let live = objects.get(name.as_str());
+            self.judge_delete(bucket, &name, live, generation, &preconditions)?;
+            objects.remove(name.as_str());
+            return Ok(());
+        }
+        let (store, bucket) = (Arc::clone(self), Arc::clone(bucket));
+        blocking(move || {
+            let _same_name = bucket.name_lock(&name);
+            let live = bucket.object(&name);
+            store.judge_delete(&bucket, &name, live.as_ref(), generation, &preconditions)?;
+            if let Some(folder) = &store.folder {
+                folder
+                    .remove(&bucket.name, &name)
+                    .map_err(|error| ApiError::disk(&error))?;
+            }
+            lock(&bucket.objects).remove(name.as_str());
+            Ok(())
+        })
+        .await
+    }
+
+    /// The bytes of an object.
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        bucket: &Arc<Bucket>,
+        object: &Arc<Object>,
+    ) -> Result<Bytes, ApiError> {
+        if let Some(content) = &object.content {
+            return Ok(content.clone());
+        }
+        let (store, bucket, object) = (Arc::clone(self), Arc::clone(bucket), Arc::clone(object));
+        blocking(move || store.read_blocking(&bucket, &object)).await
+    }
+
+    /// [`Store::read`] for callers outside the server.
+    pub(crate) fn read_blocking(
+        &self,
+        bucket: &Bucket,
+        object: &Object,
+    ) -> Result<Bytes, ApiError> {
+        match (&object.content, &self.folder) {
+            (Some(content), _) => Ok(content.clone()),
+            (None, Some(folder)) => folder
+                .read(&bucket.name, &object.name)
+                .map_err(|error| ApiError::disk(&error)),
+            (None, None) => Err(ApiError::no_object(&bucket.name, &object.name)),
+        }
+    }
+
+    fn judge_write(
+        &self,
+        preconditions: &Preconditions,
+        live: Option<&Arc<Object>>,
+    ) -> Result<(), ApiError> {
+        match preconditions.judge(versions(live)) {
+            Verdict::Holds => Ok(()),
+            Verdict::Failed | Verdict::NotModified => {
+                self.stats.precondition_failed();
+                Err(ApiError::condition_not_met())
+            }
+        }
+    }
+
+    fn judge_delete(
+        &self,
+        bucket: &Bucket,
+        name: &str,
+        live: Option<&Arc<Object>>,
+        generation: Option<i64>,
+        preconditions: &Preconditions,
+    ) -> Result<(), ApiError> {
+        let Some(object) = live else {
+            return Err(ApiError::no_object(&bucket.name, name));
+        };
+        if generation.is_some_and(|wanted| wanted != object.generation) {
+            return Err(ApiError::no_object(&bucket.name, name));
+        }
+        self.judge_write(preconditions, live)
+    }
+
+    /// The time in microseconds, as Google's generations look, but never the
+    /// same twice nor smaller than one before.
+    fn next_generation(&self, now: SystemTime) -> i64 {
+        let now = micros(now);
+        let step = |last: i64| Some(now.max(last + 1));
+        let last = self
+            .last_generation
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+        last.map_or(now, |last| now.max(last + 1))
+    }
+}
+
+/// Microseconds since 1970; 0 for times before.
+pub(crate) fn micros(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX - 1)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(ApiError::disk(&std::io::Error::other(error))),
+    }
+}
