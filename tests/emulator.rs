@@ -1,6 +1,8 @@
 //! The emulator over real HTTP: uploads, preconditions, checksums, listings,
 //! the folder store, faults and scripts.
 
+#![allow(clippy::unwrap_used)] // Clippy knows `#[test]` functions, not their helpers.
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -410,8 +412,8 @@ async fn wrong_checksums_and_names_store_nothing() {
     );
     refused(upload.body("x").send().await.unwrap(), 404, "notFound").await;
     refused(f.get("/storage/v1/nothing").await, 404, "notFound").await;
-    let patch = f.request(Method::PATCH, &format!("/storage/v1/b/{BUCKET}/o/a"));
-    refused(patch.send().await.unwrap(), 405, "methodNotAllowed").await;
+    let change = f.request(Method::PATCH, &format!("/storage/v1/b/{BUCKET}/o/a"));
+    refused(change.send().await.unwrap(), 405, "methodNotAllowed").await;
 }
 
 #[tokio::test]
@@ -428,15 +430,15 @@ async fn downloads_whole_and_in_ranges() {
                 .starts_with("crc32c=")
         );
         assert_eq!(whole.text().await.unwrap(), "0123456789");
-        let part = f
+        let middle = f
             .request(Method::GET, &path)
             .header("range", "bytes=2-4")
             .send()
             .await
             .unwrap();
-        assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
-        assert_eq!(part.headers()["content-range"], "bytes 2-4/10");
-        assert_eq!(part.text().await.unwrap(), "234");
+        assert_eq!(middle.status(), StatusCode::PARTIAL_CONTENT);
+        assert_eq!(middle.headers()["content-range"], "bytes 2-4/10");
+        assert_eq!(middle.text().await.unwrap(), "234");
         let past = f
             .request(Method::GET, &path)
             .header("range", "bytes=10-")
