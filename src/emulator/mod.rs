@@ -32,6 +32,7 @@
 //! ```
 
 mod answers;
+mod chunk;
 mod counters;
 mod faults;
 mod folder;

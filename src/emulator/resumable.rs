@@ -4,19 +4,20 @@
 //! `PUT` carries a chunk with `Content-Range`; 308 with `Range` says how much
 //! has been kept; `Content-Range: bytes */N` asks for that without sending.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONTENT_RANGE, HeaderMap, LOCATION, RANGE};
+use axum::http::header::{LOCATION, RANGE};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 
 use super::answers::{ApiError, header_value, json, status_only};
+use super::chunk::{ChunkRange, accept, chunk_range};
 use super::gate::Subject;
 use super::insert::{Upload, add_hash_headers, header_text, read_body};
 use super::object::{Checksums, Object};
@@ -25,14 +26,40 @@ use super::routes::{App, Call};
 use super::script::Operation;
 use super::store::{Bucket, NewObject, lock};
 
-/// Every chunk but the last must be a multiple of this many bytes.
-const CHUNK_UNIT: usize = 256 * 1024;
+/// Sessions remembered, open and finished together. Google forgets them after
+/// a week; here the oldest goes, so that a long rehearsal does not fill up.
+const MAX_SESSIONS: usize = 10_000;
 
-/// The open and finished sessions by their `upload_id`.
+/// The open and finished sessions by their `upload_id`'s number.
 #[derive(Default)]
 pub(crate) struct Sessions {
-    by_id: Mutex<HashMap<String, Arc<Session>>>,
+    by_number: Mutex<BTreeMap<u64, Arc<Session>>>,
     last: AtomicU64,
+}
+
+impl Sessions {
+    /// Remembers a session and gives its `upload_id`.
+    fn add(&self, session: Session) -> String {
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut sessions = lock(&self.by_number);
+        sessions.insert(number, Arc::new(session));
+        if sessions.len() > MAX_SESSIONS {
+            sessions.pop_first();
+        }
+        format!("session-{number}")
+    }
+
+    fn find(&self, id: &str) -> Option<Arc<Session>> {
+        lock(&self.by_number).get(&session_number(id)?).cloned()
+    }
+
+    fn remove(&self, id: &str) -> Option<Arc<Session>> {
+        lock(&self.by_number).remove(&session_number(id)?)
+    }
+}
+
+fn session_number(id: &str) -> Option<u64> {
+    id.strip_prefix("session-")?.parse().ok()
 }
 
 struct Session {
@@ -48,60 +75,6 @@ enum Progress {
     Storing,
     Done(Arc<Object>),
     Failed,
-}
-
-/// A `Content-Range` of a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct ChunkRange {
-    /// First and last byte; `None` in a status query.
-    bytes: Option<(u64, u64)>,
-    /// The object's whole size, if the client knows it yet.
-    total: Option<u64>,
-}
-
-impl ChunkRange {
-    /// Reads `bytes 0-9/10`, `bytes 0-9/*`, `bytes */10` or `bytes */*`.
-    fn parse(text: &str) -> Option<ChunkRange> {
-        let (span, total) = text.trim().strip_prefix("bytes ")?.trim().split_once('/')?;
-        let total = if total == "*" { None } else { Some(total.parse().ok()?) };
-        if span == "*" {
-            return Some(ChunkRange { bytes: None, total });
-        }
-        let (first, last) = span.split_once('-')?;
-        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-        let ordered = first <= last && total.is_none_or(|total| last < total);
-        ordered.then_some(ChunkRange { bytes: Some((first, last)), total })
-    }
-}
-
-/// Adds a chunk to what a session has; says whether that is now the whole.
-fn accept(kept: &mut Vec<u8>, range: ChunkRange, chunk: &[u8]) -> Result<bool, ApiError> {
-    if let Some((first, last)) = range.bytes {
-        if last - first + 1 != chunk.len() as u64 {
-            return Err(ApiError::invalid(format!(
-                "Content-Range spans {} bytes, the body has {}",
-                last - first + 1,
-                chunk.len()
-            )));
-        }
-        let is_last = range.total == Some(last + 1);
-        if !is_last && !chunk.len().is_multiple_of(CHUNK_UNIT) {
-            return Err(ApiError::invalid(
-                "every chunk but the last must be a multiple of 256 KiB".to_owned(),
-            ));
-        }
-        let have = kept.len() as u64;
-        if first > have {
-            return Err(ApiError::bad_offset(format!(
-                "According to the Content-Range header, the upload offset is {first} byte(s), \
-                 which exceeds already uploaded size of {have} byte(s)."
-            )));
-        }
-        // A chunk sent again because its answer was lost overlaps.
-        let known = usize::try_from(have - first).unwrap_or(usize::MAX);
-        kept.extend_from_slice(chunk.get(known..).unwrap_or_default());
-    }
-    Ok(range.total == Some(kept.len() as u64))
 }
 
 /// Opens a session.
@@ -121,9 +94,7 @@ pub(crate) async fn open(app: &App, call: Call) -> Result<Response<Body>, ApiErr
             fields: upload.fields.clone(),
             state: Mutex::new(Progress::Receiving(Box::new(upload), Vec::new())),
         };
-        let number = app.sessions.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let id = format!("session-{number}");
-        lock(&app.sessions.by_id).insert(id.clone(), Arc::new(session));
+        let id = app.sessions.add(session);
         let host = app.host(head);
         let address = format!(
             "http://{host}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={id}"
@@ -141,10 +112,8 @@ pub(crate) async fn open(app: &App, call: Call) -> Result<Response<Body>, ApiErr
     Ok(app.gate.run(subject, work).await)
 }
 
-fn session(app: &App, call: &Call) -> Result<(String, Arc<Session>), ApiError> {
-    let id = call.query.get("upload_id").unwrap_or_default().to_owned();
-    let found = lock(&app.sessions.by_id).get(&id).cloned();
-    found.map(|session| (id, session)).ok_or_else(ApiError::no_session)
+fn upload_id(call: &Call) -> &str {
+    call.query.get("upload_id").unwrap_or_default()
 }
 
 /// `PUT` with an `upload_id`: a chunk, or a question how much is kept.
@@ -154,7 +123,7 @@ pub(crate) async fn receive(State(app): State<Arc<App>>, call: Call) -> Response
 }
 
 async fn receive_chunk(app: &Arc<App>, call: Call) -> Result<Response<Body>, ApiError> {
-    let (_, session) = session(app, &call)?;
+    let session = app.sessions.find(upload_id(&call)).ok_or_else(ApiError::no_session)?;
     let chunk = read_body(app, &call.head, call.body).await?;
     let range = chunk_range(&call.head.headers, &chunk)?;
     let head = &call.head;
@@ -176,17 +145,6 @@ async fn receive_chunk(app: &Arc<App>, call: Call) -> Result<Response<Body>, Api
     let (bucket, key) = (session.bucket.name.as_str(), session.name.as_str());
     let subject = Subject { operation: Operation::Insert, bucket, key, head };
     Ok(app.gate.run(subject, work).await)
-}
-
-/// The range that a `PUT` names; without one its body is the whole object.
-fn chunk_range(headers: &HeaderMap, chunk: &[u8]) -> Result<ChunkRange, ApiError> {
-    let Some(text) = header_text(headers, CONTENT_RANGE) else {
-        let length = chunk.len() as u64;
-        let bytes = length.checked_sub(1).map(|last| (0, last));
-        return Ok(ChunkRange { bytes, total: Some(length) });
-    };
-    let wrong = || ApiError::invalid(format!("invalid Content-Range: '{text}'"));
-    ChunkRange::parse(&text).ok_or_else(wrong)
 }
 
 /// What a chunk led to.
@@ -281,53 +239,8 @@ fn incomplete(kept: usize) -> Response<Body> {
 
 /// `DELETE` with an `upload_id`: gives the session up. Google answers 499.
 pub(crate) async fn cancel(State(app): State<Arc<App>>, call: Call) -> Response<Body> {
-    let result = session(&app, &call).map(|(id, _)| {
-        lock(&app.sessions.by_id).remove(&id);
-        status_only(StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST))
-    });
-    result.unwrap_or_else(IntoResponse::into_response)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn content_ranges() {
-        let range = |bytes, total| Some(ChunkRange { bytes, total });
-        assert_eq!(ChunkRange::parse("bytes 0-9/10"), range(Some((0, 9)), Some(10)));
-        assert_eq!(ChunkRange::parse("bytes 0-9/*"), range(Some((0, 9)), None));
-        assert_eq!(ChunkRange::parse("bytes */10"), range(None, Some(10)));
-        assert_eq!(ChunkRange::parse("bytes */*"), range(None, None));
-        for bad in
-            ["", "0-9/10", "bytes 9-0/10", "bytes 0-10/10", "bytes -/3", "bytes 0-9", "bytes a-b/c"]
-        {
-            assert_eq!(ChunkRange::parse(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn chunks_are_kept_once() {
-        let unit = vec![7; CHUNK_UNIT];
-        let size = CHUNK_UNIT as u64;
-        let part = |first, last, total| ChunkRange { bytes: Some((first, last)), total };
-        let mut kept = Vec::new();
-        assert!(!accept(&mut kept, part(0, size - 1, None), &unit).unwrap());
-        // The same again, as after a lost answer.
-        assert!(!accept(&mut kept, part(0, size - 1, None), &unit).unwrap());
-        assert_eq!(kept.len(), CHUNK_UNIT);
-        assert!(accept(&mut kept, part(size + 5, size + 5, Some(size + 6)), b"x").is_err());
-        assert!(accept(&mut kept, part(size, size, None), b"x").is_err());
-        assert!(accept(&mut kept, part(size, size + 1, Some(size + 2)), b"x").is_err());
-        assert!(accept(&mut kept, part(size, size, Some(size + 1)), b"x").unwrap());
-        assert_eq!(kept.len(), CHUNK_UNIT + 1);
-    }
-
-    #[test]
-    fn a_size_alone_finishes_what_is_whole() {
-        let query = |total| ChunkRange { bytes: None, total };
-        assert!(accept(&mut Vec::new(), query(Some(0)), b"").unwrap());
-        assert!(!accept(&mut Vec::new(), query(None), b"").unwrap());
-        assert!(!accept(&mut vec![1], query(Some(2)), b"").unwrap());
+    match app.sessions.remove(upload_id(&call)) {
+        Some(_) => status_only(StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)),
+        None => ApiError::no_session().into_response(),
     }
 }

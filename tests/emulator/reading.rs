@@ -1,0 +1,113 @@
+//! Downloads, buckets, listings, and objects kept in a folder.
+
+use std::collections::BTreeSet;
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use super::{BUCKET, Fixture, body, refused};
+
+#[tokio::test]
+async fn downloads_whole_and_in_ranges() {
+    let f = Fixture::plain().await;
+    f.put("a", "0123456789").await;
+    for root in ["/storage", "/download/storage"] {
+        let path = format!("{root}/v1/b/{BUCKET}/o/a?alt=media");
+        let whole = f.get(&path).await;
+        assert!(whole.headers()["x-goog-hash"].to_str().unwrap().starts_with("crc32c="));
+        assert_eq!(whole.text().await.unwrap(), "0123456789");
+        let middle =
+            f.request(Method::GET, &path).header("range", "bytes=2-4").send().await.unwrap();
+        assert_eq!(middle.status(), StatusCode::PARTIAL_CONTENT);
+        assert_eq!(middle.headers()["content-range"], "bytes 2-4/10");
+        assert_eq!(middle.text().await.unwrap(), "234");
+        let past = f.request(Method::GET, &path).header("range", "bytes=10-").send().await.unwrap();
+        assert_eq!(past.status(), StatusCode::RANGE_NOT_SATISFIABLE);
+    }
+}
+
+#[tokio::test]
+async fn buckets_are_made_found_and_removed() {
+    let f = Fixture::plain().await;
+    let create = |body: &str| {
+        f.request(Method::POST, "/storage/v1/b?project=p").body(body.to_owned()).send()
+    };
+    let made = body(create(r#"{"name": "second"}"#).await.unwrap()).await;
+    assert_eq!((&made["kind"], &made["name"]), (&json!("storage#bucket"), &json!("second")));
+    refused(create(r#"{"name": "second"}"#).await.unwrap(), 409, "conflict").await;
+    refused(create(r#"{"name": "No/Name"}"#).await.unwrap(), 400, "invalid").await;
+    assert_eq!(body(f.get("/storage/v1/b/second").await).await, made);
+    refused(f.get("/storage/v1/b/third").await, 404, "notFound").await;
+    let all = body(f.get("/storage/v1/b?project=p").await).await;
+    assert_eq!(all["items"].as_array().unwrap().len(), 2);
+    let asked = "permissions=storage.objects.create&permissions=storage.objects.list";
+    let path = format!("/storage/v1/b/second/iam/testPermissions?{asked}");
+    let granted = body(f.get(&path).await).await;
+    assert_eq!(granted["permissions"].as_array().unwrap().len(), 2);
+
+    let delete = |name: &str| f.request(Method::DELETE, &format!("/storage/v1/b/{name}")).send();
+    f.put("a", "x").await;
+    refused(delete(BUCKET).await.unwrap(), 409, "conflict").await;
+    assert_eq!(delete("second").await.unwrap().status(), 204);
+    refused(f.get("/storage/v1/b/second").await, 404, "notFound").await;
+}
+
+#[tokio::test]
+async fn listings_come_in_pages() {
+    let f = Fixture::plain().await;
+    for index in 0..25 {
+        f.put(&format!("p/{}/{index:02}.jpg", index % 3), "x").await;
+    }
+    f.put("other", "x").await;
+    let mut names = Vec::new();
+    let mut token = String::new();
+    for expected in [10, 10, 5] {
+        let fields = "fields=items(name,size,crc32c),nextPageToken";
+        let page = f.list(&format!("prefix=p/&maxResults=10&{fields}&pageToken={token}")).await;
+        let items = page["items"].as_array().unwrap();
+        assert_eq!(items.len(), expected);
+        assert_eq!(items[0].as_object().unwrap().len(), 3);
+        names.extend(items.iter().map(|item| item["name"].as_str().unwrap().to_owned()));
+        token = page["nextPageToken"].as_str().unwrap_or_default().to_owned();
+    }
+    assert!(token.is_empty() && names.is_sorted());
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 25);
+
+    let folded = f.list("delimiter=/&prefix=p/").await;
+    assert_eq!(folded["prefixes"], json!(["p/0/", "p/1/", "p/2/"]));
+    assert_eq!(folded.get("items"), None);
+    let ranged = f.list("startOffset=p/2/&endOffset=p/2/06.jpg").await;
+    assert_eq!(ranged["items"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_folder_holds_plain_files_and_is_served_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let f = Fixture::in_folder(folder.path()).await;
+    let stored = body(f.put("dir%2Fa.jpg", "pixels").await).await;
+    f.put("gone", "x").await;
+    let gone = f.request(Method::DELETE, &format!("/storage/v1/b/{BUCKET}/o/gone"));
+    assert_eq!(gone.send().await.unwrap().status(), 204);
+    for bad in
+        ["..%2Fa", "%2Fa", "a%2F%2Fb", "a%2F", "a%2F..%2Fb", "a%00b", "dir", "dir%2Fa.jpg%2Fb"]
+    {
+        refused(f.put(bad, "x").await, 400, "invalid").await;
+    }
+    let file = folder.path().join(BUCKET).join("dir/a.jpg");
+    assert_eq!(std::fs::read(&file).unwrap(), b"pixels");
+    f.emulator.stop().await;
+
+    // What a person adds is served, what was left incomplete is not.
+    std::fs::write(folder.path().join(BUCKET).join("list.csv"), "a,b").unwrap();
+    let f = Fixture::in_folder(folder.path()).await;
+    let objects = f.emulator.objects(BUCKET);
+    let names: Vec<_> = objects.iter().map(|object| object.name.as_str()).collect();
+    assert_eq!(names, ["dir/a.jpg", "list.csv"]);
+    assert_eq!(objects[0].content_type.as_deref(), Some("image/jpeg"));
+    assert_eq!(objects[1].content_type.as_deref(), Some("text/csv"));
+    let read = body(f.get(&format!("/storage/v1/b/{BUCKET}/o/dir%2Fa.jpg")).await).await;
+    assert_eq!((&read["crc32c"], &read["md5Hash"]), (&stored["crc32c"], &stored["md5Hash"]));
+    refused(f.put("dir%2Fa.jpg&ifGenerationMatch=0", "x").await, 412, "conditionNotMet").await;
+    let incomplete = folder.path().join(".idx2gcs-incomplete");
+    assert_eq!(std::fs::read_dir(incomplete).unwrap().count(), 0);
+}
