@@ -118,7 +118,9 @@ impl Settings {
     /// # Errors
     /// The first that cannot work, with where it was said and what is allowed.
     pub fn validate(layers: &Layers) -> Result<Self, ConfigError> {
-        let url = layers.need("destination.url", URL, some_text)?;
+        let url = layers
+            .maybe("destination.url", URL, some_text)?
+            .ok_or_else(|| ConfigError::Unfit(format!("no destination: give --to with {URL}")))?;
         let place = place(layers, &url)?;
         let prefix = match &place {
             Place::Bucket { prefix, .. } => prefix.as_str(),

@@ -3,20 +3,14 @@
 //!
 //! `scripts/test.sh` installs both and sets the two environment variables.
 
-#![allow(clippy::unwrap_used)] // Clippy knows `#[test]` functions, not their helpers.
-
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
 
 use idx2gcs::emulator::{Emulator, Options};
 use serde_json::{Value, json};
 
-/// How long fake-gcs-server may take to listen.
-const START_DEADLINE: Duration = Duration::from_secs(30);
+use crate::fake_gcs::{FakeGcs, program};
 
 /// A call on which the two servers are known to differ, what this emulator
 /// answers, and why: each time it is fake-gcs-server that departs from
@@ -122,10 +116,7 @@ type Answers = BTreeMap<String, Value>;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_python_client_sees_what_it_sees_in_fake_gcs_server() {
     let python = program("IDX2GCS_TEST_PYTHON", "a Python with google-cloud-storage");
-    let fake = program("IDX2GCS_TEST_FAKE_GCS", "the fake-gcs-server binary");
-
-    let folder = tempfile::tempdir().unwrap();
-    let fake = FakeGcs::start(&fake, folder.path()).await;
+    let fake = FakeGcs::start();
     let mut theirs = calls(&python, fake.url()).await;
     drop(fake);
     let in_memory = Emulator::start(Options::default()).await.unwrap();
@@ -141,15 +132,6 @@ async fn the_python_client_sees_what_it_sees_in_fake_gcs_server() {
     problems.extend(check_and_drop_own_ways(&mut theirs, &mut ours));
     problems.extend(compare(&theirs, &ours, &known_differences()));
     assert!(problems.is_empty(), "{} differences:\n{}", problems.len(), problems.join("\n"));
-}
-
-/// The program that a variable names; fails where it is missing.
-fn program(variable: &str, what: &str) -> PathBuf {
-    let path = std::env::var_os(variable).map(PathBuf::from);
-    match path.filter(|path| path.is_file()) {
-        Some(path) => path,
-        None => panic!("{variable} must name {what}: run scripts/test.sh, which installs it"),
-    }
 }
 
 /// What this emulator does not answer as the list of differences says.
@@ -179,7 +161,7 @@ fn compare(theirs: &Answers, ours: &Answers, known: &[Difference]) -> Vec<String
 
 /// Runs `calls.py` against a server.
 async fn calls(python: &Path, url: String) -> Answers {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/calls.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/conformance/calls.py");
     let mut command = Command::new(python);
     // Loopback must not be sent through a proxy.
     command.arg(script).arg(url).env("NO_PROXY", "127.0.0.1").env("PYTHONDONTWRITEBYTECODE", "1");
@@ -187,59 +169,4 @@ async fn calls(python: &Path, url: String) -> Answers {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "calls.py failed: {errors}");
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// A running fake-gcs-server, killed when dropped.
-struct FakeGcs {
-    child: Child,
-    port: u16,
-}
-
-impl FakeGcs {
-    /// Starts it and waits until it listens. The port was free a moment
-    /// before; should another program take it, another port is tried.
-    async fn start(binary: &Path, root: &Path) -> FakeGcs {
-        let deadline = Instant::now() + START_DEADLINE;
-        loop {
-            let mut fake = FakeGcs::spawn(binary, root);
-            while fake.child.try_wait().unwrap().is_none() {
-                if tokio::net::TcpStream::connect(("127.0.0.1", fake.port)).await.is_ok() {
-                    return fake;
-                }
-                assert!(Instant::now() < deadline, "fake-gcs-server does not listen");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            assert!(Instant::now() < deadline, "fake-gcs-server ends at once");
-        }
-    }
-
-    fn spawn(binary: &Path, root: &Path) -> FakeGcs {
-        let port = free_port().unwrap();
-        let host = format!("127.0.0.1:{port}");
-        let child = Command::new(binary)
-            .args(["-scheme", "http", "-host", "127.0.0.1", "-port", &port.to_string()])
-            .args(["-backend", "filesystem", "-filesystem-root"])
-            .arg(root)
-            .args(["-public-host", &host, "-external-url", &format!("http://{host}")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        FakeGcs { child, port }
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for FakeGcs {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

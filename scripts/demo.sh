@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Loads all 70,000 images of Fashion-MNIST over HTTP into the embedded emulator. No account needed.
+#
+# Usage: scripts/demo.sh [FOLDER]     (FOLDER holds the four files, if you have them)
+set -euo pipefail
+given=${1:+$(cd "$1" && pwd)}
+cd "$(dirname "$0")/.."
+
+cargo build --release --locked
+program=${CARGO_TARGET_DIR:-target}/release/idx2gcs
+folder=$(scripts/fashion-mnist.sh "$program" "$given")
+
+demo=${CARGO_TARGET_DIR:-target}/demo
+rm -rf "$demo"
+mkdir -p "$demo"
+
+# The named data set knows its classes; the path says where its files lie on this machine.
+IDX2GCS_SOURCE_DATASET=fashion-mnist IDX2GCS_SOURCE_PATH=$folder "$program" load \
+    --config config/fashion-mnist.toml \
+    --to gs://demo/fashion-mnist \
+    --endpoint "embedded:$demo/storage" \
+    --out "$demo/out"
+
+cat <<END
+
+  pictures   $demo/storage/demo/fashion-mnist/image_0.jpg … image_69999.jpg
+  manifests  $demo/out/automl.csv, $demo/out/vertex.csv
+  summary    $demo/out/summary.json
+
+For a real bucket: $program load --config config/fashion-mnist.toml --to gs://my-bucket/fashion-mnist
+END

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# All tests. Installs what they need into the target folder: cargo-nextest where it is missing, the
+# official Python client and fake-gcs-server (from PyPI), and Fashion-MNIST.
+#
+# Usage: scripts/test.sh [ARGUMENTS OF cargo nextest run]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=${CARGO_TARGET_DIR:-$PWD/target}
+tools=$target/test-tools
+mkdir -p "$tools"
+export PATH=$tools/bin:$PATH
+
+step() { printf '\n== %s\n' "$*"; }
+
+if ! cargo nextest --version >/dev/null 2>&1; then
+    step "installing cargo-nextest"
+    cargo install --locked --root "$tools" cargo-nextest
+fi
+
+step "the Python client and fake-gcs-server"
+requirements=tests/e2e/conformance/requirements.txt
+venv=$tools/venv
+if ! cmp -s "$requirements" "$venv/installed.txt"; then
+    rm -rf "$venv"
+    if ! python3 -m venv "$venv" 2>/dev/null; then
+        # Debian keeps venv, and some images Python itself, in packages of their own.
+        as_root=()
+        [ "$(id -u)" = 0 ] || as_root=(sudo)
+        "${as_root[@]}" apt-get update -q
+        "${as_root[@]}" apt-get install -y -q --no-install-recommends python3 python3-venv
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+    fi
+    "$venv/bin/pip" install --quiet -r "$requirements"
+    cp "$requirements" "$venv/installed.txt"
+fi
+fake=$(find "$venv" -path '*fake_gcs_server*' -type f -name 'fake-gcs-server-*' | head -n 1)
+[ -n "$fake" ] || { echo "the package has no fake-gcs-server for this system" >&2; exit 1; }
+chmod +x "$fake"
+export IDX2GCS_TEST_PYTHON=$venv/bin/python IDX2GCS_TEST_FAKE_GCS=$fake
+
+step "format and lints"
+for tool in fmt clippy; do
+    cargo "$tool" --version >/dev/null 2>&1 || rustup component add "${tool/fmt/rustfmt}"
+done
+cargo fmt --check
+cargo clippy --locked --all-targets -- -D warnings
+
+step "build"
+cargo build --locked
+IDX2GCS_TEST_FASHION_MNIST=$(scripts/fashion-mnist.sh "$target/debug/idx2gcs")
+export IDX2GCS_TEST_FASHION_MNIST
+
+step "tests"
+cargo nextest run --locked --no-fail-fast "$@"
+cargo test --locked --doc
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet

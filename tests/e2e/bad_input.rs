@@ -1,0 +1,204 @@
+//! Bad input: a clear line that names file and reason, the right exit code, nothing written.
+
+use std::fs;
+
+use crate::support::{Desk, SIDE, Server, Set, gzip, idx};
+
+const IMAGES: &str = "train-images-idx3-ubyte";
+const LABELS: &str = "train-labels-idx1-ubyte";
+
+/// Loads the set and expects exit code 3, the file's name, and each of the words.
+fn refused(set: &Set, file: &str, words: &[&str]) {
+    let (desk, server) = (Desk::new(), Server::new());
+    let ran = desk.load(set, &server, &[]).expect(3);
+    for word in [&[file][..], words].concat() {
+        assert!(ran.error().contains(word), "{word:?} in {:?}", ran.error());
+    }
+    assert_eq!(server.emulator().counters().requests, 0, "the destination was not even asked");
+    assert_eq!(desk.files(), ["out/summary.json"]);
+    assert_eq!(desk.summary()["exit_code"], 3);
+}
+
+/// A set of which one file has other bytes.
+fn with(file: &str, bytes: &[u8]) -> Set {
+    let set = Set::new(30, 5);
+    set.write(file, bytes);
+    set
+}
+
+fn images(count: u32) -> Vec<u8> {
+    idx(8, &[count, SIDE, SIDE], &vec![7; (count * SIDE * SIDE) as usize])
+}
+
+#[test]
+fn not_an_idx_file() {
+    refused(&with(IMAGES, b"\x89PNG\r\n"), IMAGES, &["not an IDX file", "89 50 4e 47"]);
+    refused(&with(IMAGES, b""), IMAGES, &["not an IDX file", "empty"]);
+    let html = b"<!DOCTYPE html><title>404</title>";
+    let set = Set::new(30, 5);
+    fs::remove_file(set.path().join(IMAGES)).unwrap();
+    set.write("train-images-idx3-ubyte.gz", html);
+    refused(&set, "train-images-idx3-ubyte.gz", &["not an IDX file", "HTML"]);
+    refused(&with(IMAGES, &idx(0xA, &[1], &[])), IMAGES, &["type code 0x0a"]);
+}
+
+#[test]
+fn wrong_type() {
+    for (code, name, size) in
+        [(9, "i8", 1), (0xB, "i16", 2), (0xC, "i32", 4), (0xD, "f32", 4), (0xE, "f64", 8)]
+    {
+        let floats = idx(code, &[2, 3, 3], &vec![0; 18 * size]);
+        refused(&with(IMAGES, &floats), IMAGES, &[&format!("holds {name} values"), "u8"]);
+    }
+    let labels = idx(0xC, &[30], &[0; 120]);
+    refused(&with(LABELS, &labels), LABELS, &["holds i32 values; labels of u8"]);
+}
+
+#[test]
+fn wrong_number_of_dimensions() {
+    let colour = idx(8, &[2, 3, 3, 3], &[0; 54]);
+    refused(&with(IMAGES, &colour), IMAGES, &["has 4 dimensions (2 × 3 × 3 × 3)"]);
+    let table = idx(8, &[15, 2], &[0; 30]);
+    refused(&with(LABELS, &table), LABELS, &["has 2 dimensions (15 × 2)"]);
+}
+
+#[test]
+fn swapped_files() {
+    let set = Set::new(30, 5);
+    let labels = set.read(LABELS);
+    refused(&with(IMAGES, &labels), IMAGES, &["holds labels", "swapped"]);
+    refused(&with(LABELS, &images(30)), LABELS, &["holds images", "swapped"]);
+}
+
+#[test]
+fn truncated() {
+    let whole = images(30);
+    let short = &whole[..whole.len() - 1];
+    let sizes = ["truncated", "promises 23520 bytes", "holds 23519"];
+    refused(&with(IMAGES, short), IMAGES, &sizes);
+    refused(&with(IMAGES, &gzip(short)), IMAGES, &sizes);
+    let packed = gzip(&Set::new(30, 5).read(IMAGES));
+    for cut in [1, 8, packed.len() / 2, packed.len() - 30] {
+        refused(&with(IMAGES, &packed[..packed.len() - cut]), IMAGES, &["cannot be read"]);
+    }
+    refused(&with(IMAGES, &whole[..10]), IMAGES, &["header is cut off after 8 bytes"]);
+}
+
+#[test]
+fn trailing_bytes() {
+    let mut long = images(30);
+    long.push(0);
+    refused(&with(IMAGES, &long), IMAGES, &["trailing bytes"]);
+    refused(&with(IMAGES, &gzip(&long)), IMAGES, &["trailing bytes"]);
+    refused(&with(IMAGES, &[gzip(&images(30)), gzip(b"x")].concat()), IMAGES, &["trailing bytes"]);
+}
+
+#[test]
+fn counts_that_differ() {
+    let set = with(LABELS, &idx(8, &[29], &[0; 29]));
+    refused(&set, LABELS, &["holds 29 labels", "train-images-idx3-ubyte holds 30 images"]);
+}
+
+#[test]
+fn sizes_that_differ() {
+    let set = with("t10k-images-idx3-ubyte", &idx(8, &[5, 2, 2], &[0; 20]));
+    refused(&set, "t10k-images-idx3-ubyte", &["are 2 × 2, those of the part before 28 × 28"]);
+}
+
+#[test]
+fn no_images() {
+    let set = with(IMAGES, &idx(8, &[0, SIDE, SIDE], &[]));
+    refused(&set, IMAGES, &["holds no images"]);
+    let set = with(IMAGES, &idx(8, &[30, 0, SIDE], &[]));
+    refused(&set, IMAGES, &["its images are 0 × 28"]);
+}
+
+#[test]
+fn headers_that_lie() {
+    let max = u32::MAX;
+    let overflow = idx(8, &[max, max, max], &[]);
+    refused(&with(IMAGES, &overflow), IMAGES, &["multiply to more than any file can hold"]);
+    let promise = idx(8, &[max, SIDE, SIDE], &[0; 20]);
+    refused(&with(IMAGES, &promise), IMAGES, &["truncated", "holds 20"]);
+    refused(&with(IMAGES, &gzip(&promise)), IMAGES, &["truncated", "holds 20"]);
+    // A gigabyte of zeros, packed: it is not unpacked past what the header promises.
+    let mut bomb = gzip(&images(1));
+    bomb.extend(gzip(&vec![0; 1 << 26]));
+    refused(&with(IMAGES, &bomb), IMAGES, &["trailing bytes"]);
+}
+
+#[test]
+fn missing_files_and_folders() {
+    let set = Set::new(30, 5);
+    fs::remove_file(set.path().join(LABELS)).unwrap();
+    fs::remove_file(set.path().join("t10k-images-idx3-ubyte")).unwrap();
+    let folder = set.path().to_str().unwrap().to_owned();
+    let lacks = ["lacks", "train-labels-idx1-ubyte[.gz]", "t10k-images.idx3-ubyte[.gz]"];
+    refused(&set, &folder, &lacks);
+
+    let desk = Desk::new();
+    let ran = desk.run(&["load", "--source", "absent", "--to", "gs://demo/fm"]).expect(3);
+    assert_eq!(ran.error(), "absent: does not exist");
+}
+
+/// Settings that cannot work: exit code 2, and not even the output folder is made.
+#[test]
+fn settings_that_cannot_work() {
+    let set = Set::new(30, 5);
+    let source = set.path().to_str().unwrap();
+    for (args, words) in [
+        (&["--to", "gs://Bad_Bucket/fm"][..], &["--to", "lower-case"][..]),
+        (&["--to", "gs://demo/a//b"], &["--to", "empty part"]),
+        (&["--to", "gs://demo/x\ny"], &["--to", "character '\\n'"]),
+        (&["--to", "s3://demo/fm"], &["--to", "gs://bucket/prefix"]),
+        (
+            &["--to", "gs://demo/fm", "--name", "image_{idx}.jpg"],
+            &["--name", "unknown token {idx}"],
+        ),
+        (&["--to", "gs://demo/fm", "--name", "image.jpg"], &["--name", "one name", "no {index}"]),
+        (&["--to", "gs://demo/fm", "--name", "{label}{index}"], &["--name", "one name"]),
+        (&["--to", "gs://demo/fm", "--name", "../{index}"], &["--name", ".."]),
+        (&["--to", "gs://demo/fm", "--quality", "0"], &["--quality \"0\"", "from 1 to 100"]),
+        (&["--to", "gs://demo/fm", "--quality", "101"], &["--quality \"101\"", "from 1 to 100"]),
+        (&["--to", "gs://demo/fm", "--concurrency", "0"], &["--concurrency", "auto"]),
+        (&["--to", "gs://demo/fm", "--concurrency", "-1"], &["--concurrency", "auto"]),
+        (&["--to", "gs://demo/fm", "--validation", "x"], &["--validation", "whole number"]),
+        (&["--to", "gs://demo/fm", "--limit", "0"], &["--limit", "from 1"]),
+        (&["--to", "gs://demo/fm", "--seed", "4294967296"], &["--seed", "4294967295"]),
+        (&[], &["no destination: give --to"]),
+        (&["--to", "gs://demo/fm", "--config", "absent.toml"], &["absent.toml: cannot be read"]),
+    ] {
+        let desk = Desk::new();
+        let ran = desk.run(&[&["load", "--source", source][..], args].concat()).expect(2);
+        for word in words {
+            assert!(ran.error().contains(word), "{args:?}: {word:?} in {:?}", ran.error());
+        }
+        assert_eq!(desk.files(), Vec::<String>::new(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_split_that_leaves_nothing_to_train_on() {
+    let (desk, set, server) = (Desk::new(), Set::new(30, 5), Server::new());
+    for validation in ["30", "31"] {
+        let ran = desk.load(&set, &server, &["--validation", validation]);
+        // The later of two equal flags would be an error of its own.
+        assert_eq!(ran.code, 2, "{ran:?}");
+    }
+    let source = set.path().to_str().unwrap();
+    let args = ["load", "--source", source, "--to", "gs://demo/fm", "--validation", "30"];
+    let ran = desk.run(&args).expect(2);
+    assert_eq!(
+        ran.error(),
+        "--validation: 30 images cannot be held out of a training part of 30: at most 29"
+    );
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_written() {
+    let (desk, set, server) = (Desk::new(), Set::new(30, 5), Server::new());
+    fs::write(desk.path("file"), "").unwrap();
+    let ran = desk.load(&set, &server, &["--out", "file/out"]).expect(2);
+    assert!(ran.error().starts_with("file/out: cannot be written"), "{ran:?}");
+    assert_eq!(server.emulator().counters().requests, 0);
+}

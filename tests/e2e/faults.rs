@@ -1,0 +1,130 @@
+//! Bad days: each image is stored once, or its failure is told.
+
+use std::time::Duration;
+
+use idx2gcs::emulator::{Answer, Faults, Operation, Options, Rule, Script};
+
+use crate::support::{Desk, Server, Set};
+
+fn on_insert(answer: Answer) -> Rule {
+    Rule::new(Operation::Insert, answer)
+}
+
+/// Faults that pass: the object and how often it was asked for.
+#[test]
+fn a_passing_fault_is_retried() {
+    for (what, answer, cause) in [
+        ("408", Answer::status(408), "http_408"),
+        ("429", Answer::status(429), "http_429"),
+        ("500", Answer::status(500), "http_500"),
+        ("503", Answer::status(503), "http_503"),
+        ("401", Answer::unauthorized(), "http_401"),
+        ("reset before the write", Answer::ResetBefore, "closed"),
+        ("answer lost", Answer::ResetAfterWrite, "closed"),
+        ("answer cut off", Answer::CutBody, "cut_off"),
+        ("answer garbled", Answer::Garbage, "unparsable"),
+        ("checksum of another", Answer::WrongCrc32c, "mismatch"),
+        ("size of another", Answer::WrongSize, "mismatch"),
+        ("name of another", Answer::WrongName, "mismatch"),
+    ] {
+        let rule = on_insert(answer).named("fm/image_7.jpg").attempt(1);
+        let (desk, set) = (Desk::new(), Set::new(30, 5));
+        let server = Server::scripted(Script::new().with(rule));
+        desk.load(&set, &server, &[]).expect(0);
+        let summary = desk.summary();
+        assert_eq!(summary["uploaded"], 35, "{what}");
+        assert_eq!(summary["retries"][cause], 1, "{what}: {summary:#}");
+        assert_eq!(server.images().len(), 35, "{what}");
+        assert_eq!(server.emulator().counters().overwrites, 0, "{what}");
+        assert_eq!(server.emulator().insert_attempts("demo", "fm/image_7.jpg"), 2, "{what}");
+    }
+}
+
+#[test]
+fn a_rate_limit_in_the_shape_of_a_403_is_retried() {
+    let limited = Answer::Status {
+        code: 403,
+        reason: Some("rateLimitExceeded".to_owned()),
+        retry_after: None,
+        body: None,
+    };
+    let rule = on_insert(limited).named("fm/image_7.jpg").attempts(1..=2);
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    let server = Server::scripted(Script::new().with(rule));
+    desk.load(&set, &server, &[]).expect(0);
+    assert_eq!(desk.summary()["retries"]["rate_limited"], 2);
+}
+
+#[test]
+fn a_stalled_request_times_out_and_is_retried() {
+    let rule = on_insert(Answer::Stall).named("fm/image_7.jpg").attempt(1);
+    let desk = Desk::new().env("IDX2GCS_RETRY_ATTEMPT_TIMEOUT", "300ms");
+    let set = Set::new(30, 5);
+    let server = Server::scripted(Script::new().with(rule));
+    desk.load(&set, &server, &[]).expect(0);
+    assert_eq!(desk.summary()["retries"]["timeout"], 1);
+}
+
+#[test]
+fn an_image_that_cannot_be_stored_is_told_and_no_manifest_appears() {
+    let rule = on_insert(Answer::status(503)).named("fm/image_7.jpg");
+    let desk = Desk::new().env("IDX2GCS_RETRY_MAX_ATTEMPTS", "3");
+    let set = Set::new(30, 5);
+    let server = Server::scripted(Script::new().with(rule));
+    let ran = desk.load(&set, &server, &[]).expect(1);
+    assert_eq!(
+        ran.error(),
+        "1 of 35 images failed, see out/failures.jsonl; run the same command again to finish"
+    );
+    let failures = desk.read("out/failures.jsonl");
+    let failure: serde_json::Value = serde_json::from_str(failures.trim()).unwrap();
+    assert_eq!(failure["index"], 7);
+    assert_eq!(failure["object"], "image_7.jpg");
+    assert_eq!(failure["attempts"], 3);
+    assert!(failure["last_error"].as_str().unwrap().starts_with("HTTP 503"), "{failure}");
+    let summary = desk.summary();
+    assert_eq!((&summary["uploaded"], &summary["failed"]), (&34.into(), &1.into()));
+    assert_eq!(summary["exit_code"], 1);
+    assert!(!desk.exists("out/automl.csv"));
+    assert_eq!(server.text("automl.csv"), None);
+}
+
+#[test]
+fn a_fault_that_stays_is_not_retried() {
+    let rule = on_insert(Answer::status(400)).named("fm/image_7.jpg");
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    let server = Server::scripted(Script::new().with(rule));
+    desk.load(&set, &server, &[]).expect(1);
+    assert_eq!(server.emulator().insert_attempts("demo", "fm/image_7.jpg"), 1);
+}
+
+#[test]
+fn abort_stops_at_the_first_failure() {
+    let rule = on_insert(Answer::status(400)).named("fm/image_0.jpg");
+    let (desk, set) = (Desk::new(), Set::new(500, 5));
+    let server = Server::scripted(Script::new().with(rule));
+    desk.load(&set, &server, &["--on-error", "abort", "--concurrency", "1"]).expect(1);
+    let summary = desk.summary();
+    assert_eq!((&summary["failed"], &summary["not_attempted"]), (&1.into(), &504.into()));
+}
+
+#[test]
+fn all_faults_at_once_end_exactly() {
+    let faults = Faults {
+        error_rate: 0.05,
+        reset_rate: 0.03,
+        lost_ack_rate: 0.03,
+        jitter: Duration::from_millis(1),
+        latency: Duration::from_millis(1),
+        ..Faults::default()
+    };
+    let (desk, set) = (Desk::new(), Set::new(2000, 100));
+    let server = Server::start(Options { faults, ..Options::default() });
+    desk.load(&set, &server, &[]).expect(0);
+    assert_eq!(server.images().len(), 2100);
+    let counters = server.emulator().counters();
+    assert!(counters.faults.errors > 0 && counters.faults.lost_acks > 0, "{counters:?}");
+    assert_eq!(counters.overwrites, 0);
+    assert_eq!(desk.summary()["uploaded"], 2100);
+    assert_eq!(desk.read("out/automl.csv").lines().count(), 2100);
+}

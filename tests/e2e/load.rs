@@ -1,0 +1,283 @@
+//! The main job on small sets.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Stdio;
+
+use idx2gcs::config::Scale;
+use idx2gcs::emulator::{Faults, Options};
+use idx2gcs::encode::Encoder;
+
+use crate::support::{Desk, SIDE, Server, Set, gzip};
+
+fn jpeg(index: u32, quality: u8) -> Vec<u8> {
+    let side = u16::try_from(SIDE).unwrap();
+    let encoder = Encoder { quality, scale: Scale::None, rows: side, cols: side };
+    encoder.encode(&Set::pixels(index)).unwrap()
+}
+
+#[test]
+fn stores_every_image_and_lists_it() {
+    let (desk, set, server) = (Desk::new(), Set::new(100, 20), Server::new());
+    let ran = desk.load(&set, &server, &[]).expect(0);
+    assert!(ran.stdout.starts_with("120 images in "), "{ran:?}");
+
+    let images = server.images();
+    assert_eq!(images.len(), 120);
+    for index in 0..120 {
+        let name = format!("fm/image_{index}.jpg");
+        let (info, bytes) = server.emulator().object("demo", &name).unwrap();
+        assert_eq!(bytes, jpeg(index, 75), "{name}");
+        assert_eq!(info.content_type.as_deref(), Some("image/jpeg"));
+    }
+
+    let automl = desk.read("out/automl.csv");
+    let rows: Vec<Vec<&str>> = automl.lines().map(|row| row.split(',').collect()).collect();
+    assert_eq!(rows.len(), 120);
+    for (index, row) in (0..).zip(&rows) {
+        assert_eq!(row[1], format!("gs://demo/fm/image_{index}.jpg"));
+        assert_eq!(row[2], Set::label(index).to_string());
+        assert_eq!(row[0] == "TEST", index >= 100);
+    }
+    assert_eq!(rows.iter().filter(|row| row[0] == "VALIDATION").count(), 10);
+    let vertex = desk.read("out/vertex.csv");
+    let first = vertex.lines().next().unwrap();
+    assert!(first.ends_with(",gs://demo/fm/image_0.jpg,class_0"), "{first}");
+    assert_eq!(server.text("automl.csv"), Some(automl));
+    assert_eq!(server.text("vertex.csv"), Some(vertex));
+
+    let summary = desk.summary();
+    assert_eq!(summary["uploaded"], 120);
+    assert_eq!(summary["exit_code"], 0);
+    assert_eq!(summary["attempts"], 120);
+    assert_eq!(summary["manifests"][0]["rows"], 120);
+    assert_eq!(summary["manifests"][1]["format"], "vertex");
+    assert!(summary["peak_rss_bytes"].as_u64().unwrap() > 0);
+    let written = ["out/automl.csv", "out/summary.json", "out/vertex.csv"];
+    assert_eq!(desk.files(), written, "no file but those");
+}
+
+#[test]
+fn every_insert_has_its_precondition_and_the_manifests_come_last() {
+    let (desk, set, server) = (Desk::new(), Set::new(40, 10), Server::new());
+    desk.load(&set, &server, &[]).expect(0);
+    let requests = server.emulator().requests();
+    let inserts: Vec<_> =
+        requests.iter().filter(|request| request.path.starts_with("/upload/")).collect();
+    assert_eq!(inserts.len(), 52);
+    for insert in &inserts {
+        assert_eq!(insert.query("uploadType"), Some("multipart"));
+        assert_eq!(insert.query("ifGenerationMatch"), Some("0"));
+        assert_eq!(insert.header("authorization"), None, "an emulator needs no credentials");
+    }
+    let created = |name: &str| server.emulator().object("demo", name).unwrap().0.generation;
+    let last_image = server.images().iter().map(|image| image.generation).max().unwrap();
+    assert!(created("fm/automl.csv") > last_image);
+    assert!(created("fm/vertex.csv") > last_image);
+}
+
+#[test]
+fn a_second_run_writes_nothing() {
+    let (desk, set, server) = (Desk::new(), Set::new(60, 10), Server::new());
+    desk.load(&set, &server, &[]).expect(0);
+    let before = server.emulator().counters().inserts;
+    let ran = desk.load(&set, &server, &[]).expect(0);
+    assert!(ran.stdout.contains("70 already present"), "{ran:?}");
+    assert_eq!(server.emulator().counters().inserts, before);
+    let summary = desk.summary();
+    assert_eq!((&summary["already_present"], &summary["attempts"]), (&70.into(), &0.into()));
+}
+
+#[test]
+fn a_run_over_part_of_the_objects_writes_the_rest() {
+    let (desk, set, server) = (Desk::new(), Set::new(60, 10), Server::new());
+    desk.load(&set, &server, &["--limit", "25"]).expect(0);
+    assert_eq!(server.images().len(), 25);
+    assert_eq!(desk.read("out/automl.csv").lines().count(), 25);
+    desk.load(&set, &server, &[]).expect(0);
+    let summary = desk.summary();
+    assert_eq!((&summary["already_present"], &summary["uploaded"]), (&25.into(), &45.into()));
+    assert_eq!(desk.read("out/automl.csv").lines().count(), 70);
+    assert_eq!(server.text("automl.csv").unwrap().lines().count(), 70, "replaces the shorter one");
+    assert_eq!(server.emulator().counters().overwrites, 2, "the two manifests and no image");
+}
+
+#[test]
+fn other_content_is_a_conflict_unless_it_may_be_overwritten() {
+    let (desk, set, server) = (Desk::new(), Set::new(60, 10), Server::new());
+    desk.load(&set, &server, &[]).expect(0);
+    let manifest = desk.read("out/automl.csv");
+
+    let ran = desk.load(&set, &server, &["--quality", "50"]).expect(4);
+    assert!(ran.error().contains("70 objects are there with other content"), "{ran:?}");
+    assert!(ran.error().contains("--if-exists overwrite"), "{ran:?}");
+    assert_eq!(desk.summary()["failed"], 70);
+    let failures = desk.read("out/failures.jsonl");
+    let first: serde_json::Value = serde_json::from_str(failures.lines().next().unwrap()).unwrap();
+    assert!(first["last_error"].as_str().unwrap().contains("CRC32C"), "{first}");
+    assert_eq!(desk.read("out/automl.csv"), manifest, "the manifest that was true stays");
+
+    desk.load(&set, &server, &["--quality", "50", "--if-exists", "overwrite"]).expect(0);
+    let (_, bytes) = server.emulator().object("demo", "fm/image_3.jpg").unwrap();
+    assert_eq!(bytes, jpeg(3, 50));
+    assert_eq!(server.emulator().counters().overwrites, 70);
+    assert!(!desk.exists("out/failures.jsonl"), "it spoke of an earlier run");
+
+    let again = ["--quality", "50", "--if-exists", "overwrite"];
+    desk.load(&set, &server, &again).expect(0);
+    assert_eq!(server.emulator().counters().overwrites, 70, "the same content is left alone");
+}
+
+#[test]
+fn fail_stops_before_the_first_write() {
+    let (desk, set, server) = (Desk::new(), Set::new(60, 10), Server::new());
+    desk.load(&set, &server, &["--limit", "1"]).expect(0);
+    let before = server.emulator().counters().inserts;
+    let ran = desk.load(&set, &server, &["--if-exists", "fail"]).expect(4);
+    assert!(ran.error().contains("1 of the objects are there already"), "{ran:?}");
+    assert_eq!(server.emulator().counters().inserts, before);
+    assert_eq!(desk.summary()["not_attempted"], 70);
+}
+
+#[test]
+fn a_folder_gets_the_same_files() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    let source = set.path().to_str().unwrap();
+    let name = "{partition}/{label}/{index:05}.jpg";
+    let args =
+        ["load", "--source", source, "--to", "pictures/", "--validation", "10", "--name", name];
+    desk.run(&args).expect(0);
+    let automl = desk.read("out/automl.csv");
+    for (index, row) in (0..).zip(automl.lines()) {
+        let path = row.split(',').nth(1).unwrap();
+        assert!(path.starts_with("pictures/"), "{row}");
+        assert_eq!(fs::read(desk.path(path)).unwrap(), jpeg(index, 75), "{path}");
+    }
+    assert_eq!(desk.read("pictures/automl.csv"), automl);
+    assert_eq!(desk.files().len(), 70 + 2 + 3, "{:?}", desk.files());
+
+    desk.run(&args).expect(0);
+    assert_eq!(desk.summary()["already_present"], 70);
+    let conflict = [&args[..], &["--quality", "1"]].concat();
+    desk.run(&conflict).expect(4);
+    let overwrite = [&conflict[..], &["--if-exists", "overwrite"]].concat();
+    desk.run(&overwrite).expect(0);
+}
+
+#[test]
+fn packed_files_and_other_spellings_are_read() {
+    let (desk, set, server) = (Desk::new(), Set::new(60, 10), Server::new());
+    let images = set.read("train-images-idx3-ubyte");
+    let (first, second) = images.split_at(20_000);
+    set.write("train-images.idx3-ubyte.gz", &[gzip(first), gzip(second)].concat());
+    fs::remove_file(set.path().join("train-images-idx3-ubyte")).unwrap();
+    // Packed under a plain name, and plain under a packed one.
+    let labels = set.read("t10k-labels-idx1-ubyte");
+    set.write("t10k-labels-idx1-ubyte", &gzip(&labels));
+    fs::rename(
+        set.path().join("train-labels-idx1-ubyte"),
+        set.path().join("train-labels-idx1-ubyte.gz"),
+    )
+    .unwrap();
+    desk.load(&set, &server, &[]).expect(0);
+    let (_, bytes) = server.emulator().object("demo", "fm/image_59.jpg").unwrap();
+    assert_eq!(bytes, jpeg(59, 75));
+}
+
+#[test]
+fn a_dry_run_tells_everything_and_writes_nothing() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    let source = set.path().to_str().unwrap();
+    let ran = desk
+        .run(&[
+            "load",
+            "--source",
+            source,
+            "--to",
+            "gs://demo/fm",
+            "--validation",
+            "10",
+            "--dry-run",
+        ])
+        .expect(0);
+    let bytes: usize = (0..70).map(|index| jpeg(index, 75).len()).sum();
+    assert!(ran.stdout.contains("would load 70 images"), "{}", ran.stdout);
+    assert!(ran.stdout.contains(&format!("{:.2} kB", bytes as f64 / 1000.0)), "{}", ran.stdout);
+    assert!(ran.stdout.contains("73 Class A requests, about $0.00"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("gs://demo/fm/image_2.jpg,2"), "{}", ran.stdout);
+    let all = ran.stdout.lines().find(|line| line.trim().starts_with("all")).unwrap();
+    assert_eq!(all.split_whitespace().collect::<Vec<_>>(), ["all", "50", "10", "10"]);
+    assert_eq!(desk.files(), Vec::<String>::new());
+}
+
+#[test]
+fn the_partition_of_an_image_depends_on_the_seed_alone() {
+    let set = Set::new(60, 10);
+    let partitions = |more: &[&str]| -> BTreeMap<String, String> {
+        let (desk, server) = (Desk::new(), Server::new());
+        desk.load(&set, &server, more).expect(0);
+        let manifest = desk.read("out/automl.csv");
+        let rows = manifest.lines().map(|row| row.split_once(',').unwrap());
+        rows.map(|(partition, object)| (object.to_owned(), partition.to_owned())).collect()
+    };
+    let whole = partitions(&[]);
+    assert_eq!(whole, partitions(&["--concurrency", "1"]));
+    let part = partitions(&["--limit", "30"]);
+    assert!(part.iter().all(|(object, partition)| whole[object] == *partition));
+    assert_ne!(whole, partitions(&["--seed", "7"]));
+}
+
+#[test]
+fn progress_is_told_in_each_way_and_quiet_is_quiet() {
+    let (desk, set, server) = (Desk::new(), Set::new(60, 10), Server::new());
+    let ran = desk.load(&set, &server, &[]).expect(0);
+    assert!(ran.stderr.ends_with("0 in flight, 0 retries, 0 failed\n"), "{ran:?}");
+    let ran = desk.load(&set, &server, &["--progress", "json"]).expect(0);
+    let last: serde_json::Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["images"], &last["not_attempted"]), (&70.into(), &0.into()));
+    let ran = desk.load(&set, &server, &["--progress", "none"]).expect(0);
+    assert_eq!(ran.stderr, "");
+    let ran = desk.load(&set, &server, &["-q"]).expect(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    assert!(!ran.stdout.contains('\x1b'));
+}
+
+/// Signals are Unix.
+#[cfg(unix)]
+#[test]
+fn a_signal_drains_and_says_what_is_done() {
+    use std::os::unix::process::ExitStatusExt;
+
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let (desk, set) = (Desk::new(), Set::new(2000, 10));
+        let latency = std::time::Duration::from_millis(20);
+        let faults = Faults { latency, ..Faults::default() };
+        let server = Server::start(Options { faults, ..Options::default() });
+        let (source, endpoint) = (set.path().to_str().unwrap(), server.url());
+        let child = desk
+            .command(&["load", "--source", source, "--to", "gs://demo/fm", "--validation", "10"])
+            .args(["--endpoint", &endpoint, "--concurrency", "4"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while server.emulator().counters().inserts < 20 {
+            std::thread::yield_now();
+        }
+        let mut kill = std::process::Command::new("kill");
+        assert!(kill.arg(signal).arg(child.id().to_string()).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.signal(), None, "it left by itself");
+        assert_eq!(output.status.code(), Some(code));
+        let summary = desk.summary();
+        let uploaded = summary["uploaded"].as_u64().unwrap();
+        assert_eq!(uploaded, server.images().len() as u64, "what was in flight is counted");
+        assert!(summary["not_attempted"].as_u64().unwrap() > 0);
+        assert_eq!(summary["exit_code"], code);
+        assert!(!desk.exists("out/automl.csv"));
+
+        desk.load(&set, &server, &[]).expect(0);
+        assert_eq!(server.emulator().counters().overwrites, 0);
+        assert_eq!(server.images().len(), 2010);
+    }
+}

@@ -1,0 +1,17 @@
+//! End to end: the program as its users run it, against real HTTP.
+//!
+//! Some tests need programs and data that `scripts/test.sh` installs; without them they fail.
+
+// Clippy knows `#[test]` functions, not their helpers; and nobody uses a test from outside.
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+mod bad_input;
+mod conformance;
+mod fake_gcs;
+mod faults;
+mod fetch;
+mod full;
+mod load;
+mod refusals;
+mod settings;
+mod support;

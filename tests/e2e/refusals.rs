@@ -1,0 +1,90 @@
+//! A destination that refuses: one clear message, exit code 4, nothing written.
+
+use idx2gcs::emulator::{Answer, Operation, Rule, Script};
+
+use crate::support::{Desk, Server, Set};
+
+#[test]
+fn a_missing_bucket() {
+    let (desk, set, server) = (Desk::new(), Set::new(30, 5), Server::new());
+    let (source, endpoint) = (set.path().to_str().unwrap(), server.url());
+    let args = ["load", "--source", source, "--validation", "10", "--endpoint", &endpoint];
+    let ran = desk.run(&[&args[..], &["--to", "gs://absent/fm"]].concat()).expect(4);
+    assert!(ran.error().starts_with("gs://absent/fm: there is no bucket gs://absent"), "{ran:?}");
+    assert!(ran.error().contains("gcloud storage buckets create"), "{ran:?}");
+    assert_eq!(desk.summary()["not_attempted"], 35);
+    assert_eq!(desk.summary()["exit_code"], 4);
+}
+
+#[test]
+fn no_permission_to_list() {
+    let rule = Rule::new(Operation::List, Answer::status(403));
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    let server = Server::scripted(Script::new().with(rule));
+    let ran = desk.load(&set, &server, &[]).expect(4);
+    assert!(ran.error().contains("no permission for gs://demo"), "{ran:?}");
+    assert!(ran.error().contains("roles/storage.objectUser"), "{ran:?}");
+    assert_eq!(server.images().len(), 0);
+}
+
+#[test]
+fn no_permission_to_write() {
+    let granted = Answer::Status {
+        code: 200,
+        reason: None,
+        retry_after: None,
+        body: Some(r#"{"permissions":["storage.objects.list","storage.objects.get"]}"#.to_owned()),
+    };
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    let server = Server::scripted(Script::new().with(Rule::new(Operation::Bucket, granted)));
+    let ran = desk.load(&set, &server, &[]).expect(4);
+    assert!(ran.error().contains("lacking storage.objects.create"), "{ran:?}");
+    assert_eq!(server.images().len(), 0);
+}
+
+/// A permission that is taken away during the run ends it: every image would meet the same.
+#[test]
+fn a_permission_that_goes_away() {
+    let rule = Rule::new(Operation::Insert, Answer::status(403));
+    let (desk, set) = (Desk::new(), Set::new(500, 5));
+    let server = Server::scripted(Script::new().with(rule));
+    let ran = desk.load(&set, &server, &["--concurrency", "2"]).expect(4);
+    assert!(ran.error().contains("HTTP 403"), "{ran:?}");
+    let failed = desk.summary()["failed"].as_u64().unwrap();
+    assert!((1..=2).contains(&failed), "{failed} images met the refusal");
+}
+
+#[test]
+fn no_credentials() {
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    let desk = desk.env("GOOGLE_APPLICATION_CREDENTIALS", "absent.json");
+    let source = set.path().to_str().unwrap();
+    let args = ["load", "--source", source, "--to", "gs://demo/fm", "--validation", "10"];
+    let ran = desk.run(&args).expect(4);
+    assert!(ran.error().contains("no usable Google credentials"), "{ran:?}");
+    assert!(ran.error().contains("gcloud auth application-default login"), "{ran:?}");
+    assert_eq!(desk.summary()["exit_code"], 4);
+}
+
+#[test]
+fn nobody_at_the_endpoint() {
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    // A port that was free a moment ago.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let source = set.path().to_str().unwrap();
+    let args = ["load", "--source", source, "--to", "gs://demo/fm", "--validation", "10"];
+    let ran = desk.run(&[&args[..], &["--endpoint", &endpoint]].concat()).expect(4);
+    assert!(ran.error().contains(&format!("{endpoint} cannot be reached")), "{ran:?}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made() {
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    std::fs::write(desk.path("file"), "").unwrap();
+    let source = set.path().to_str().unwrap();
+    let args = ["load", "--source", source, "--to", "file/pictures", "--validation", "10"];
+    let ran = desk.run(&args).expect(4);
+    assert!(ran.error().contains("file/pictures: cannot be written"), "{ran:?}");
+}

@@ -1,0 +1,104 @@
+//! Settings in layers, help and the smaller commands.
+
+use std::fs;
+
+use crate::support::{Desk, Set};
+
+#[test]
+fn config_show_says_where_each_value_came_from() {
+    let desk =
+        Desk::new().env("IDX2GCS_IMAGE_QUALITY", "80").env("STORAGE_EMULATOR_HOST", "127.0.0.1:9");
+    fs::write(desk.path("c.toml"), "[split]\nseed = 7\n[image]\nquality = 70\n").unwrap();
+    let ran = desk.run(&["config", "show", "--config", "c.toml", "--to", "gs://demo/x"]).expect(0);
+    let origin = |key: &str| {
+        let line = ran.stdout.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(origin("split.seed"), "split.seed = \"7\" # c.toml:2");
+    assert_eq!(
+        origin("image.quality"),
+        "image.quality = \"80\" # environment: IDX2GCS_IMAGE_QUALITY"
+    );
+    assert_eq!(origin("destination.url"), "destination.url = \"gs://demo/x\" # flag: --to");
+    assert_eq!(origin("upload.queue"), "upload.queue = \"256\" # default");
+    let endpoint =
+        "destination.endpoint = \"http://127.0.0.1:9\" # environment: STORAGE_EMULATOR_HOST";
+    assert_eq!(origin("destination.endpoint"), endpoint);
+    assert_eq!(origin("source.limit"), "source.limit is not set # no default");
+}
+
+#[test]
+fn config_check_accepts_the_files_that_come_with_the_project() {
+    let desk = Desk::new();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/fashion-mnist.toml");
+    let check = ["config", "check", "--to", "gs://demo/fm", "--config", file];
+    desk.run(&check).expect(0);
+    let ran = desk.run(&[&check[..], &["--quality", "0"]].concat()).expect(2);
+    assert!(ran.error().contains("--quality"), "{ran:?}");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/default.toml");
+    let ran = desk.run(&["config", "check", "--config", file]).expect(2);
+    assert!(
+        ran.error().starts_with("no destination: give --to with gs://bucket/prefix"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn unknown_keys_are_refused_with_file_and_line() {
+    let desk = Desk::new();
+    fs::write(desk.path("c.toml"), "[upload]\n\nconcurency = 3\n").unwrap();
+    let ran = desk.run(&["config", "check", "--config", "c.toml"]).expect(2);
+    assert!(
+        ran.error().starts_with("c.toml:3: there is no key \"concurency\" in [upload]"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn inspect_tells_what_is_there() {
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    let folder = set.path().to_str().unwrap();
+    let ran = desk.run(&["inspect", folder]).expect(0);
+    assert!(ran.stdout.contains("30 u8 records (30 × 28 × 28)"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("label   9: 3"), "{}", ran.stdout);
+    let ran = desk.run(&["inspect", "--json", folder]).expect(0);
+    let findings: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(findings[1]["labels"]["9"], 3);
+    assert_eq!(findings[2]["shape"], serde_json::json!([5, 28, 28]));
+    desk.run(&["inspect", "absent"]).expect(3);
+}
+
+#[test]
+fn help_version_and_packagers_texts_are_there() {
+    let desk = Desk::new();
+    let help = desk.run(&["load", "--help"]).expect(0).stdout;
+    for flag in [
+        "--config",
+        "--source",
+        "--to",
+        "--endpoint",
+        "--validation",
+        "--seed",
+        "--quality",
+        "--name",
+        "--if-exists",
+        "--concurrency",
+        "--max-concurrency",
+        "--max-rate",
+        "--on-error",
+        "--limit",
+        "--dry-run",
+        "--out",
+        "--progress",
+        "--log-format",
+        "-q",
+        "-v",
+    ] {
+        assert!(help.contains(flag), "{flag} in {help}");
+    }
+    assert!(desk.run(&["--version"]).expect(0).stdout.starts_with("idx2gcs "));
+    assert!(desk.run(&["completions", "bash"]).expect(0).stdout.contains("--if-exists"));
+    assert!(desk.run(&["man"]).expect(0).stdout.contains(".TH idx2gcs"));
+    desk.run(&["load", "--nonsense"]).expect(2);
+    desk.run(&[]).expect(2);
+}
