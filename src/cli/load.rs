@@ -13,7 +13,9 @@ use crate::error::{Error, Exit};
 use crate::load::{Job, Plan, load, prepare_output, write_summary};
 use crate::report::{
     Bar, JsonLines, LogWriter, PlainLines, Reporter, Silent, Stats, Summary, start_logging,
+    thousands,
 };
+use crate::split::Partition;
 
 pub(super) fn command() -> Command {
     let command = Command::new("load")
@@ -55,6 +57,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         };
         let reporter = reporter(&settings, &job, &log, quiet);
         let stop = CancellationToken::new();
+        reporter.note(&headline(&settings, &job));
         let signalled = signals::watch(&stop, &reporter);
         let outcome = load(&settings, job, reporter, stop).await?;
         if !quiet {
@@ -68,6 +71,18 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         write_summary(&settings.out, &summary)?;
         Ok(exit.into())
     })
+}
+
+/// What is about to happen.
+fn headline(settings: &Settings, job: &Job) -> String {
+    let counts = Partition::ALL.into_iter().zip(job.partitions()).filter(|(_, n)| *n > 0);
+    let counts = counts.map(|(partition, n)| format!("{} {partition}", thousands(n.into())));
+    format!(
+        "loading {} images ({}) into {}",
+        thousands(job.count.into()),
+        counts.collect::<Vec<_>>().join(", "),
+        settings.url
+    )
 }
 
 fn reporter(settings: &Settings, job: &Job, log: &LogWriter, quiet: bool) -> Arc<dyn Reporter> {

@@ -16,7 +16,7 @@ use crate::error::{Error, Exit};
 use crate::manifest::Labels;
 use crate::pace::Rate;
 use crate::pipeline::{self, Cut, Existing, Images, Run, Storing};
-use crate::report::{FailureLog, Reporter, Stats, Summary, keep_reporting};
+use crate::report::{FailureLog, Reporter, Stats, Summary, keep_reporting, thousands};
 use crate::retry::{Chance, Limits, Retry};
 use crate::sink::folder::Folder;
 use crate::sink::gcs::{Auth, GOOGLE, Gcs};
@@ -56,6 +56,15 @@ impl Job {
         let labels = Labels::new(&data.classes)?;
         let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
         Ok(Self { data, images, labels, count })
+    }
+
+    /// Images of the run by partition, in the order of [`crate::split::Partition::ALL`].
+    pub fn partitions(&self) -> [u32; 3] {
+        let mut counts = [0; 3];
+        for index in 0..self.count {
+            counts[self.images.split.partition(index) as usize] += 1;
+        }
+        counts
     }
 }
 
@@ -205,7 +214,7 @@ impl Work<'_> {
             message: format!(
                 "{} of the objects are there already; nothing was written (--if-exists skip \
                  keeps those with the same content)",
-                existing.count()
+                thousands(existing.count().into())
             ),
         })
     }
@@ -225,7 +234,7 @@ impl Work<'_> {
             let message = format!(
                 "{} objects are there with other content, see {}; --if-exists overwrite replaces \
                  them",
-                cut.conflicts,
+                thousands(cut.conflicts.into()),
                 failures.display()
             );
             return Err(Error::Conflict { url, message });
@@ -233,13 +242,15 @@ impl Work<'_> {
         let now = self.stats.snapshot();
         match written {
             Some((failed, path)) => Err(Error::Incomplete(format!(
-                "{failed} of {} images failed, see {}; run the same command again to finish",
-                now.images,
+                "{} of {} images failed, see {}; run the same command again to finish",
+                thousands(failed.into()),
+                thousands(now.images.into()),
                 path.display()
             ))),
             None if now.not_attempted > 0 => Err(Error::Incomplete(format!(
                 "stopped with {} of {} images not attempted; run the same command again to finish",
-                now.not_attempted, now.images
+                thousands(now.not_attempted.into()),
+                thousands(now.images.into())
             ))),
             None => Ok(()),
         }

@@ -118,6 +118,9 @@ impl Summary {
 impl fmt::Display for Summary {
     /// A few lines for a person.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.not_attempted > 0 {
+            write!(f, "{} of ", thousands((self.images - self.not_attempted).into()))?;
+        }
         write!(
             f,
             "{} images in {:.1} s, {} images/s\n  {} uploaded ({})",
