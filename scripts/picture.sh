@@ -9,7 +9,7 @@ venv=$target/test-tools/picture
 
 desk=$(mktemp -d)
 trap 'tmux -L picture kill-server 2>/dev/null || true; rm -rf "$desk"' EXIT
-tmux -L picture -f /dev/null new-session -d -s run -x 94 -y 30 -c "$desk" \
+tmux -L picture -f /dev/null new-session -d -s run -x 104 -y 30 -c "$desk" \
     "env PATH=$target/release:\$PATH PS1='$ ' bash --norc"
 tmux -L picture send-keys -t run \
     'clear; idx2gcs load --source fashion-mnist --to gs://demo/fashion-mnist --endpoint embedded' Enter
@@ -25,7 +25,7 @@ from rich.text import Text
 lines = open(sys.argv[1]).read().rstrip().splitlines()
 while lines and lines[-1].strip() in ("", "$"):
     lines.pop()
-console = Console(record=True, width=94, file=open("/dev/null", "w"))
+console = Console(record=True, width=104, file=open("/dev/null", "w"))
 command = "$ idx2gcs load --source fashion-mnist --to gs://demo/fashion-mnist --endpoint embedded"
 console.print(Text(command, style="bold"))
 for line in lines:

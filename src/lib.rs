@@ -21,6 +21,7 @@ pub mod config;
 pub mod emulator;
 pub mod encode;
 mod error;
+mod http;
 pub mod load;
 pub mod manifest;
 pub mod naming;

@@ -32,7 +32,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let rows: Vec<(String, String)> = layers
         .all()
         .map(|(key, value)| match value {
-            Some(value) => (format!("{} = {:?}", key.path, value.text), value.origin.to_string()),
+            Some(value) => (format!("{} = {}", key.path, value.text), value.origin.to_string()),
             None => (format!("{} is not set", key.path), "no default".to_owned()),
         })
         .collect();

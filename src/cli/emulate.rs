@@ -97,10 +97,11 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         ..Options::default()
     };
     super::runtime()?.block_on(async {
+        let mut signals = super::signals::Signals::listen();
         let emulator = Emulator::start(options).await?;
         let url = emulator.url();
         say(format_args!("serving {url}; use it with: export STORAGE_EMULATOR_HOST={url}"));
-        super::signals::next().await;
+        signals.next().await;
         emulator.stop().await;
         Ok(Exit::Complete.into())
     })

@@ -10,7 +10,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::say;
 use crate::config::Source;
 use crate::error::{Error, Exit};
-use crate::sink::gcs::http_client;
 use crate::source::{
     Catalogue, DataSet, Entry, FetchProgress, SourceError, cache_folder, fetch, find, folder_files,
 };
@@ -90,7 +89,6 @@ async fn download(
     folder: &std::path::Path,
     quiet: bool,
 ) -> Result<(), Error> {
-    let client = http_client("").map_err(|fault| SourceError::Fetch(fault.to_string()))?;
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
     if let Ok(style) = ProgressStyle::with_template(
         "{prefix} {wide_bar:.cyan/dim} {decimal_bytes}/{decimal_total_bytes}",
@@ -98,7 +96,7 @@ async fn download(
         bar.set_style(style.progress_chars("━╸─"));
     }
     bar.enable_steady_tick(Duration::from_millis(200));
-    let fetched = fetch(entry, mirrors, folder, &client, &|progress| match progress {
+    let fetched = fetch(entry, mirrors, folder, &|progress| match progress {
         FetchProgress::File(name, size) => {
             bar.set_prefix(name.to_owned());
             bar.set_position(0);

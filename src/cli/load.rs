@@ -43,10 +43,11 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     }
     prepare_output(&settings.out)?;
     super::runtime()?.block_on(async {
-        let job = match super::fetch::open(&settings.source, quiet).await {
-            Ok(data) => Job::new(&settings, data)?,
+        let opened = super::fetch::open(&settings.source, quiet).await;
+        let job = match opened.and_then(|data| Job::new(&settings, data)) {
+            Ok(job) => job,
             Err(error) => {
-                // There is always a summary, also of a run without a source.
+                // There is always a summary, also of a run that has nothing to load.
                 let none = Stats::new(0).snapshot();
                 let used = settings.concurrency;
                 let mut summary = Summary::new(none, used.auto, used.limit);
@@ -60,7 +61,8 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         reporter.note(&headline(&settings, &job));
         let signalled = signals::watch(&stop, &reporter);
         let outcome = load(&settings, job, reporter, stop).await?;
-        if !quiet {
+        // A run that was refused before it began has its error, and no figures.
+        if !quiet && (outcome.error.is_none() || outcome.summary.has_begun()) {
             say(&outcome.summary);
         }
         let Some(error) = outcome.error else { return Ok(Exit::Complete.into()) };

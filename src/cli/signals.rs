@@ -27,8 +27,9 @@ impl Signalled {
 pub(super) fn watch(stop: &CancellationToken, reporter: &Arc<dyn Reporter>) -> Signalled {
     let signalled = Signalled::default();
     let (seen, stop, reporter) = (signalled.clone(), stop.clone(), Arc::clone(reporter));
+    let mut signals = Signals::listen();
     tokio::spawn(async move {
-        while let Some(number) = next().await {
+        while let Some(number) = signals.next().await {
             if seen.0.swap(number, Ordering::Relaxed) != 0 {
                 // The user wants out; what is stored is stored, a rerun finishes the rest.
                 #[allow(clippy::exit)]
@@ -41,18 +42,45 @@ pub(super) fn watch(stop: &CancellationToken, reporter: &Arc<dyn Reporter>) -> S
     signalled
 }
 
+/// The signals that end a program. From [`Signals::listen`] on none is missed.
 #[cfg(unix)]
-pub(super) async fn next() -> Option<u8> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).ok()?;
-    let mut terminate = signal(SignalKind::terminate()).ok()?;
-    tokio::select! {
-        got = interrupt.recv() => got.map(|()| 2),
-        got = terminate.recv() => got.map(|()| 15),
+pub(super) struct Signals {
+    interrupt: Option<tokio::signal::unix::Signal>,
+    terminate: Option<tokio::signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    pub(super) fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
+        }
+    }
+
+    /// The number of the next signal; `None` where the system has no signals to give.
+    pub(super) async fn next(&mut self) -> Option<u8> {
+        tokio::select! {
+            Some(()) = self.interrupt.as_mut()?.recv() => Some(2),
+            Some(()) = self.terminate.as_mut()?.recv() => Some(15),
+            else => None,
+        }
     }
 }
 
+/// The signals that end a program.
 #[cfg(not(unix))]
-pub(super) async fn next() -> Option<u8> {
-    tokio::signal::ctrl_c().await.ok().map(|()| 2)
+pub(super) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(super) fn listen() -> Self {
+        Self
+    }
+
+    /// The number of the next signal, as Unix counts them.
+    pub(super) async fn next(&mut self) -> Option<u8> {
+        tokio::signal::ctrl_c().await.ok().map(|()| 2)
+    }
 }

@@ -1,5 +1,6 @@
 //! What is at the destination before a run begins.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::retry::Retry;
@@ -10,10 +11,10 @@ use crate::sink::{Fault, Sink, Stored};
 pub struct Seen {
     size: u64,
     crc32c: u32,
-    generation: u64,
+    generation: NonZeroU64,
 }
 
-/// Objects of this run that are there already, by index. Nothing where none is, else 32 bytes an
+/// Objects of this run that are there already, by index. Nothing where none is, else 24 bytes an
 /// image.
 #[derive(Debug, Default)]
 pub struct Existing {
@@ -55,6 +56,8 @@ impl Existing {
             self.by_index = vec![None; images as usize];
         }
         let Stored { size, crc32c, generation, .. } = *stored;
+        // Generation 0 means that there is no object.
+        let Some(generation) = NonZeroU64::new(generation) else { return };
         if let Some(slot) = self.by_index.get_mut(index as usize) {
             self.count += u32::from(slot.is_none());
             *slot = Some(Seen { size, crc32c, generation });
@@ -69,6 +72,6 @@ impl Existing {
     /// The object of image `index`, under its name, if it is there.
     pub fn get(&self, index: u32, name: &str) -> Option<Stored> {
         let Seen { size, crc32c, generation } = (*self.by_index.get(index as usize)?)?;
-        Some(Stored { name: name.to_owned(), size, crc32c, generation })
+        Some(Stored { name: name.to_owned(), size, crc32c, generation: generation.get() })
     }
 }

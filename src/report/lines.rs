@@ -42,7 +42,9 @@ impl Reporter for PlainLines {
     }
 
     fn end(&self, now: &Snapshot) {
-        self.progress(now);
+        if now.ended() > 0 {
+            self.progress(now);
+        }
     }
 }
 

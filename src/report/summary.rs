@@ -109,9 +109,9 @@ impl Summary {
         fs::rename(&partial, path)
     }
 
-    /// Every image is stored.
-    pub fn is_complete(&self) -> bool {
-        self.uploaded + self.already_present == self.images
+    /// Some image has its end.
+    pub fn has_begun(&self) -> bool {
+        self.not_attempted < self.images
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use futures::StreamExt;
 use sha2::{Digest, Sha256};
@@ -9,6 +10,10 @@ use tokio::io::AsyncWriteExt;
 
 use super::catalogue::{Entry, EntryFile};
 use super::{SourceError, payload};
+use crate::http::{self, deepest};
+
+/// A mirror that sends nothing for so long is given up.
+const STALL: Duration = Duration::from_secs(30);
 
 /// What a download tells whoever watches it.
 #[derive(Debug, Clone, Copy)]
@@ -30,9 +35,12 @@ pub async fn fetch(
     entry: &Entry,
     mirrors: &[String],
     folder: &Path,
-    client: &reqwest::Client,
     progress: &(dyn Fn(FetchProgress<'_>) + Sync),
 ) -> Result<(), SourceError> {
+    let client = http::client()
+        .read_timeout(STALL)
+        .build()
+        .map_err(|e| SourceError::Fetch(format!("the HTTP client cannot be set up: {e}")))?;
     tokio::fs::create_dir_all(folder).await.map_err(|e| cannot_write(folder, &e))?;
     for file in &entry.files {
         let path = folder.join(format!("{}.gz", file.name));
@@ -45,7 +53,7 @@ pub async fn fetch(
         let mut fetched = false;
         for mirror in mirrors {
             let url = format!("{}/{}.gz", mirror.trim_end_matches('/'), file.name);
-            match fetch_file(&url, file, &path, client, progress).await {
+            match fetch_file(&url, file, &path, &client, progress).await {
                 Ok(()) => {
                     fetched = true;
                     break;
@@ -79,7 +87,7 @@ async fn fetch_file(
     client: &reqwest::Client,
     progress: &(dyn Fn(FetchProgress<'_>) + Sync),
 ) -> Result<(), FetchError> {
-    let mirror = |e: reqwest::Error| FetchError::Mirror(deepest(&e.without_url()));
+    let mirror = |e: reqwest::Error| FetchError::Mirror(deepest(&e.without_url()).to_string());
     let answer = client.get(url).send().await.map_err(mirror)?;
     if !answer.status().is_success() {
         return Err(FetchError::Mirror(format!("HTTP {}", answer.status())));
@@ -141,13 +149,4 @@ async fn check(path: &Path, file: &EntryFile) -> Result<(), String> {
 
 fn cannot_write(path: &Path, e: &io::Error) -> SourceError {
     SourceError::Fetch(format!("{}: cannot be written: {e}", path.display()))
-}
-
-/// The innermost cause says most: "connection refused" rather than "error sending request".
-fn deepest(error: &dyn std::error::Error) -> String {
-    let mut deepest = error;
-    while let Some(cause) = deepest.source() {
-        deepest = cause;
-    }
-    deepest.to_string()
 }

@@ -14,15 +14,11 @@ fn config_show_says_where_each_value_came_from() {
         let line = ran.stdout.lines().find(|line| line.starts_with(key)).unwrap();
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(origin("split.seed"), "split.seed = \"7\" # c.toml:2");
-    assert_eq!(
-        origin("image.quality"),
-        "image.quality = \"80\" # environment: IDX2GCS_IMAGE_QUALITY"
-    );
-    assert_eq!(origin("destination.url"), "destination.url = \"gs://demo/x\" # flag: --to");
-    assert_eq!(origin("upload.queue"), "upload.queue = \"256\" # default");
-    let endpoint =
-        "destination.endpoint = \"http://127.0.0.1:9\" # environment: STORAGE_EMULATOR_HOST";
+    assert_eq!(origin("split.seed"), "split.seed = 7 # c.toml:2");
+    assert_eq!(origin("image.quality"), "image.quality = 80 # environment: IDX2GCS_IMAGE_QUALITY");
+    assert_eq!(origin("destination.url"), "destination.url = gs://demo/x # flag: --to");
+    assert_eq!(origin("upload.queue"), "upload.queue = 256 # default");
+    let endpoint = "destination.endpoint = http://127.0.0.1:9 # environment: STORAGE_EMULATOR_HOST";
     assert_eq!(origin("destination.endpoint"), endpoint);
     assert_eq!(origin("source.limit"), "source.limit is not set # no default");
 }

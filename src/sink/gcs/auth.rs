@@ -26,7 +26,7 @@ impl Auth {
     /// # Errors
     /// When what was found cannot be used.
     pub fn application_default() -> Result<Self, Fault> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::http::use_ring();
         let credentials = Builder::default().with_scopes([SCOPE]).build();
         credentials.map(Self::Google).map_err(|e| no_credentials(false, &e))
     }
@@ -43,17 +43,13 @@ impl Auth {
     }
 }
 
-fn no_credentials(transient: bool, error: &dyn std::error::Error) -> Fault {
-    let mut deepest = error;
-    while let Some(cause) = deepest.source() {
-        deepest = cause;
-    }
+fn no_credentials(transient: bool, error: &(dyn std::error::Error + 'static)) -> Fault {
     Fault::new(
         FaultKind::Credentials { transient },
         format!(
             "no usable Google credentials ({}); sign in with: gcloud auth application-default \
              login, or name a key file in GOOGLE_APPLICATION_CREDENTIALS",
-            deepest.to_string().lines().next().unwrap_or_default()
+            crate::http::deepest(error).to_string().lines().next().unwrap_or_default()
         ),
     )
 }

@@ -5,8 +5,6 @@ mod answer;
 mod auth;
 mod request;
 
-use std::time::Duration;
-
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 
 use self::answer::{ListAnswer, ObjectAnswer, PermissionsAnswer};
@@ -21,9 +19,6 @@ pub const GOOGLE: &str = "https://storage.googleapis.com";
 const PERMISSIONS: [&str; 3] =
     ["storage.objects.create", "storage.objects.get", "storage.objects.list"];
 
-/// A connection that is not there within this time is not there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// A bucket, or a prefix in it.
 pub struct Gcs {
     client: reqwest::Client,
@@ -32,22 +27,13 @@ pub struct Gcs {
     url: String,
 }
 
-/// An HTTP client as this program uses it everywhere: rustls, HTTP/1.1, no redirects.
+/// A client that keeps a connection for each request in flight.
 ///
 /// HTTP/1.1, because Google's front end allows 100 streams an HTTP/2 connection, and a client
 /// multiplexes all requests over one.
-///
-/// # Errors
-/// When TLS cannot be set up.
-pub fn http_client(endpoint: &str) -> Result<reqwest::Client, Fault> {
-    // Fails when a provider is installed already, which serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder()
-        .http1_only()
-        .user_agent(concat!("idx2gcs/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
+fn client(endpoint: &str) -> Result<reqwest::Client, Fault> {
+    let mut builder = crate::http::client()
         .redirect(reqwest::redirect::Policy::none())
-        .tcp_nodelay(true)
         .pool_max_idle_per_host(usize::MAX);
     if is_loopback(endpoint) {
         builder = builder.no_proxy();
@@ -78,7 +64,7 @@ impl Gcs {
             url.push_str(prefix);
         }
         Ok(Self {
-            client: http_client(endpoint)?,
+            client: client(endpoint)?,
             auth,
             requests: Requests::new(endpoint, bucket, prefix),
             url,
