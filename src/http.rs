@@ -25,6 +25,15 @@ pub(crate) fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// Whether an address is on this machine.
+pub(crate) fn is_loopback(endpoint: &str) -> bool {
+    reqwest::Url::parse(endpoint).ok().is_some_and(|url| {
+        let host = url.host_str().unwrap_or_default();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
 /// The innermost cause says most: "connection refused" rather than "error sending request".
 pub(crate) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut deepest = error;
@@ -32,4 +41,24 @@ pub(crate) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 
         deepest = cause;
     }
     deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_this_machine() {
+        for (url, here) in [
+            ("http://127.0.0.1:4443", true),
+            ("http://127.8.8.8", true),
+            ("http://[::1]:4443", true),
+            ("http://localhost:1", true),
+            ("http://localhost.example.org", false),
+            ("http://10.0.0.1", false),
+            ("http://fake-gcs:4443", false),
+        ] {
+            assert_eq!(is_loopback(url), here, "{url}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ pub mod emulator;
 pub mod encode;
 mod error;
 mod http;
+mod limits;
 pub mod load;
 pub mod manifest;
 pub mod naming;

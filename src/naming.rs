@@ -71,6 +71,14 @@ impl Template {
         name
     }
 
+    /// The text with which every name begins.
+    pub fn literal_prefix(&self) -> &str {
+        match self.0.first() {
+            Some(Piece::Literal(text)) => text,
+            _ => "",
+        }
+    }
+
     /// The index in a name that this template made. For any other name the answer means nothing:
     /// make the name of that index and compare.
     pub fn index_in(&self, name: &str) -> Option<u32> {

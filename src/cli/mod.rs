@@ -53,6 +53,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(load::command())
+        .subcommand(load::verify_command())
         .subcommand(inspect::command())
         .subcommand(fetch::command())
         .subcommand(emulate::command())
@@ -101,6 +102,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
     match matches.subcommand() {
         Some(("load", args)) => load::run(args),
+        Some(("verify", args)) => load::run_verify(args),
         Some(("inspect", args)) => inspect::run(args),
         Some(("fetch", args)) => fetch::run(args),
         Some(("emulate", args)) => emulate::run(args),

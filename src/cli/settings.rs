@@ -34,10 +34,14 @@ fn flag(key: &'static Key) -> Option<Arg> {
         help.push_str(&format!(" [default: {}]", default.trim_matches('"')));
     }
     let mut arg = Arg::new(key.path).long(flag).value_name(key.value).help(help);
-    if key.choices.is_empty() {
+    if key.choices == ["true", "false"] {
+        // A switch: alone it means true.
+        arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
+    } else if key.choices.is_empty() {
         // A value such as -1 reaches our own check, which says what is allowed.
         arg = arg.allow_hyphen_values(true);
-    } else {
+    }
+    if !key.choices.is_empty() {
         arg = arg.value_parser(PossibleValuesParser::new(key.choices));
     }
     Some(arg)

@@ -1,5 +1,8 @@
 //! Settings that are one of a few words.
 
+/// The words of a switch.
+pub(super) const SWITCH: &[&str] = &["true", "false"];
+
 /// Defines an enum, the list of its words, and the way from a word to a value.
 macro_rules! choice {
     ($(#[$meta:meta])* $name:ident, $words:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {

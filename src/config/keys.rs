@@ -132,6 +132,13 @@ pub const KEYS: &[Key] = &[
         "Object name below the prefix; tokens are {index}, {index:05}, {label}, {partition}",
     ),
     one_of(
+        "destination.allow_http",
+        Some("allow-http"),
+        "false",
+        choices::SWITCH,
+        "Permit an endpoint without TLS that is not on this machine; credentials are never sent there",
+    ),
+    one_of(
         "destination.if_exists",
         Some("if-exists"),
         "\"skip\"",
@@ -177,6 +184,13 @@ pub const KEYS: &[Key] = &[
         "Upper bound of the first wait; it doubles",
     ),
     key("retry.max_backoff", None, "TIME", Some("\"32s\""), "Upper bound of any wait"),
+    key(
+        "retry.max_outage",
+        None,
+        "TIME",
+        Some("\"45s\""),
+        "Time without any success, once requests fail, after which the run is given up",
+    ),
     key("retry.attempt_timeout", None, "TIME", Some("\"30s\""), "Time for one attempt"),
     key(
         "manifest.formats",

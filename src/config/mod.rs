@@ -249,7 +249,19 @@ fn endpoint(layers: &Layers) -> Result<Endpoint, ConfigError> {
                 plain.then(|| Endpoint::Url(text.trim_end_matches('/').to_owned()))
             }
         })?;
-    Ok(endpoint.unwrap_or(Endpoint::Google))
+    let switch = |word: &str| word.parse::<bool>().ok();
+    let allowed = layers.need("destination.allow_http", "true or false", switch)?;
+    match endpoint {
+        Some(Endpoint::Url(url))
+            if url.starts_with("http:") && !crate::http::is_loopback(&url) && !allowed =>
+        {
+            Err(layers.refuse(
+                "destination.endpoint",
+                "https, or on this machine; --allow-http permits an endpoint without TLS",
+            ))
+        }
+        endpoint => Ok(endpoint.unwrap_or(Endpoint::Google)),
+    }
 }
 
 fn concurrency(layers: &Layers) -> Result<Concurrency, ConfigError> {
@@ -276,6 +288,7 @@ fn limits(layers: &Layers) -> Result<Limits, ConfigError> {
         max_attempts: number(layers, "retry.max_attempts", 1, 1000)?,
         max_elapsed: time("retry.max_elapsed")?,
         attempt_timeout: time("retry.attempt_timeout")?,
+        max_outage: time("retry.max_outage")?,
         backoff: Backoff {
             initial: time("retry.initial_backoff")?,
             max: time("retry.max_backoff")?,
@@ -362,6 +375,8 @@ mod tests {
             ("[destination]\nname = \"{index}{x}\"", "unknown token {x}"),
             ("[destination]\nendpoint = \"http://user:secret@host\"", "http://host:port"),
             ("[destination]\nendpoint = \"embedded:\"", "embedded[:DIR]"),
+            ("[destination]\nendpoint = \"http://fake-gcs:1\"", "--allow-http permits"),
+            ("[destination]\nallow_http = 1", "true or false"),
             ("[source]\ndataset = \"cifar\"", "must be one of fashion-mnist"),
             ("[source]\npath = \"d\"\nlimit = 0", "source.limit"),
             ("[image", ":1: "),

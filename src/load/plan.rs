@@ -65,9 +65,9 @@ impl Plan {
             if record.index < SHOWN_ROWS {
                 let name = job.images.name(record.index, record.label);
                 let url = format!("{}/{name}", settings.url);
+                let row = Row { url, partition, label: record.label };
                 for manifest in &mut manifests {
-                    let row = Row { url: url.clone(), partition, label: record.label };
-                    manifest.write(row).map_err(|e| Error::Incomplete(e.to_string()))?;
+                    manifest.write(&row).map_err(|e| Error::Incomplete(e.to_string()))?;
                 }
             }
         }

@@ -1,13 +1,12 @@
 //! Manifests: written and published last, when every object they name is stored.
 
-use crate::config::Settings;
+use super::Job;
+use crate::config::{ManifestFormat, Settings};
 use crate::error::Error;
-use crate::manifest::{Draft, Row, Written};
+use crate::manifest::{Draft, Written};
 use crate::pipeline::Storing;
 use crate::report::ManifestEntry;
 use crate::sink::{Body, NewObject};
-
-use super::Job;
 
 /// Writes each manifest locally, then below the prefix, where it replaces one of an earlier run.
 pub(super) async fn publish(
@@ -16,14 +15,9 @@ pub(super) async fn publish(
     storing: &Storing,
     published: &mut Vec<ManifestEntry>,
 ) -> Result<(), Error> {
-    let written = tokio::task::block_in_place(|| write(settings, job, storing.sink.url()))?;
+    let written = write(settings, job, storing.sink.url())?;
     for (format, file) in settings.manifests.iter().zip(written) {
-        let object = NewObject {
-            name: format.file_name().to_owned(),
-            body: Body::File(file.path.clone(), file.size),
-            crc32c: file.crc32c,
-            content_type: "text/csv",
-        };
+        let object = object(*format, &file);
         let url = format!("{}/{}", storing.sink.url(), object.name);
         storing.replace(&object).await.map_err(|refusal| {
             Error::Incomplete(format!(
@@ -41,6 +35,15 @@ pub(super) async fn publish(
     Ok(())
 }
 
+fn object(format: ManifestFormat, file: &Written) -> NewObject {
+    NewObject {
+        name: format.file_name().to_owned(),
+        body: Body::File(file.path.clone(), file.size),
+        crc32c: file.crc32c,
+        content_type: "text/csv",
+    }
+}
+
 /// One pass over the labels writes all manifests: no row is kept in memory.
 fn write(settings: &Settings, job: &Job, url: &str) -> Result<Vec<Written>, Error> {
     let failed = |e| Error::output(&settings.out, e);
@@ -50,15 +53,10 @@ fn write(settings: &Settings, job: &Job, url: &str) -> Result<Vec<Written>, Erro
         .map(|format| Draft::create(&settings.out, *format, job.labels.clone()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(failed)?;
-    for item in job.data.labels().take(job.count as usize) {
-        let (index, label) = item?;
-        let row = Row {
-            url: format!("{url}/{}", job.images.name(index, label)),
-            partition: job.images.split.partition(index),
-            label,
-        };
+    for row in job.rows(url) {
+        let row = row?;
         for draft in &mut drafts {
-            draft.write(row.clone()).map_err(failed)?;
+            draft.write(&row).map_err(failed)?;
         }
     }
     drafts.into_iter().map(|draft| draft.finish().map_err(failed)).collect()

@@ -2,6 +2,7 @@
 
 mod label;
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ impl ManifestFormat {
     /// The fields of a row: `TRAIN,gs://…,9` for AutoML Vision, `training,gs://…,Ankle_boot` for
     /// Vertex AI
     /// (<https://cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data>).
-    pub fn fields(self, row: Row, labels: &Labels) -> [String; 3] {
+    pub fn fields<'a>(self, row: &'a Row, labels: &Labels) -> [Cow<'a, str>; 3] {
         let (part, label) = match (self, row.partition) {
             (Self::Automl, Partition::Train) => ("TRAIN", row.label.to_string()),
             (Self::Automl, Partition::Validation) => ("VALIDATION", row.label.to_string()),
@@ -52,7 +53,7 @@ impl ManifestFormat {
             (Self::Vertex, Partition::Validation) => ("validation", labels.get(row.label)),
             (Self::Vertex, Partition::Test) => ("test", labels.get(row.label)),
         };
-        [part.to_owned(), row.url, label]
+        [part.into(), row.url.as_str().into(), label.into()]
     }
 }
 
@@ -90,9 +91,10 @@ impl<W: Write> CsvWriter<W> {
     ///
     /// # Errors
     /// When the writer below fails.
-    pub fn write(&mut self, row: Row) -> io::Result<()> {
+    pub fn write(&mut self, row: &Row) -> io::Result<()> {
         self.rows += 1;
-        Ok(self.csv.write_record(self.format.fields(row, &self.labels))?)
+        let fields = self.format.fields(row, &self.labels);
+        Ok(self.csv.write_record(fields.iter().map(|field| field.as_bytes()))?)
     }
 
     /// Ends the manifest: the writer below, and the number of rows.
@@ -120,12 +122,7 @@ impl Draft {
     pub fn create(folder: &Path, format: ManifestFormat, labels: Labels) -> io::Result<Self> {
         let path = folder.join(format.file_name());
         let partial = folder.join(format!("{}.partial", format.file_name()));
-        let out = Digesting {
-            out: BufWriter::new(File::create(&partial)?),
-            size: 0,
-            crc32c: 0,
-            sha256: Sha256::new(),
-        };
+        let out = Digesting::new(BufWriter::new(File::create(&partial)?));
         Ok(Self { writer: CsvWriter::new(out, format, labels), partial, path })
     }
 
@@ -133,7 +130,7 @@ impl Draft {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&mut self, row: Row) -> io::Result<()> {
+    pub fn write(&mut self, row: &Row) -> io::Result<()> {
         self.writer.write(row)
     }
 
@@ -156,11 +153,19 @@ impl Draft {
 }
 
 /// Passes bytes on and keeps their checksums.
-struct Digesting<W> {
+pub(crate) struct Digesting<W> {
     out: W,
-    size: u64,
-    crc32c: u32,
+    /// Bytes so far.
+    pub(crate) size: u64,
+    /// Their CRC32C.
+    pub(crate) crc32c: u32,
     sha256: Sha256,
+}
+
+impl<W> Digesting<W> {
+    pub(crate) fn new(out: W) -> Self {
+        Self { out, size: 0, crc32c: 0, sha256: Sha256::new() }
+    }
 }
 
 impl<W: Write> Write for Digesting<W> {
@@ -204,9 +209,9 @@ mod tests {
             ),
         ] {
             let mut writer = CsvWriter::new(Vec::new(), format, labels());
-            writer.write(row("gs://b/0.jpg", Partition::Train, 0)).unwrap();
-            writer.write(row("gs://b/a,b.jpg", Partition::Validation, 1)).unwrap();
-            writer.write(row("gs://b/2.jpg", Partition::Test, 7)).unwrap();
+            writer.write(&row("gs://b/0.jpg", Partition::Train, 0)).unwrap();
+            writer.write(&row("gs://b/a,b.jpg", Partition::Validation, 1)).unwrap();
+            writer.write(&row("gs://b/2.jpg", Partition::Test, 7)).unwrap();
             let (bytes, rows) = writer.finish().unwrap();
             assert_eq!((String::from_utf8(bytes).unwrap().as_str(), rows), (text, 3));
         }
@@ -219,7 +224,7 @@ mod tests {
         fs::write(&path, "of an earlier run").unwrap();
         let mut draft = Draft::create(dir.path(), ManifestFormat::Automl, labels()).unwrap();
         for i in 0..1000 {
-            draft.write(row(&format!("gs://b/{i}"), Partition::Test, 1)).unwrap();
+            draft.write(&row(&format!("gs://b/{i}"), Partition::Test, 1)).unwrap();
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), "of an earlier run");
         let written = draft.finish().unwrap();

@@ -1,10 +1,14 @@
 //! What is at the destination before a run begins.
 
 use std::num::NonZeroU64;
-use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::retry::Retry;
-use crate::sink::{Fault, Sink, Stored};
+use crate::sink::{Fault, NameRange, Sink, Stored};
+
+/// Ranges that are listed at the same time, where one page does not hold all.
+const LISTS_IN_FLIGHT: usize = 8;
 
 /// What a listing said of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,35 +27,13 @@ pub struct Existing {
 }
 
 impl Existing {
-    /// Lists the prefix. `index_of` says which image an object is, if any; `images` how many there
-    /// are.
-    ///
-    /// # Errors
-    /// A listing that fails for good.
-    pub async fn list(
-        sink: &Arc<dyn Sink>,
-        retry: &Retry,
-        images: u32,
-        index_of: impl Fn(&str) -> Option<u32>,
-        on_retry: impl Fn(&Fault),
-    ) -> Result<Self, Fault> {
-        let mut existing = Self::default();
-        let mut page = None;
-        loop {
-            let got = retry.run(&on_retry, || sink.list(page.clone())).await.result?;
-            for stored in got.objects {
-                if let Some(index) = index_of(&stored.name).filter(|&index| index < images) {
-                    existing.insert(index, images, &stored);
-                }
-            }
-            match got.next {
-                Some(next) => page = Some(next),
-                None => return Ok(existing),
-            }
-        }
+    /// None of them.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    fn insert(&mut self, index: u32, images: u32, stored: &Stored) {
+    /// Takes note of the object of image `index` in a run of `images`.
+    pub fn insert(&mut self, index: u32, images: u32, stored: &Stored) {
         if self.by_index.is_empty() {
             self.by_index = vec![None; images as usize];
         }
@@ -73,5 +55,84 @@ impl Existing {
     pub fn get(&self, index: u32, name: &str) -> Option<Stored> {
         let Seen { size, crc32c, generation } = (*self.by_index.get(index as usize)?)?;
         Some(Stored { name: name.to_owned(), size, crc32c, generation: generation.get() })
+    }
+}
+
+/// Lists everything below the prefix, a page at a time in no particular order. Where there is more
+/// than a page, ranges of names are listed at the same time; names that begin with `stem` and a
+/// digit, as most do, are spread over ten of them.
+///
+/// # Errors
+/// A listing that fails for good.
+pub async fn list_all(
+    sink: &dyn Sink,
+    retry: &Retry,
+    stem: &str,
+    on_retry: impl Fn(&Fault) + Copy + Send + Sync,
+    mut on_object: impl FnMut(Stored),
+) -> Result<(), Fault> {
+    let page = |range: NameRange, page: Option<String>| async move {
+        let listed = retry.run(on_retry, || sink.list(&range, page.clone())).await.result?;
+        Ok::<_, Fault>((range, listed))
+    };
+    let (_, first) = page(NameRange::default(), None).await?;
+    let Some(last) = first.objects.last().map(|stored| stored.name.clone()) else { return Ok(()) };
+    first.objects.into_iter().for_each(&mut on_object);
+    if first.next.is_none() {
+        return Ok(());
+    }
+    // What is left begins with the last name of the page that is taken already.
+    let ranges = ranges(stem, &last);
+    let pages = stream::iter(ranges).map(|range| {
+        stream::try_unfold(Some((range, None)), move |at| async move {
+            let Some((range, token)) = at else { return Ok::<_, Fault>(None) };
+            let (range, listed) = page(range, token).await?;
+            let next = listed.next.map(|token| (range, Some(token)));
+            Ok(Some((listed.objects, next)))
+        })
+        .boxed()
+    });
+    let mut pages = pages.flatten_unordered(LISTS_IN_FLIGHT);
+    while let Some(objects) = pages.try_next().await? {
+        objects.into_iter().filter(|stored| stored.name > last).for_each(&mut on_object);
+    }
+    Ok(())
+}
+
+/// Ranges that together hold each name from `start` on once, cut before `<stem>1` … `<stem>9`.
+fn ranges(stem: &str, start: &str) -> Vec<NameRange> {
+    let cuts = ('1'..='9').map(|digit| format!("{stem}{digit}")).filter(|cut| cut.as_str() > start);
+    let mut starts = vec![start.to_owned()];
+    starts.extend(cuts);
+    let ends = starts.iter().skip(1).cloned().map(Some).chain([None]);
+    let ranges = starts.iter().cloned().zip(ends);
+    ranges.map(|(start, end)| NameRange { start: Some(start), end }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn each_name_is_in_one_range(stem in "[a-c/]{0,3}", start: String, name: String) {
+            let ranges = ranges(&stem, &start);
+            let holding = ranges.iter().filter(|range| range.contains(&name)).count();
+            prop_assert_eq!(holding, usize::from(name >= start));
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_found_by_index() {
+        let mut existing = Existing::new();
+        assert_eq!(existing.get(3, "x"), None);
+        let stored = Stored { name: "x".to_owned(), size: 5, crc32c: 6, generation: 7 };
+        existing.insert(3, 10, &stored);
+        existing.insert(3, 10, &stored);
+        existing.insert(99, 10, &stored);
+        assert_eq!(existing.count(), 1);
+        assert_eq!(existing.get(3, "x"), Some(stored));
+        assert_eq!(existing.get(4, "x"), None);
     }
 }

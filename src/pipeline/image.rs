@@ -5,11 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::existing::Existing;
-use super::store::{Ending, Refusal, Storing};
-use crate::encode::Encoder;
+use super::store::Refusal;
+use crate::encode::{EncodeError, Encoder};
 use crate::naming::Template;
-use crate::report::State;
 use crate::sink::{Body, Fault, FaultKind, NewObject};
 use crate::source::Record;
 use crate::split::Split;
@@ -25,7 +23,8 @@ pub struct Images {
     pub names: Template,
 }
 
-/// An image that could not be stored: a line of `failures.jsonl`.
+/// An image that could not be stored, or is not stored as it should be: a line of
+/// `failures.jsonl`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ImageFailure {
     /// The image's index.
@@ -49,58 +48,42 @@ impl Images {
         self.names.name(index, label, self.split.partition(index))
     }
 
-    /// Encodes one record and stores it.
-    pub(super) async fn store(
-        &self,
-        record: Record,
-        existing: &Existing,
-        storing: &Storing,
-    ) -> Result<State, ImageFailure> {
-        let Record { index, label, pixels } = record;
-        let name = self.name(index, label);
-        let jpeg = match self.encoder.encode(&pixels) {
-            Ok(jpeg) => jpeg,
-            Err(e) => {
-                let fault = Fault::new(FaultKind::Unparsable, e.to_string());
-                return Err(ImageFailure {
-                    index,
-                    object: name,
-                    attempts: 0,
-                    refusal: fault.into(),
-                });
-            }
-        };
-        drop(pixels);
-        let size = jpeg.len() as u64;
-        let object = NewObject {
+    /// Encodes one record into the object of that name.
+    ///
+    /// # Errors
+    /// Pixels that do not make an image.
+    pub fn object(&self, record: &Record, name: String) -> Result<NewObject, EncodeError> {
+        let jpeg = self.encoder.encode(&record.pixels)?;
+        Ok(NewObject {
+            name,
             crc32c: crc32c::crc32c(&jpeg),
             body: Body::Bytes(Bytes::from(jpeg)),
-            name,
             content_type: "image/jpeg",
-        };
-        let seen = existing.get(index, &object.name);
-        match storing.store(&object, seen).await {
-            (Ok(Ending::Written), _) => Ok(State::Uploaded(size)),
-            (Ok(Ending::AlreadyPresent), _) => Ok(State::AlreadyPresent),
-            (Err(refusal), attempts) => {
-                Err(ImageFailure { index, object: object.name, attempts, refusal })
-            }
-        }
+        })
     }
 }
 
 impl ImageFailure {
     /// The failure of an image whose task panicked: the run goes on, and says so.
-    pub(super) fn panicked(index: u32) -> Self {
-        let fault = Fault::new(FaultKind::Unparsable, "the uploader panicked; this is a defect");
-        Self { index, object: format!("of image {index}"), attempts: 0, refusal: fault.into() }
+    pub(super) fn panicked(index: u32, object: String) -> Self {
+        let fault = Fault::new(FaultKind::Unparsable, "the worker panicked; this is a defect");
+        Self { index, object, attempts: 0, refusal: fault.into() }
     }
 
-    /// The failure as the destination's, with the object's name.
+    /// The failure of an image that was in flight when the run could wait no longer.
+    pub(super) fn abandoned(index: u32, object: String) -> Self {
+        let fault = Fault::new(
+            FaultKind::Timeout,
+            "abandoned in flight when the run was stopped; it may be stored, a rerun will tell",
+        );
+        Self { index, object, attempts: 1, refusal: fault.into() }
+    }
+
+    /// The failure as the destination's fault.
     pub(super) fn fault(&self) -> Fault {
         match &self.refusal {
             Refusal::Fault(fault) => fault.clone(),
-            Refusal::Conflict(why) => Fault::new(FaultKind::Precondition, why.clone()),
+            other => Fault::new(FaultKind::Precondition, other.to_string()),
         }
     }
 }

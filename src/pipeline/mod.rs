@@ -1,5 +1,5 @@
-//! One producer decodes records into a bounded channel; a pool of uploaders takes them out,
-//! encodes each in memory and stores it.
+//! One producer decodes records into a bounded channel; a pool of workers takes them out, encodes
+//! each in memory and does one thing with the object: stores it, or verifies it.
 //!
 //! Memory: `queue × record + concurrency × (record + body)`, plus one record in the producer's
 //! hands. A record is `rows × cols` bytes, a body a JPEG and some 500 bytes of request.
@@ -8,85 +8,141 @@ mod existing;
 mod image;
 mod store;
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::existing::{Existing, Seen};
+pub use self::existing::{Existing, Seen, list_all};
 pub use self::image::{ImageFailure, Images};
-pub use self::store::{Ending, Refusal, Storing};
-use crate::config::OnError;
+pub use self::store::{Refusal, Storing};
 use crate::report::{State, Stats};
-use crate::retry::policy::refuses_all;
-use crate::sink::{Fault, FaultKind};
+use crate::sink::{Fault, FaultKind, NewObject, Stored};
 use crate::source::{Record, SourceError};
 
+/// After a stop, what is in flight may take so long to finish; then it is abandoned.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What is done with each object.
+pub trait Work: Send + Sync + 'static {
+    /// Does it. `seen` is what is known to be there. A failure comes with the upload attempts made.
+    fn object(
+        &self,
+        object: NewObject,
+        seen: Option<Stored>,
+    ) -> impl Future<Output = Result<State, (Refusal, u32)>> + Send;
+
+    /// Whether the run makes no sense any more after this failure, and why.
+    fn stops_at(&self, failure: &ImageFailure) -> Option<Stop>;
+}
+
+/// Why a run is stopped by a failure.
+#[derive(Debug, Clone)]
+pub enum Stop {
+    /// The destination refuses every object.
+    Refused(Fault),
+    /// The destination does not work: the last thing it said.
+    Dead(Fault),
+    /// The settings say so.
+    OnError,
+}
+
 /// What every task of a run shares.
-pub struct Run {
+pub struct Run<W> {
     /// How a record becomes an object.
     pub images: Images,
-    /// How an object is stored.
-    pub storing: Storing,
+    /// What is done with it.
+    pub work: W,
     /// What was there before.
     pub existing: Existing,
-    /// What follows a failed image.
-    pub on_error: OnError,
-    /// Requests in flight.
+    /// Objects under work at a time.
     pub concurrency: u32,
     /// Records that may wait.
     pub queue: u32,
     /// The counters.
     pub stats: Arc<Stats>,
-    /// Stops the producer; what is in flight is finished.
+    /// Stops the producer; what is in flight is finished, within bounds.
     pub stop: CancellationToken,
     /// Hears of each image that failed.
     pub on_failure: Box<dyn Fn(&ImageFailure) + Send + Sync>,
 }
 
-/// Why a run ended before its last image. Nothing, if it did not.
+/// What ended a run before its last image, and what failed on the way.
 #[derive(Debug, Default)]
 pub struct Cut {
     /// The source turned bad on the way.
     pub source: Option<SourceError>,
-    /// The destination refuses every object.
-    pub refused: Option<Fault>,
+    /// The first failure that stopped the run.
+    pub stop: Option<Stop>,
     /// Images whose object is there with another content, or is there at all where none may be.
     pub conflicts: u32,
+    /// Images that failed, conflicts included.
+    pub failed: u32,
 }
 
-/// Uploads the records, and returns when each has its end or the run was stopped.
-pub async fn run(
-    run: Arc<Run>,
+/// The image that a worker has in its hands.
+type Slot = Arc<Mutex<Option<(u32, String)>>>;
+
+/// Works through the records, and returns when each has its end or the run was stopped. Dropping
+/// the future stops the workers where they stand.
+pub async fn run<W: Work>(
+    run: Arc<Run<W>>,
     records: impl Iterator<Item = Result<Record, SourceError>> + Send + 'static,
 ) -> Cut {
-    let (to_uploaders, queue) = async_channel::bounded(run.queue as usize);
+    let (to_workers, queue) = async_channel::bounded(run.queue as usize);
     let cut = Arc::new(Mutex::new(Cut::default()));
 
     let producer = {
         let (run, cut) = (Arc::clone(&run), Arc::clone(&cut));
         // Decoding is computation and reading from disk: a thread of its own.
-        tokio::task::spawn_blocking(move || produce(&run, records, &to_uploaders, &cut))
+        tokio::task::spawn_blocking(move || produce(&run, records, &to_workers, &cut))
     };
-    let mut uploaders = JoinSet::new();
-    for _ in 0..run.concurrency {
-        uploaders.spawn(upload(Arc::clone(&run), queue.clone(), Arc::clone(&cut)));
+    let slots: Vec<Slot> = (0..run.concurrency).map(|_| Slot::default()).collect();
+    let mut workers = JoinSet::new();
+    for slot in &slots {
+        let (run, queue, cut) = (Arc::clone(&run), queue.clone(), Arc::clone(&cut));
+        workers.spawn(work(run, queue, cut, Arc::clone(slot)));
     }
     drop(queue);
-    while uploaders.join_next().await.is_some() {}
-    // The uploaders have gone, so a producer that waits for room finds the channel closed.
+    finish(&mut workers, &run.stop).await;
+    for slot in slots {
+        let held = lock(&slot).take();
+        if let Some((index, object)) = held {
+            run.end(Err(ImageFailure::abandoned(index, object)), &cut);
+        }
+    }
+    // The workers have gone, so a producer that waits for room finds the channel closed.
     if let Err(panic) = producer.await {
         tracing::error!(%panic, "the decoder panicked");
     }
-    std::mem::take(&mut *cut.lock().unwrap_or_else(PoisonError::into_inner))
+    std::mem::take(&mut *lock(&cut))
 }
 
-fn produce(
-    run: &Run,
+/// Waits for the workers; once the run is stopped, no longer than [`DRAIN`].
+async fn finish(workers: &mut JoinSet<()>, stop: &CancellationToken) {
+    let drained = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::pin!(drained);
+    loop {
+        tokio::select! {
+            joined = workers.join_next() => if joined.is_none() { return },
+            () = &mut drained => break,
+        }
+    }
+    tracing::warn!(workers = workers.len(), "abandoning what is still in flight");
+    workers.shutdown().await;
+}
+
+fn produce<W: Work>(
+    run: &Run<W>,
     records: impl Iterator<Item = Result<Record, SourceError>>,
-    to_uploaders: &async_channel::Sender<Record>,
+    to_workers: &async_channel::Sender<Record>,
     cut: &Mutex<Cut>,
 ) {
     for record in records {
@@ -95,12 +151,12 @@ fn produce(
         }
         match record {
             Ok(record) => {
-                if to_uploaders.send_blocking(record).is_err() {
+                if to_workers.send_blocking(record).is_err() {
                     return;
                 }
             }
             Err(error) => {
-                cut.lock().unwrap_or_else(PoisonError::into_inner).source = Some(error);
+                lock(cut).source = Some(error);
                 run.stop.cancel();
                 return;
             }
@@ -108,44 +164,60 @@ fn produce(
     }
 }
 
-async fn upload(run: Arc<Run>, queue: async_channel::Receiver<Record>, cut: Arc<Mutex<Cut>>) {
+async fn work<W: Work>(
+    run: Arc<Run<W>>,
+    queue: async_channel::Receiver<Record>,
+    cut: Arc<Mutex<Cut>>,
+    slot: Slot,
+) {
     // Records that wait when the run is stopped are left: they count as not attempted.
     while !run.stop.is_cancelled()
         && let Ok(record) = queue.recv().await
     {
+        let (index, name) = (record.index, run.images.name(record.index, record.label));
+        *lock(&slot) = Some((index, name.clone()));
+        let ended = AssertUnwindSafe(run.image(record, &name)).catch_unwind().await;
+        let ended = ended.unwrap_or_else(|_| Err(ImageFailure::panicked(index, name)));
+        run.end(ended, &cut);
+        *lock(&slot) = None;
+    }
+}
+
+impl<W: Work> Run<W> {
+    async fn image(&self, record: Record, name: &str) -> Result<State, ImageFailure> {
         let index = record.index;
-        let ended = AssertUnwindSafe(run.images.store(record, &run.existing, &run.storing))
-            .catch_unwind()
+        let failed =
+            |refusal, attempts| ImageFailure { index, object: name.to_owned(), attempts, refusal };
+        let object = self
+            .images
+            .object(&record, name.to_owned())
+            .map_err(|e| failed(Fault::new(FaultKind::Local, e.to_string()).into(), 0))?;
+        drop(record);
+        let seen = self.existing.get(index, name);
+        self.work
+            .object(object, seen)
             .await
-            .unwrap_or_else(|_| Err(ImageFailure::panicked(index)));
-        match ended {
-            Ok(state) => run.stats.ended(state),
-            Err(failure) => {
-                run.stats.ended(State::Failed);
-                note(&run, &failure, &cut);
-            }
+            .map_err(|(refusal, attempts)| failed(refusal, attempts))
+    }
+
+    /// Counts an image's end, and stops the run if it must not go on.
+    fn end(&self, ended: Result<State, ImageFailure>, cut: &Mutex<Cut>) {
+        let failure = match ended {
+            Ok(state) => return self.stats.ended(state),
+            Err(failure) => failure,
+        };
+        self.stats.ended(State::Failed);
+        (self.on_failure)(&failure);
+        let mut cut = lock(cut);
+        cut.failed += 1;
+        cut.conflicts += u32::from(matches!(failure.refusal, Refusal::Conflict(_)));
+        if let Some(stop) = self.work.stops_at(&failure) {
+            cut.stop.get_or_insert(stop);
+            self.stop.cancel();
         }
     }
 }
 
-/// Keeps a failure, and stops the run if it must not go on.
-fn note(run: &Run, failure: &ImageFailure, cut: &Mutex<Cut>) {
-    (run.on_failure)(failure);
-    let mut cut = cut.lock().unwrap_or_else(PoisonError::into_inner);
-    match &failure.refusal {
-        Refusal::Conflict(_) => cut.conflicts += 1,
-        Refusal::Fault(fault) if refuses_all(fault.kind) => {
-            // A folder that is full or gone refuses all as well, but says so image by image.
-            cut.refused.get_or_insert_with(|| fault.clone());
-            run.stop.cancel();
-        }
-        Refusal::Fault(Fault { kind: FaultKind::Local, .. }) => {
-            cut.refused.get_or_insert_with(|| failure.fault());
-            run.stop.cancel();
-        }
-        Refusal::Fault(_) => {}
-    }
-    if run.on_error == OnError::Abort {
-        run.stop.cancel();
-    }
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::config::IfExists;
+use super::image::ImageFailure;
+use super::{Stop, Work};
+use crate::config::{IfExists, OnError};
 use crate::pace::Rate;
-use crate::report::Stats;
-use crate::retry::Retry;
+use crate::report::{State, Stats};
+use crate::retry::policy::refuses_all;
+use crate::retry::{Retry, Tried};
 use crate::sink::{Fault, FaultKind, NewObject, Precondition, Sink, Stored};
 
 /// Between one look and the next write somebody else may be faster; not for ever.
@@ -21,19 +24,12 @@ pub struct Storing {
     pub if_exists: IfExists,
     /// Trying again.
     pub retry: Retry,
+    /// What follows a failed image.
+    pub on_error: OnError,
     /// Writes a second.
     pub rate: Rate,
     /// The counters.
     pub stats: Arc<Stats>,
-}
-
-/// How an object came to be stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// By this run.
-    Written,
-    /// It was there, with the same content.
-    AlreadyPresent,
 }
 
 /// Why an object is not stored.
@@ -42,45 +38,71 @@ pub enum Refusal {
     /// Something else is there.
     #[error("{0}")]
     Conflict(String),
+    /// Nothing is there, where something should be.
+    #[error("missing")]
+    Missing,
     /// The last attempt's fault.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
-impl Storing {
-    /// Stores `object`; `seen` is what is known to be there. Also returns the upload attempts.
-    pub async fn store(
+impl Work for Storing {
+    async fn object(
         &self,
-        object: &NewObject,
+        object: NewObject,
         seen: Option<Stored>,
-    ) -> (Result<Ending, Refusal>, u32) {
+    ) -> Result<State, (Refusal, u32)> {
         let mut attempts = 0;
         let mut there = seen;
         for _ in 0..ROUNDS {
-            let condition = match there {
+            let condition = match &there {
                 None => Precondition::Absent,
-                Some(ref there) => match self.judge(object, there, attempts) {
-                    Ok(generation) => Precondition::Generation(generation),
-                    Err(ending) => return (ending, attempts),
+                Some(there) => match self.judge(&object, there, attempts) {
+                    Judgement::Replace => Precondition::Generation(there.generation),
+                    Judgement::Stands(state) => return Ok(state),
+                    Judgement::Conflict(why) => return Err((Refusal::Conflict(why), attempts)),
                 },
             };
-            let tried = self.put(object, condition).await;
+            let tried = self.put(&object, condition).await;
             attempts += tried.attempts;
             match tried.result {
-                Ok(_) => return (Ok(Ending::Written), attempts),
+                Ok(_) => return Ok(State::Uploaded(object.body.size())),
                 Err(fault) if fault.kind == FaultKind::Precondition => {}
-                Err(fault) => return (Err(fault.into()), attempts),
+                Err(fault) => return Err((fault.into(), attempts)),
             }
             // Somebody wrote it, or it was us and the answer got lost: look.
-            match self.stat(&object.name).await {
-                Ok(stored) => there = stored,
-                Err(fault) => return (Err(fault.into()), attempts),
-            }
+            there = self.stat(&object.name).await.map_err(|fault| (fault.into(), attempts))?;
         }
-        let again = format!("{} keeps being written by somebody else", object.name);
-        (Err(Refusal::Conflict(again)), attempts)
+        Err((contested(&object.name), attempts))
     }
 
+    fn stops_at(&self, failure: &ImageFailure) -> Option<Stop> {
+        match &failure.refusal {
+            // Every other object would meet the same; a folder that is full or gone as well.
+            Refusal::Fault(fault) if refuses_all(fault.kind) => {
+                Some(Stop::Refused(failure.fault()))
+            }
+            Refusal::Fault(fault) if self.retry.is_dead() => Some(Stop::Dead(fault.clone())),
+            _ => (self.on_error == OnError::Abort).then_some(Stop::OnError),
+        }
+    }
+}
+
+/// What to do about an object that is there.
+enum Judgement {
+    /// Write over that generation.
+    Replace,
+    /// Nothing: it is as it should be.
+    Stands(State),
+    /// Nothing: it is not ours to change.
+    Conflict(String),
+}
+
+fn contested(name: &str) -> Refusal {
+    Refusal::Conflict(format!("{name} keeps being written by somebody else"))
+}
+
+impl Storing {
     /// Stores `object` over whatever is there, unless it is the same. For manifests, of which the
     /// last one counts.
     ///
@@ -100,45 +122,25 @@ impl Storing {
                 Err(fault) => return Err(fault.into()),
             }
         }
-        let again = format!("{} keeps being written by somebody else", object.name);
-        Err(Refusal::Conflict(again))
+        Err(contested(&object.name))
     }
 
-    /// What to do about an object that is there: replace that generation (`Ok`), or nothing more.
-    fn judge(
-        &self,
-        object: &NewObject,
-        there: &Stored,
-        attempts: u32,
-    ) -> Result<u64, Result<Ending, Refusal>> {
+    fn judge(&self, object: &NewObject, there: &Stored, attempts: u32) -> Judgement {
         if there.holds(object) {
             // After two attempts or more the first may have been carried out unseen.
-            let ours = attempts > 1;
-            return Err(match self.if_exists {
-                _ if ours => Ok(Ending::Written),
-                IfExists::Skip | IfExists::Overwrite => Ok(Ending::AlreadyPresent),
-                IfExists::Fail => Err(Refusal::Conflict(format!("{} exists already", object.name))),
-            });
+            return match self.if_exists {
+                _ if attempts > 1 => Judgement::Stands(State::Uploaded(object.body.size())),
+                IfExists::Skip | IfExists::Overwrite => Judgement::Stands(State::AlreadyPresent),
+                IfExists::Fail => Judgement::Conflict(format!("{} exists already", object.name)),
+            };
         }
         match self.if_exists {
-            IfExists::Overwrite => Ok(there.generation),
-            IfExists::Skip | IfExists::Fail => Err(Err(Refusal::Conflict(format!(
-                "{} exists with other content: {} bytes with CRC32C {:08x} there, {} bytes with \
-                 {:08x} here",
-                object.name,
-                there.size,
-                there.crc32c,
-                object.body.size(),
-                object.crc32c
-            )))),
+            IfExists::Overwrite => Judgement::Replace,
+            IfExists::Skip | IfExists::Fail => Judgement::Conflict(there.unlike(object)),
         }
     }
 
-    async fn put(
-        &self,
-        object: &NewObject,
-        condition: Precondition,
-    ) -> crate::retry::Tried<Stored> {
+    async fn put(&self, object: &NewObject, condition: Precondition) -> Tried<Stored> {
         let attempt = || async {
             self.rate.ready().await;
             let _in_flight = self.stats.begin_attempt();

@@ -1,7 +1,7 @@
 //! What a run tells: counters, progress, the summary, the failures.
 
 mod bar;
-mod failures;
+mod json_log;
 mod lines;
 mod log;
 mod stats;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use bar::Bar;
-pub use failures::FailureLog;
+pub use json_log::JsonLog;
 pub use lines::{JsonLines, PlainLines};
 pub use log::{LogWriter, start_logging};
 pub use stats::{Latency, Snapshot, State, Stats};

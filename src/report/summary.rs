@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{Latency, Snapshot};
+use crate::config::Concurrency;
 
 /// What a run did. The four states add up to `images`.
 #[derive(Debug, Clone, Serialize)]
@@ -73,7 +74,7 @@ pub struct ManifestEntry {
 
 impl Summary {
     /// From the last counters.
-    pub fn new(now: Snapshot, auto: bool, limit: u32) -> Self {
+    pub fn new(now: Snapshot, used: Concurrency) -> Self {
         Self {
             images: now.images,
             uploaded: now.uploaded,
@@ -87,8 +88,8 @@ impl Summary {
             retries: now.retries,
             latency_ms: now.latency_ms,
             concurrency: ConcurrencyUsed {
-                mode: if auto { "auto" } else { "fixed" },
-                r#final: limit,
+                mode: if used.auto { "auto" } else { "fixed" },
+                r#final: used.limit,
                 max: now.most_in_flight,
             },
             peak_rss_bytes: peak_rss_bytes(),

@@ -3,6 +3,7 @@
 //! The way to wait and the source of chance are parameters, so that tests take no real time.
 
 pub mod backoff;
+mod health;
 pub mod policy;
 
 use std::future::Future;
@@ -10,8 +11,10 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use self::backoff::Backoff;
+pub use self::health::Health;
 use self::policy::{Decision, decide};
 use crate::sink::{Fault, FaultKind};
 
@@ -26,6 +29,8 @@ pub struct Limits {
     pub attempt_timeout: Duration,
     /// Waits between attempts.
     pub backoff: Backoff,
+    /// Time without any success, of whichever work, after which nothing more is tried.
+    pub max_outage: Duration,
 }
 
 /// Where waiting and chance come from.
@@ -59,12 +64,25 @@ pub struct Tried<T> {
 pub struct Retry {
     limits: Limits,
     chance: Chance,
+    health: Health,
+    stop: CancellationToken,
 }
 
 impl Retry {
-    /// A loop within `limits`.
-    pub fn new(limits: Limits, chance: Chance) -> Self {
-        Self { limits, chance }
+    /// A loop within `limits`, for all the work of a run. Once `stop` is cancelled nothing is tried
+    /// again; attempts under way go on.
+    pub fn new(limits: Limits, chance: Chance, stop: CancellationToken) -> Self {
+        Self { limits, chance, health: Health::new(limits.max_outage), stop }
+    }
+
+    /// What ends all trying.
+    pub fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Whether the destination has answered nothing well for too long.
+    pub fn is_dead(&self) -> bool {
+        self.health.is_dead(Instant::now())
     }
 
     /// Calls `attempt` until it succeeds, or its fault is not worth another attempt, or the limits
@@ -86,27 +104,55 @@ impl Retry {
             let left = deadline.saturating_duration_since(Instant::now());
             let timeout = self.limits.attempt_timeout.min(left);
             let fault = match tokio::time::timeout(timeout, attempt()).await {
-                Ok(Ok(value)) => return Tried { result: Ok(value), attempts },
+                Ok(Ok(value)) => {
+                    self.health.succeeded();
+                    return Tried { result: Ok(value), attempts };
+                }
                 Ok(Err(fault)) => fault,
                 Err(_) => Fault::new(
                     FaultKind::Timeout,
                     format!("no answer within {}", humantime::format_duration(round(timeout))),
                 ),
             };
-            let again = match decide(fault.kind) {
+            let decision = decide(fault.kind);
+            let again = match decision {
                 Decision::Retry => true,
                 Decision::RetryOnce => once.replace(fault.kind) != Some(fault.kind),
                 Decision::Stop => false,
             };
-            let wait =
-                self.limits.backoff.wait(attempts, fault.retry_after, (self.chance.random)());
+            if decision == Decision::Stop {
+                // A clear no is an answer: the destination works.
+                self.health.succeeded();
+            } else {
+                self.health.failed(Instant::now());
+            }
+            // A connection that was closed while nobody used it shows only now; that says nothing
+            // about the service, so the first time there is nothing to wait for.
+            let wait = if fault.kind == FaultKind::Closed && attempts == 1 {
+                Duration::ZERO
+            } else {
+                self.limits.backoff.wait(attempts, fault.retry_after, (self.chance.random)())
+            };
             let in_time = Instant::now() + wait < deadline;
             if !again || !in_time || attempts >= self.limits.max_attempts {
                 return Tried { result: Err(fault), attempts };
             }
             on_retry(&fault);
-            (self.chance.sleep)(wait).await;
+            if !self.wait(wait).await {
+                return Tried { result: Err(fault), attempts };
+            }
         }
+    }
+
+    /// Waits, and says whether another attempt makes sense then.
+    async fn wait(&self, wait: Duration) -> bool {
+        // Not past the moment at which the destination counts as dead: it is told at once then.
+        let wait = self.health.left(Instant::now()).map_or(wait, |left| wait.min(left));
+        tokio::select! {
+            () = (self.chance.sleep)(wait) => {}
+            () = self.stop.cancelled() => return false,
+        }
+        !self.stop.is_cancelled() && !self.health.is_dead(Instant::now())
     }
 }
 
@@ -127,6 +173,7 @@ mod tests {
             max_elapsed: Duration::from_mins(1),
             attempt_timeout: Duration::from_secs(10),
             backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(8) },
+            max_outage: Duration::from_hours(1),
         }
     }
 
@@ -141,7 +188,7 @@ mod tests {
             }),
             random: Box::new(|| 1.0),
         };
-        (Retry::new(limits, chance), waits)
+        (Retry::new(limits, chance, CancellationToken::new()), waits)
     }
 
     async fn run(retry: &Retry, faults: Vec<Fault>) -> (Tried<()>, usize) {
@@ -174,7 +221,39 @@ mod tests {
         let (retry, waits) = recorded(limits());
         let (tried, retries) = run(&retry, vec![fault(FaultKind::Closed); 9]).await;
         assert_eq!(tried.result.unwrap_err().kind, FaultKind::Closed);
-        assert_eq!((tried.attempts, retries, waits.lock().unwrap().len()), (5, 4, 4));
+        assert_eq!((tried.attempts, retries), (5, 4));
+        assert_eq!(*waits.lock().unwrap(), [0, 2, 4, 8], "a closed connection is tried at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_service_is_recognised_by_all_work_together() {
+        let max_outage = Duration::from_secs(20);
+        let (retry, _) = recorded(Limits { max_outage, max_attempts: 1000, ..limits() });
+        let began = Instant::now();
+        let (tried, _) = run(&retry, vec![fault(FaultKind::Status(503)); 1000]).await;
+        assert!(tried.result.is_err());
+        assert_eq!(began.elapsed(), max_outage);
+        assert!(retry.is_dead());
+        // Whoever comes later finds out with the first fault.
+        let (tried, _) = run(&retry, vec![fault(FaultKind::Status(503)); 1000]).await;
+        assert_eq!(tried.attempts, 1);
+        let (tried, _) = run(&retry, vec![]).await;
+        assert!(tried.result.is_ok());
+        assert!(!retry.is_dead(), "it works again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_the_wait_but_not_the_attempt() {
+        let stop = CancellationToken::new();
+        let retry = Retry::new(limits(), Chance::default(), stop.clone());
+        let began = Instant::now();
+        let attempt = || async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            stop.cancel();
+            Err::<(), _>(fault(FaultKind::Status(503)))
+        };
+        let tried = retry.run(|_| (), attempt).await;
+        assert_eq!((tried.attempts, began.elapsed().as_secs()), (1, 3));
     }
 
     #[tokio::test(start_paused = true)]

@@ -27,17 +27,22 @@ pub fn decide(kind: FaultKind) -> Decision {
         | FaultKind::RateLimited
         | FaultKind::Credentials { transient: true }
         | FaultKind::Status(408 | 429 | 500..=599) => Decision::Retry,
-        FaultKind::Status(401) | FaultKind::Mismatch => Decision::RetryOnce,
-        FaultKind::Credentials { transient: false }
-        | FaultKind::Precondition
-        | FaultKind::Status(_)
-        | FaultKind::Local => Decision::Stop,
+        // The first two come with new credentials the second time.
+        FaultKind::Status(401)
+        | FaultKind::Credentials { transient: false }
+        | FaultKind::Mismatch => Decision::RetryOnce,
+        FaultKind::Precondition | FaultKind::Status(_) | FaultKind::Local => Decision::Stop,
     }
 }
 
 /// Whether every other object would meet the same refusal: then the run is over.
 pub fn refuses_all(kind: FaultKind) -> bool {
-    matches!(kind, FaultKind::Credentials { transient: false } | FaultKind::Status(401 | 403 | 404))
+    matches!(
+        kind,
+        FaultKind::Credentials { transient: false }
+            | FaultKind::Status(401 | 403 | 404)
+            | FaultKind::Local
+    )
 }
 
 #[cfg(test)]
@@ -68,7 +73,7 @@ mod tests {
             (FaultKind::RateLimited, Retry),
             (FaultKind::Credentials { transient: true }, Retry),
             (FaultKind::Mismatch, RetryOnce),
-            (FaultKind::Credentials { transient: false }, Stop),
+            (FaultKind::Credentials { transient: false }, RetryOnce),
             (FaultKind::Precondition, Stop),
             (FaultKind::Local, Stop),
         ] {

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Body, BoxFuture, Fault, FaultKind, NewObject, Page, Precondition, Sink, Stored};
+use super::{
+    Body, BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Sink, Stored,
+};
 
 /// Files being written carry this before their number; [`crate::naming::check_object_name`]
 /// allows such a name, but no template of the program makes one.
@@ -114,9 +116,10 @@ impl Folder {
         }
     }
 
-    fn list_now(&self, page: Option<&str>) -> Result<Page, Fault> {
+    fn list_now(&self, range: &NameRange, page: Option<&str>) -> Result<Page, Fault> {
         let mut names = Vec::new();
         walk(&self.root, "", &mut names).map_err(|e| local(&self.root, "cannot be listed", &e))?;
+        names.retain(|name| range.contains(name));
         names.sort_unstable();
         let from = page.map_or(0, |page| names.partition_point(|name| name.as_str() <= page));
         let rest = names.get(from..).unwrap_or_default();
@@ -177,8 +180,12 @@ impl Sink for Folder {
         Box::pin(async move { self.stat_now(name) })
     }
 
-    fn list(&self, page: Option<String>) -> BoxFuture<'_, Result<Page, Fault>> {
-        Box::pin(async move { self.list_now(page.as_deref()) })
+    fn list<'a>(
+        &'a self,
+        range: &'a NameRange,
+        page: Option<String>,
+    ) -> BoxFuture<'a, Result<Page, Fault>> {
+        Box::pin(async move { self.list_now(range, page.as_deref()) })
     }
 }
 
@@ -228,7 +235,7 @@ mod tests {
         }
         let (mut names, mut page) = (Vec::new(), None);
         loop {
-            let got = folder.list(page).await.unwrap();
+            let got = folder.list(&NameRange::default(), page).await.unwrap();
             assert!(got.objects.len() <= PAGE);
             names.extend(got.objects.into_iter().map(|stored| stored.name));
             page = got.next;

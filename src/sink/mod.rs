@@ -61,6 +61,19 @@ impl Stored {
     pub fn holds(&self, object: &NewObject) -> bool {
         self.size == object.body.size() && self.crc32c == object.crc32c
     }
+
+    /// In words, how it differs from what `object` would write.
+    pub fn unlike(&self, object: &NewObject) -> String {
+        format!(
+            "{} exists with other content: {} bytes with CRC32C {:08x} there, {} bytes with {:08x} \
+             here",
+            self.name,
+            self.size,
+            self.crc32c,
+            object.body.size(),
+            object.crc32c
+        )
+    }
 }
 
 /// On which condition a write takes place.
@@ -79,6 +92,24 @@ impl Precondition {
             Self::Absent => 0,
             Self::Generation(generation) => generation,
         }
+    }
+}
+
+/// Names below the prefix from `start` to before `end`, in the order of their bytes; `None` has no
+/// bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NameRange {
+    /// The first name that may be listed.
+    pub start: Option<String>,
+    /// The first name that may not.
+    pub end: Option<String>,
+}
+
+impl NameRange {
+    /// Whether a name is in it.
+    pub fn contains(&self, name: &str) -> bool {
+        self.start.as_deref().is_none_or(|start| name >= start)
+            && self.end.as_deref().is_none_or(|end| name < end)
     }
 }
 
@@ -111,6 +142,11 @@ pub trait Sink: Send + Sync {
     /// What is stored under a name, if anything.
     fn stat<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>>;
 
-    /// Objects below the prefix, a page at a time; `page` is the page before's `next`.
-    fn list(&self, page: Option<String>) -> BoxFuture<'_, Result<Page, Fault>>;
+    /// Objects below the prefix whose names are in `range`, a page at a time; `page` is the page
+    /// before's `next`.
+    fn list<'a>(
+        &'a self,
+        range: &'a NameRange,
+        page: Option<String>,
+    ) -> BoxFuture<'a, Result<Page, Fault>>;
 }

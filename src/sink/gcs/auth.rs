@@ -1,55 +1,133 @@
 //! Credentials, as Google's own library finds and refreshes them.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
 use google_cloud_auth::credentials::{Builder, CacheableResource, Credentials};
 use http::{Extensions, HeaderMap};
 
 use super::super::{Fault, FaultKind};
+use crate::http::{deepest, use_ring};
 
 /// Reading and writing objects; no more is asked for.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
 
+/// A token that is not there within this time is asked for anew: the library, having met a token
+/// that is about to run out, looks again only after some seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Who we are to the service.
-#[derive(Debug, Clone)]
+#[derive(Clone, Default)]
 pub enum Auth {
     /// Nobody: an emulator.
+    #[default]
     Anonymous,
-    /// Application Default Credentials: the file that `GOOGLE_APPLICATION_CREDENTIALS` names,
-    /// gcloud's own, or the metadata server of the machine
-    /// (<https://cloud.google.com/docs/authentication/application-default-credentials>).
-    Google(Credentials),
+    /// Google credentials.
+    Google(Arc<Renewable>),
+}
+
+/// Credentials that can be built anew, which drops the token that the library keeps.
+pub struct Renewable {
+    build: Box<dyn Fn() -> Result<Credentials, Fault> + Send + Sync>,
+    /// The credentials in use, and how often they were built.
+    current: Mutex<(Credentials, u64)>,
+}
+
+/// The headers of a request, and which credentials made them.
+pub(super) struct Signed {
+    pub(super) headers: HeaderMap,
+    pub(super) built: u64,
 }
 
 impl Auth {
-    /// Finds Application Default Credentials. No token is asked for yet. Needs a running Tokio
-    /// runtime: the credentials refresh themselves.
+    /// Application Default Credentials: the file that `GOOGLE_APPLICATION_CREDENTIALS` names,
+    /// gcloud's own, or the metadata server of the machine
+    /// (<https://cloud.google.com/docs/authentication/application-default-credentials>).
+    /// No token is asked for yet. Needs a running Tokio runtime: the credentials refresh
+    /// themselves.
     ///
     /// # Errors
     /// When what was found cannot be used.
     pub fn application_default() -> Result<Self, Fault> {
-        crate::http::use_ring();
-        let credentials = Builder::default().with_scopes([SCOPE]).build();
-        credentials.map(Self::Google).map_err(|e| no_credentials(false, &e))
+        use_ring();
+        Self::built_by(|| {
+            let credentials = Builder::default().with_scopes([SCOPE]).build();
+            credentials.map_err(|e| no_credentials(false, &e))
+        })
     }
 
-    /// The headers that a request needs now; the library caches the token and renews it in time.
-    pub(super) async fn headers(&self) -> Result<HeaderMap, Fault> {
-        let Self::Google(credentials) = self else { return Ok(HeaderMap::new()) };
-        match credentials.headers(Extensions::new()).await {
-            Ok(CacheableResource::New { data, .. }) => Ok(data),
+    /// Credentials from a function that is called again when they stop working.
+    ///
+    /// # Errors
+    /// Those of the function.
+    pub fn built_by(
+        build: impl Fn() -> Result<Credentials, Fault> + Send + Sync + 'static,
+    ) -> Result<Self, Fault> {
+        let current = Mutex::new((build()?, 0));
+        Ok(Self::Google(Arc::new(Renewable { build: Box::new(build), current })))
+    }
+
+    /// The headers that a request needs now; the library keeps the token and renews it in time.
+    pub(super) async fn sign(&self) -> Result<Signed, Fault> {
+        let Self::Google(renewable) = self else {
+            return Ok(Signed { headers: HeaderMap::new(), built: 0 });
+        };
+        let (credentials, built) = renewable.get();
+        let headers = tokio::time::timeout(PATIENCE, credentials.headers(Extensions::new())).await;
+        let fault = match headers {
+            Ok(Ok(CacheableResource::New { data, .. })) => {
+                return Ok(Signed { headers: data, built });
+            }
             // Only given to callers that say which headers they hold.
-            Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
-            Err(e) => Err(no_credentials(e.is_transient(), &e)),
+            Ok(Ok(CacheableResource::NotModified)) => {
+                no_token(true, "the library kept its token to itself")
+            }
+            Ok(Err(e)) => no_credentials(e.is_transient(), &e),
+            Err(_) => no_token(true, "no token came in time"),
+        };
+        // The next attempt begins with credentials that know nothing of this.
+        renewable.renew(built)?;
+        Err(fault)
+    }
+
+    /// The service did not accept the headers of the credentials built `built` times: the next
+    /// ones are of new credentials.
+    pub(super) fn rejected(&self, built: u64) -> Result<(), Fault> {
+        match self {
+            Self::Anonymous => Ok(()),
+            Self::Google(renewable) => renewable.renew(built),
         }
     }
 }
 
+impl Renewable {
+    fn get(&self) -> (Credentials, u64) {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Builds new credentials in place of those built `built` times; once, however many requests
+    /// find at the same time that they are no good.
+    fn renew(&self, built: u64) -> Result<(), Fault> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.1 == built {
+            tracing::debug!("building the credentials anew");
+            *current = ((self.build)()?, built + 1);
+        }
+        Ok(())
+    }
+}
+
 fn no_credentials(transient: bool, error: &(dyn std::error::Error + 'static)) -> Fault {
+    let cause = deepest(error).to_string();
+    no_token(transient, cause.lines().next().unwrap_or_default())
+}
+
+fn no_token(transient: bool, why: &str) -> Fault {
     Fault::new(
         FaultKind::Credentials { transient },
         format!(
-            "no usable Google credentials ({}); sign in with: gcloud auth application-default \
-             login, or name a key file in GOOGLE_APPLICATION_CREDENTIALS",
-            crate::http::deepest(error).to_string().lines().next().unwrap_or_default()
+            "no usable Google credentials ({why}); sign in with: gcloud auth application-default \
+             login, or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
         ),
     )
 }

@@ -8,9 +8,10 @@ mod request;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 
 use self::answer::{ListAnswer, ObjectAnswer, PermissionsAnswer};
-pub use self::auth::Auth;
+use self::auth::Signed;
+pub use self::auth::{Auth, Renewable};
 use self::request::Requests;
-use super::{BoxFuture, Fault, FaultKind, NewObject, Page, Precondition, Sink, Stored};
+use super::{BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Sink, Stored};
 
 /// Where Google's own API is.
 pub const GOOGLE: &str = "https://storage.googleapis.com";
@@ -35,20 +36,11 @@ fn client(endpoint: &str) -> Result<reqwest::Client, Fault> {
     let mut builder = crate::http::client()
         .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(usize::MAX);
-    if is_loopback(endpoint) {
+    if crate::http::is_loopback(endpoint) {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|e| {
         Fault::new(FaultKind::Connect, format!("the HTTP client cannot be set up: {e}"))
-    })
-}
-
-/// Whether an address is on this machine.
-pub fn is_loopback(endpoint: &str) -> bool {
-    reqwest::Url::parse(endpoint).ok().is_some_and(|url| {
-        let host = url.host_str().unwrap_or_default();
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     })
 }
 
@@ -88,8 +80,12 @@ impl Gcs {
 
     /// Sends one request with fresh credentials; an answer that is no success becomes a fault.
     async fn send(&self, request: RequestBuilder) -> Result<Response, Fault> {
-        let request = request.headers(self.auth.headers().await?);
-        let answer = request.send().await.map_err(|e| answer::transport_fault(&e))?;
+        let Signed { headers, built } = self.auth.sign().await?;
+        let answer =
+            request.headers(headers).send().await.map_err(|e| answer::transport_fault(&e))?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            self.auth.rejected(built)?;
+        }
         if answer.status().is_success() { Ok(answer) } else { Err(answer::refusal(answer).await) }
     }
 
@@ -114,14 +110,9 @@ impl Gcs {
         Err(Fault::new(
             FaultKind::Mismatch,
             format!(
-                "sent {} with {} bytes and CRC32C {:08x}, the answer speaks of {} with {} bytes \
-                 and {:08x}",
+                "the answer to {} is about another object: {}",
                 object.name,
-                object.body.size(),
-                object.crc32c,
-                stored.name,
-                stored.size,
-                stored.crc32c
+                stored.unlike(object)
             ),
         ))
     }
@@ -134,8 +125,13 @@ impl Gcs {
         }
     }
 
-    async fn list_now(&self, page: Option<&str>, most: u32) -> Result<Page, Fault> {
-        let answer: ListAnswer = self.get(&self.requests.list_url(page, most)).await?;
+    async fn list_now(
+        &self,
+        range: &NameRange,
+        page: Option<&str>,
+        most: u32,
+    ) -> Result<Page, Fault> {
+        let answer: ListAnswer = self.get(&self.requests.list_url(range, page, most)).await?;
         let objects = answer
             .items
             .into_iter()
@@ -148,7 +144,7 @@ impl Gcs {
     /// asked of `testIamPermissions`, which needs no permission itself; emulators do not know it,
     /// so only a clear "no" counts.
     async fn check_now(&self) -> Result<(), Fault> {
-        self.list_now(None, 1).await.map_err(|fault| self.explain(fault))?;
+        self.list_now(&NameRange::default(), None, 1).await.map_err(|fault| self.explain(fault))?;
         let url = self.requests.permissions_url(&PERMISSIONS);
         let Ok(granted) = self.get::<PermissionsAnswer>(&url).await else { return Ok(()) };
         let missing: Vec<_> =
@@ -207,7 +203,11 @@ impl Sink for Gcs {
         Box::pin(self.stat_now(name))
     }
 
-    fn list(&self, page: Option<String>) -> BoxFuture<'_, Result<Page, Fault>> {
-        Box::pin(async move { self.list_now(page.as_deref(), 1000).await })
+    fn list<'a>(
+        &'a self,
+        range: &'a NameRange,
+        page: Option<String>,
+    ) -> BoxFuture<'a, Result<Page, Fault>> {
+        Box::pin(async move { self.list_now(range, page.as_deref(), 1000).await })
     }
 }

@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde::Serialize;
 use tokio_util::io::ReaderStream;
 
-use super::super::{Body, NewObject, Precondition};
+use super::super::{Body, NameRange, NewObject, Precondition};
 
 /// What stays as it is in a path segment or a query value (RFC 3986, unreserved).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -94,15 +94,21 @@ impl Requests {
         format!("{}/o/{name}?fields={FIELDS}", self.bucket_url)
     }
 
-    pub(super) fn list_url(&self, page: Option<&str>, most: u32) -> String {
+    pub(super) fn list_url(&self, range: &NameRange, page: Option<&str>, most: u32) -> String {
         let mut url = format!(
             "{}/o?maxResults={most}&fields=nextPageToken,items({FIELDS})&prefix={}",
             self.bucket_url,
             encode(&self.prefix)
         );
-        if let Some(page) = page {
-            url.push_str("&pageToken=");
-            url.push_str(&encode(page));
+        let below = |name: &String| encode(&format!("{}{name}", self.prefix));
+        for (parameter, value) in [
+            ("startOffset", range.start.as_ref().map(below)),
+            ("endOffset", range.end.as_ref().map(below)),
+            ("pageToken", page.map(encode)),
+        ] {
+            if let Some(value) = value {
+                url.push_str(&format!("&{parameter}={value}"));
+            }
         }
         url
     }
@@ -173,8 +179,14 @@ mod tests {
             "http://127.0.0.1:1/storage/v1/b/demo/o/a%20b%2Fc%2F%C3%BC%2F1.jpg\
              ?fields=name,size,crc32c,generation"
         );
-        assert!(r.list_url(Some("t=&"), 1000).ends_with("&prefix=a%20b%2Fc%2F&pageToken=t%3D%26"));
-        assert!(requests("").list_url(None, 1).ends_with("&prefix="));
+        let all = NameRange::default();
+        let listed = r.list_url(&all, Some("t=&"), 1000);
+        assert!(listed.ends_with("&prefix=a%20b%2Fc%2F&pageToken=t%3D%26"), "{listed}");
+        let some = NameRange { start: Some("x1".to_owned()), end: Some("x2".to_owned()) };
+        let listed = r.list_url(&some, None, 1000);
+        let range = "&startOffset=a%20b%2Fc%2Fx1&endOffset=a%20b%2Fc%2Fx2";
+        assert!(listed.ends_with(range), "{listed}");
+        assert!(requests("").list_url(&all, None, 1).ends_with("&prefix="));
     }
 
     #[test]

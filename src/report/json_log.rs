@@ -1,15 +1,15 @@
-//! `failures.jsonl`: a line for each image that could not be stored.
+//! Files of JSON lines, such as `failures.jsonl`, that exist only if there is something to say.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use crate::pipeline::ImageFailure;
+use serde::Serialize;
 
-/// The file, made with its first line.
+/// A file that is made with its first line.
 #[derive(Debug)]
-pub struct FailureLog {
+pub struct JsonLog {
     path: PathBuf,
     state: Mutex<State>,
 }
@@ -17,11 +17,10 @@ pub struct FailureLog {
 #[derive(Debug, Default)]
 struct State {
     out: Option<BufWriter<File>>,
-    lines: u32,
     error: Option<io::Error>,
 }
 
-impl FailureLog {
+impl JsonLog {
     /// A log at `path`. What an earlier run left there is removed: it speaks of that run.
     ///
     /// # Errors
@@ -33,29 +32,28 @@ impl FailureLog {
         }
     }
 
-    /// Adds a line.
-    pub fn add(&self, failure: &ImageFailure) {
+    /// Adds a line; that it cannot be written is told by [`JsonLog::finish`].
+    pub fn add(&self, line: &impl Serialize) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.lines += 1;
-        if let Err(e) = self.write(&mut state, failure) {
+        if let Err(e) = self.write(&mut state, line) {
             state.error.get_or_insert(e);
         }
     }
 
-    fn write(&self, state: &mut State, failure: &ImageFailure) -> io::Result<()> {
+    fn write(&self, state: &mut State, line: &impl Serialize) -> io::Result<()> {
         let out = match &mut state.out {
             Some(out) => out,
             none => none.insert(BufWriter::new(File::create(&self.path)?)),
         };
-        serde_json::to_writer(&mut *out, failure)?;
+        serde_json::to_writer(&mut *out, line)?;
         out.write_all(b"\n")
     }
 
-    /// Brings all lines to disk: their number, and the file if there is one.
+    /// Brings all lines to disk, and says where they are if there are any.
     ///
     /// # Errors
     /// When a line could not be written.
-    pub fn finish(&self) -> io::Result<Option<(u32, PathBuf)>> {
+    pub fn finish(&self) -> io::Result<Option<&PathBuf>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(e) = state.error.take() {
             return Err(e);
@@ -63,6 +61,6 @@ impl FailureLog {
         if let Some(out) = &mut state.out {
             out.flush()?;
         }
-        Ok((state.lines > 0).then(|| (state.lines, self.path.clone())))
+        Ok(state.out.as_ref().map(|_| &self.path))
     }
 }

@@ -1,0 +1,75 @@
+//! The destination that the settings name, and the emulator that serves it where it is embedded.
+
+use std::sync::Arc;
+
+use crate::config::{Endpoint, Place, Settings};
+use crate::emulator::{self, Emulator};
+use crate::error::Error;
+use crate::sink::Sink;
+use crate::sink::folder::Folder;
+use crate::sink::gcs::{Auth, GOOGLE, Gcs};
+
+/// An open destination. What an embedded emulator holds in memory goes with it.
+pub struct Destination {
+    /// The destination.
+    pub sink: Arc<dyn Sink>,
+    _emulator: Option<Emulator>,
+}
+
+/// Opens the destination; it is not asked for anything yet.
+///
+/// # Errors
+/// Credentials that cannot be used, or an emulator that cannot start.
+pub async fn open(settings: &Settings) -> Result<Destination, Error> {
+    let (bucket, prefix) = match &settings.place {
+        Place::Folder(path) => {
+            let sink = Arc::new(Folder::new(&settings.url, path.clone()));
+            return Ok(Destination { sink, _emulator: None });
+        }
+        Place::Bucket { bucket, prefix } => (bucket, prefix),
+    };
+    let refused = |fault| Error::Destination { url: settings.url.clone(), fault };
+    let (endpoint, auth, emulator) = match &settings.endpoint {
+        Endpoint::Google => (GOOGLE.to_owned(), Auth::application_default(), None),
+        Endpoint::Url(url) if is_googles(url) => (url.clone(), Auth::application_default(), None),
+        Endpoint::Url(url) => (url.clone(), Ok(Auth::Anonymous), None),
+        Endpoint::Embedded(root) => {
+            let emulator = Emulator::start(emulator::Options {
+                root: root.clone(),
+                buckets: vec![bucket.clone()],
+                ..emulator::Options::default()
+            })
+            .await?;
+            (emulator.url(), Ok(Auth::Anonymous), Some(emulator))
+        }
+    };
+    let gcs = auth.and_then(|auth| Gcs::new(&endpoint, bucket, prefix, auth)).map_err(refused)?;
+    Ok(Destination { sink: Arc::new(gcs), _emulator: emulator })
+}
+
+/// Credentials are shown to Google's own hosts alone, and only under TLS.
+fn is_googles(url: &str) -> bool {
+    reqwest::Url::parse(url).ok().is_some_and(|url| {
+        url.scheme() == "https"
+            && url.host_str().is_some_and(|host| host.ends_with(".googleapis.com"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_google_sees_credentials() {
+        for (url, google) in [
+            ("https://storage.googleapis.com", true),
+            ("https://storage.me-central2.rep.googleapis.com", true),
+            ("http://storage.googleapis.com", false),
+            ("https://storage.googleapis.com.example.org", false),
+            ("https://evilgoogleapis.com", false),
+            ("http://127.0.0.1:4443", false),
+        ] {
+            assert_eq!(is_googles(url), google, "{url}");
+        }
+    }
+}

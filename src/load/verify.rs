@@ -1,0 +1,231 @@
+//! Proves that the destination holds exactly what the source says: names, sizes, CRC32C. Encodes
+//! again and lists; downloads nothing, writes nothing there.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::job::{self, Job};
+use crate::config::Settings;
+use crate::error::Error;
+use crate::manifest::{CsvWriter, Digesting};
+use crate::pipeline::{self, ImageFailure, Refusal, Run, Stop, Work};
+use crate::report::{JsonLog, Reporter, State, Stats, keep_reporting, thousands};
+use crate::retry::{Chance, Retry};
+use crate::sink::{Body, NewObject, Sink, Stored};
+
+/// What the destination holds against what it should.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verdict {
+    /// Objects that should be there: images and manifests.
+    pub expected: u64,
+    /// Of those, there with the right size and CRC32C.
+    pub exact: u64,
+    /// Not there.
+    pub missing: u64,
+    /// There with other content.
+    pub different: u64,
+    /// Below the prefix, but of no image and no manifest.
+    pub unexpected: u64,
+    /// A line for each that is not exact; nothing if all are.
+    pub findings: Option<PathBuf>,
+}
+
+impl Verdict {
+    /// Everything is there, as it should be, and nothing else.
+    pub fn is_exact(&self) -> bool {
+        self.exact == self.expected && self.unexpected == 0
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (expected, exact) = (thousands(self.expected), thousands(self.exact));
+        write!(f, "{exact} of {expected} objects are exact")?;
+        for (count, what) in [
+            (self.missing, "missing"),
+            (self.different, "different"),
+            (self.unexpected, "unexpected"),
+        ] {
+            write!(f, ", {} {what}", thousands(count))?;
+        }
+        match &self.findings {
+            Some(path) => write!(f, "; see {}", path.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A line of `verify.jsonl`.
+#[derive(Serialize)]
+struct Line<'a> {
+    finding: &'static str,
+    object: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// The findings so far.
+struct Findings {
+    log: JsonLog,
+    missing: AtomicU64,
+    different: AtomicU64,
+    unexpected: AtomicU64,
+}
+
+impl Findings {
+    fn missing(&self, object: &str, index: Option<u32>) {
+        self.missing.fetch_add(1, Ordering::Relaxed);
+        self.log.add(&Line { finding: "missing", object, index, detail: None });
+    }
+
+    fn different(&self, object: &str, index: Option<u32>, detail: String) {
+        self.different.fetch_add(1, Ordering::Relaxed);
+        self.log.add(&Line { finding: "different", object, index, detail: Some(detail) });
+    }
+
+    fn unexpected(&self, object: &str) {
+        self.unexpected.fetch_add(1, Ordering::Relaxed);
+        self.log.add(&Line { finding: "unexpected", object, index: None, detail: None });
+    }
+}
+
+/// Compares an object with what the listing said of it.
+struct Comparing;
+
+impl Work for Comparing {
+    async fn object(
+        &self,
+        object: NewObject,
+        seen: Option<Stored>,
+    ) -> Result<State, (Refusal, u32)> {
+        match seen {
+            Some(seen) if seen.holds(&object) => Ok(State::AlreadyPresent),
+            Some(seen) => Err((Refusal::Conflict(seen.unlike(&object)), 0)),
+            None => Err((Refusal::Missing, 0)),
+        }
+    }
+
+    fn stops_at(&self, _: &ImageFailure) -> Option<Stop> {
+        None
+    }
+}
+
+/// Verifies a destination. `stop` ends it early, with an error.
+///
+/// # Errors
+/// A source that is bad, a destination that refuses, findings that cannot be written.
+pub async fn verify(
+    settings: &Settings,
+    job: Job,
+    sink: Arc<dyn Sink>,
+    reporter: Arc<dyn Reporter>,
+    stop: CancellationToken,
+) -> Result<Verdict, Error> {
+    let path = settings.out.join("verify.jsonl");
+    let log = JsonLog::new(path.clone()).map_err(|e| Error::output(&path, e))?;
+    let counter = AtomicU64::default;
+    let findings =
+        Arc::new(Findings { log, missing: counter(), different: counter(), unexpected: counter() });
+    let stats = Arc::new(Stats::new(job.count));
+    let reporting = tokio::spawn(keep_reporting(Arc::clone(&reporter), Arc::clone(&stats)));
+    let compared = compare(settings, &job, &*sink, &stats, &stop, &findings).await;
+    reporting.abort();
+    reporter.end(&stats.snapshot());
+    compared?;
+
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let (missing, different) = (count(&findings.missing), count(&findings.different));
+    let expected = u64::from(job.count) + settings.manifests.len() as u64;
+    Ok(Verdict {
+        expected,
+        exact: expected - missing - different,
+        missing,
+        different,
+        unexpected: count(&findings.unexpected),
+        findings: findings.log.finish().map_err(|e| Error::output(&path, e))?.cloned(),
+    })
+}
+
+async fn compare(
+    settings: &Settings,
+    job: &Job,
+    sink: &dyn Sink,
+    stats: &Arc<Stats>,
+    stop: &CancellationToken,
+    findings: &Arc<Findings>,
+) -> Result<(), Error> {
+    let mut manifests: Vec<Option<Stored>> = vec![None; settings.manifests.len()];
+    let on_other = |stored: Stored| {
+        let is_it = |format: &crate::config::ManifestFormat| format.file_name() == stored.name;
+        match settings.manifests.iter().position(is_it) {
+            Some(position) => {
+                if let Some(slot) = manifests.get_mut(position) {
+                    *slot = Some(stored);
+                }
+            }
+            None => findings.unexpected(&stored.name),
+        }
+    };
+    let retry = Retry::new(settings.retry, Chance::default(), stop.clone());
+    let existing = job::look(settings, job, sink, &retry, stats, on_other).await?;
+
+    for (format, there) in settings.manifests.iter().zip(manifests) {
+        let should = manifest(job, *format, sink.url())?;
+        match there {
+            None => findings.missing(format.file_name(), None),
+            Some(there) if there.holds(&should) => {}
+            Some(there) => findings.different(&should.name, None, there.unlike(&should)),
+        }
+    }
+    let into = Arc::clone(findings);
+    let run = Arc::new(Run {
+        images: job.images.clone(),
+        work: Comparing,
+        existing,
+        concurrency: settings.concurrency.limit.min(job.count.max(1)),
+        queue: settings.queue,
+        stats: Arc::clone(stats),
+        stop: stop.clone(),
+        on_failure: Box::new(move |failure| match &failure.refusal {
+            Refusal::Missing => into.missing(&failure.object, Some(failure.index)),
+            other => into.different(&failure.object, Some(failure.index), other.to_string()),
+        }),
+    });
+    let cut = pipeline::run(run, job.data.records().take(job.count as usize)).await;
+    if let Some(error) = cut.source {
+        return Err(error.into());
+    }
+    if stop.is_cancelled() {
+        return Err(Error::Incomplete("stopped before everything was compared".to_owned()));
+    }
+    Ok(())
+}
+
+/// The manifest that should be there, by size and checksum; its bytes are kept nowhere.
+fn manifest(
+    job: &Job,
+    format: crate::config::ManifestFormat,
+    url: &str,
+) -> Result<NewObject, Error> {
+    let out = Digesting::new(io::sink());
+    let mut writer = CsvWriter::new(out, format, job.labels.clone());
+    let in_memory = |e: io::Error| Error::Incomplete(e.to_string());
+    for row in job.rows(url) {
+        writer.write(&row?).map_err(in_memory)?;
+    }
+    let (out, _) = writer.finish().map_err(in_memory)?;
+    Ok(NewObject {
+        name: format.file_name().to_owned(),
+        body: Body::File(PathBuf::new(), out.size),
+        crc32c: out.crc32c,
+        content_type: "text/csv",
+    })
+}
