@@ -6,12 +6,15 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod bad_input;
+mod chaos;
 mod conformance;
 mod fake_gcs;
 mod faults;
 mod fetch;
 mod full;
 mod load;
+mod outage;
 mod refusals;
 mod settings;
 mod support;
+mod verify;

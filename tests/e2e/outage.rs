@@ -1,0 +1,192 @@
+//! Ends that nobody wished for: a dead service, a stop in a bad moment, SIGKILL.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use idx2gcs::emulator::{Answer, Faults, Operation, Options, Rule, Script};
+
+use crate::support::{Desk, Server, Set};
+
+fn slow(milliseconds: u64) -> Server {
+    let faults = Faults { latency: Duration::from_millis(milliseconds), ..Faults::default() };
+    Server::start(Options { faults, ..Options::default() })
+}
+
+fn start(desk: &Desk, set: &Set, server: &Server, more: &[&str]) -> Child {
+    desk.command(&["load", "--source", set.path().to_str().unwrap(), "--to", "gs://demo/fm"])
+        .args(["--endpoint", &server.url(), "--validation", "10", "--progress", "none"])
+        .args(more)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn wait_for(server: &Server, inserts: u64) {
+    while server.emulator().counters().inserts < inserts {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_dead_service_is_recognised_and_told() {
+    let script = Script::new().with(Rule::new(Operation::Insert, Answer::status(503)));
+    let (desk, set) = (Desk::new(), Set::new(3000, 10));
+    let desk = desk
+        .env("IDX2GCS_RETRY_MAX_OUTAGE", "1s")
+        .env("IDX2GCS_RETRY_MAX_ATTEMPTS", "1000")
+        .env("IDX2GCS_RETRY_MAX_BACKOFF", "5s");
+    let ran = desk.load(&set, &Server::scripted(script), &[]).expect(1);
+    assert!(ran.error().starts_with("gs://demo/fm has stored nothing for 1s (last: HTTP 503"));
+    let summary = desk.summary();
+    assert_eq!(summary["uploaded"], 0);
+    let failed = summary["failed"].as_u64().unwrap();
+    assert!((1..=128).contains(&failed), "those in flight: {failed}");
+    let listed = desk.read("out/failures.jsonl").lines().count();
+    assert_eq!(listed as u64, failed);
+    assert!(!desk.exists("out/automl.csv"));
+}
+
+#[test]
+fn a_service_that_was_never_there_is_a_refusal() {
+    let script = Script::new()
+        .with(Rule::new(Operation::Insert, Answer::status(503)))
+        .with(Rule::new(Operation::List, Answer::status(503)));
+    let (desk, set) = (Desk::new(), Set::new(30, 10));
+    let ran = desk.load(&set, &Server::scripted(script), &[]).expect(4);
+    assert!(ran.error().contains("HTTP 503"), "{ran:?}");
+    assert_eq!(desk.summary()["not_attempted"], 40);
+}
+
+/// A service that comes back in time costs nothing but time.
+#[test]
+fn an_outage_that_ends_is_survived() {
+    let rule = Rule::new(Operation::Insert, Answer::status(503)).attempts(1..=4);
+    let (desk, set) = (Desk::new(), Set::new(300, 10));
+    let server = Server::scripted(Script::new().with(rule));
+    desk.load(&set, &server, &[]).expect(0);
+    assert_eq!(desk.summary()["retries"]["http_503"], 312 * 4, "images and manifests");
+}
+
+/// Signals are Unix.
+#[cfg(unix)]
+#[test]
+fn a_stop_does_not_wait_for_backoffs() {
+    let script = Script::new().with(
+        Rule::new(Operation::Insert, Answer::status(503)).matching(|name| name == "fm/image_1.jpg"),
+    );
+    let (desk, set) = (Desk::new(), Set::new(40, 10));
+    // One image waits for an hour; only a stop ends that.
+    let desk = desk
+        .env("IDX2GCS_RETRY_INITIAL_BACKOFF", "12h")
+        .env("IDX2GCS_RETRY_MAX_BACKOFF", "12h")
+        .env("IDX2GCS_RETRY_MAX_ELAPSED", "24h")
+        .env("IDX2GCS_RETRY_MAX_OUTAGE", "24h");
+    let server = Server::scripted(script);
+    let mut child = start(&desk, &set, &server, &[]);
+    wait_for(&server, 49);
+    assert!(signal(&child, "-INT"));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let summary = desk.summary();
+    assert_eq!((&summary["uploaded"], &summary["failed"]), (&49.into(), &1.into()));
+}
+
+/// A request without an answer is abandoned some seconds after the stop, and told.
+#[cfg(unix)]
+#[test]
+fn a_stop_does_not_wait_for_stalled_requests() {
+    let rule = Rule::new(Operation::Insert, Answer::Stall).named("fm/image_1.jpg");
+    let (desk, set) = (Desk::new(), Set::new(40, 10));
+    let desk = desk.env("IDX2GCS_RETRY_ATTEMPT_TIMEOUT", "1h");
+    let server = Server::scripted(Script::new().with(rule));
+    let mut child = start(&desk, &set, &server, &[]);
+    wait_for(&server, 49);
+    assert!(signal(&child, "-TERM"));
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    let summary = desk.summary();
+    assert_eq!((&summary["uploaded"], &summary["failed"]), (&49.into(), &1.into()));
+    let failures = desk.read("out/failures.jsonl");
+    assert!(failures.contains("abandoned in flight"), "{failures}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_leaves_at_once() {
+    let rule = Rule::new(Operation::Insert, Answer::Stall).named("fm/image_1.jpg");
+    let (desk, set) = (Desk::new(), Set::new(40, 10));
+    let desk = desk.env("IDX2GCS_RETRY_ATTEMPT_TIMEOUT", "1h");
+    let server = Server::scripted(Script::new().with(rule));
+    let mut child = start(&desk, &set, &server, &[]);
+    wait_for(&server, 49);
+    // Signals of one kind that come together are one; so they are sent until it is gone.
+    while child.try_wait().unwrap().is_none() {
+        signal(&child, "-INT");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!desk.exists("out/summary.json"), "it left without a word");
+}
+
+#[cfg(unix)]
+fn signal(child: &Child, name: &str) -> bool {
+    Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success()
+}
+
+/// Killed five times in a row at moments of all kinds; the last run finishes, and each object was
+/// written once.
+#[test]
+fn sigkill_at_any_moment_loses_and_doubles_nothing() {
+    let (desk, set, server) = (Desk::new(), Set::new(2000, 100), slow(2));
+    for inserts in [1, 300, 301, 900, 1700] {
+        let mut child = start(&desk, &set, &server, &["--concurrency", "16"]);
+        wait_for(&server, inserts);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!desk.exists("out/automl.csv"));
+        assert_eq!(server.text("automl.csv"), None);
+    }
+    desk.load(&set, &server, &[]).expect(0);
+    let counters = server.emulator().counters();
+    assert_eq!(server.images().len(), 2100);
+    assert_eq!((counters.inserts, counters.overwrites), (2102, 0), "2,100 images, 2 manifests");
+    let (source, endpoint) = (set.path().to_str().unwrap(), server.url());
+    let verify = ["verify", "--source", source, "--to", "gs://demo/fm", "--validation", "10"];
+    desk.run(&[&verify[..], &["--endpoint", &endpoint]].concat()).expect(0);
+}
+
+/// A write that lands after its client gave up must not become a second generation.
+#[test]
+fn a_write_that_lands_late_is_written_once() {
+    for late in
+        [Answer::Delay(Duration::from_millis(700)), Answer::LateAnswer(Duration::from_secs(2))]
+    {
+        let rule = Rule::new(Operation::Insert, late).named("fm/image_7.jpg").attempt(1);
+        let desk = Desk::new().env("IDX2GCS_RETRY_ATTEMPT_TIMEOUT", "300ms");
+        let set = Set::new(30, 5);
+        let server = Server::scripted(Script::new().with(rule));
+        desk.load(&set, &server, &[]).expect(0);
+        assert_eq!(desk.summary()["uploaded"], 35);
+        assert_eq!(server.emulator().counters().overwrites, 0);
+        assert_eq!(server.images().len(), 35);
+    }
+}
+
+/// The limit of open files leaves less room than was asked for.
+#[cfg(unix)]
+#[test]
+fn concurrency_fits_the_limit_of_open_files() {
+    let (desk, set, server) = (Desk::new(), Set::new(300, 5), Server::new());
+    let program = env!("CARGO_BIN_EXE_idx2gcs");
+    let source = set.path().to_str().unwrap();
+    let shell = format!(
+        "ulimit -n 100; exec {program} load --source {source} --to gs://demo/fm --validation 10 \
+         --endpoint {} --concurrency 500",
+        server.url()
+    );
+    let output = Command::new("sh").args(["-c", &shell]).current_dir(desk.dir.path()).output();
+    let output = output.unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("leaves room for 36 requests in flight instead of 500"), "{stderr}");
+    assert!(desk.summary()["concurrency"]["max"].as_u64().unwrap() <= 36);
+}
