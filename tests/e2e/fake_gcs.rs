@@ -1,7 +1,7 @@
 //! A load into fake-gcs-server, the emulator that others use.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::support::{Desk, Set};
+
+/// A bucket that only the server just started has: on its port another one may have come first.
+const MARKER: &str = "is-it-this-one";
 
 /// How long fake-gcs-server may take to listen.
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -65,7 +68,8 @@ impl FakeGcs {
         loop {
             let mut fake = Self::spawn(&binary, tempfile::tempdir().unwrap());
             while fake.child.try_wait().unwrap().is_none() {
-                if TcpStream::connect(("127.0.0.1", fake.port)).is_ok() {
+                if fake.is_it() {
+                    fs::remove_dir(fake.root.path().join(MARKER)).unwrap();
                     return fake;
                 }
                 assert!(Instant::now() < deadline, "fake-gcs-server does not listen");
@@ -75,7 +79,19 @@ impl FakeGcs {
         }
     }
 
+    /// Whether it is this server that listens: it alone has the marker for a bucket.
+    fn is_it(&self) -> bool {
+        let ask = || {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+            write!(stream, "GET /storage/v1/b/{MARKER} HTTP/1.0\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).map(|_| answer)
+        };
+        ask().is_ok_and(|answer: String| answer.lines().next().is_some_and(|l| l.contains(" 200 ")))
+    }
+
     fn spawn(binary: &Path, root: TempDir) -> Self {
+        fs::create_dir(root.path().join(MARKER)).unwrap();
         let port = free_port().unwrap();
         let host = format!("127.0.0.1:{port}");
         let child = Command::new(binary)
