@@ -14,8 +14,8 @@ demo=${CARGO_TARGET_DIR:-target}/demo
 rm -rf "$demo"
 mkdir -p "$demo"
 
-# The named data set knows its classes; the path says where its files lie on this machine.
-IDX2GCS_SOURCE_DATASET=fashion-mnist IDX2GCS_SOURCE_PATH=$folder "$program" load \
+# The settings name the data set, and so its classes; this is where its files lie.
+IDX2GCS_SOURCE_PATH=$folder "$program" load \
     --config config/fashion-mnist.toml \
     --to gs://demo/fashion-mnist \
     --endpoint "embedded:$demo/storage" \

@@ -42,8 +42,8 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A split that cannot be drawn.
-    #[error("--validation: {0}")]
-    Split(#[from] TooFew),
+    #[error("{0}; --validation says how many")]
+    Split(TooFew),
     /// Class names that cannot be told apart.
     #[error(transparent)]
     Labels(#[from] LabelClash),
@@ -80,6 +80,12 @@ pub enum Error {
     /// An emulator that cannot start.
     #[error(transparent)]
     Emulator(#[from] EmulatorError),
+}
+
+impl From<TooFew> for Error {
+    fn from(few: TooFew) -> Self {
+        Self::Split(few)
+    }
 }
 
 impl Error {

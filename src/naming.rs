@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use crate::split::Partition;
 
+/// The longest part between two slashes that usual file systems take, in bytes.
+const LONGEST_PART: usize = 255;
+
 /// The longest object name that Google Cloud Storage takes, in bytes of UTF-8
 /// (<https://cloud.google.com/storage/docs/objects#naming>).
 const LONGEST_NAME: usize = 1024;
@@ -49,11 +52,28 @@ impl Template {
     pub fn parse(text: &str, prefix: &str) -> Result<Self, NameError> {
         let template = Self(pieces(text)?);
         template.prove_unique()?;
-        // The longest name there can be: an index of ten digits, the longest partition.
-        let longest = template.name(u32::MAX, u8::MAX, Partition::Validation);
+        let longest = template.longest();
         let longest = if prefix.is_empty() { longest } else { format!("{prefix}/{longest}") };
         check_object_name(&longest)?;
         Ok(template)
+    }
+
+    /// The longest name there can be: an index of ten digits, the longest partition.
+    fn longest(&self) -> String {
+        self.name(u32::MAX, u8::MAX, Partition::Validation)
+    }
+
+    /// Checks that the names can be those of files.
+    ///
+    /// # Errors
+    /// A part between slashes that is longer than file systems take.
+    pub fn check_file_names(&self) -> Result<(), NameError> {
+        match self.longest().split('/').map(str::len).find(|len| *len > LONGEST_PART) {
+            None => Ok(()),
+            Some(len) => Err(NameError::Refused(format!(
+                "a part between slashes can take {len} bytes; files allow {LONGEST_PART}"
+            ))),
+        }
     }
 
     /// The name of one image, below the prefix.

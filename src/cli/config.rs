@@ -26,19 +26,19 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let layers = settings::layers(args)?;
     if name == "check" {
         Settings::validate(&layers)?;
-        say("the settings can be used");
+        say("the settings can be used")?;
         return Ok(Exit::Complete.into());
     }
     let rows: Vec<(String, String)> = layers
         .all()
         .map(|(key, value)| match value {
-            Some(value) => (format!("{} = {}", key.path, value.text), value.origin.to_string()),
+            Some(value) => (format!("{} = {}", key.path, value.shown()), value.origin.to_string()),
             None => (format!("{} is not set", key.path), "no default".to_owned()),
         })
         .collect();
     let width = rows.iter().map(|(row, _)| row.chars().count()).max().unwrap_or(0);
     for (row, origin) in rows {
-        say(format_args!("{row:<width$}  # {origin}"));
+        say(format_args!("{row:<width$}  # {origin}"))?;
     }
     Ok(Exit::Complete.into())
 }

@@ -97,10 +97,10 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         ..Options::default()
     };
     super::runtime()?.block_on(async {
-        let mut signals = super::signals::Signals::listen();
+        let mut signals = super::signals::Source::listen();
         let emulator = Emulator::start(options).await?;
         let url = emulator.url();
-        say(format_args!("serving {url}; use it with: export STORAGE_EMULATOR_HOST={url}"));
+        say(format_args!("serving {url}; use it with: export STORAGE_EMULATOR_HOST={url}"))?;
         signals.next().await;
         emulator.stop().await;
         Ok(Exit::Complete.into())

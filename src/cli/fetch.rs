@@ -56,7 +56,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let quiet = args.get_flag("quiet");
     super::runtime()?.block_on(download(entry, &mirrors, &folder, quiet))?;
     if !quiet {
-        say(format_args!("{name} is complete in {}", folder.display()));
+        say(format_args!("{name} is complete in {}", folder.display()))?;
     }
     Ok(Exit::Complete.into())
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 
-use crate::error::Exit;
+use crate::error::{Error, Exit};
 
 pub(super) fn commands() -> [Command; 2] {
     [
@@ -20,7 +20,7 @@ pub(super) fn commands() -> [Command; 2] {
     ]
 }
 
-pub(super) fn run(name: &str, args: &ArgMatches, mut command: Command) -> ExitCode {
+pub(super) fn run(name: &str, args: &ArgMatches, mut command: Command) -> Result<ExitCode, Error> {
     let mut text = Vec::new();
     if name == "man" {
         // Writing into memory cannot fail.
@@ -28,6 +28,6 @@ pub(super) fn run(name: &str, args: &ArgMatches, mut command: Command) -> ExitCo
     } else if let Some(shell) = args.get_one::<Shell>("shell") {
         clap_complete::generate(*shell, &mut command, "idx2gcs", &mut text);
     }
-    super::say(String::from_utf8_lossy(&text));
-    Exit::Complete.into()
+    super::say(String::from_utf8_lossy(&text))?;
+    Ok(Exit::Complete.into())
 }

@@ -53,7 +53,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     }
     if args.get_flag("json") {
         let text = serde_json::to_string_pretty(&findings);
-        say(text.map_err(|e| Error::Incomplete(e.to_string()))?);
+        say(text.map_err(|e| Error::Incomplete(e.to_string()))?)?;
         return Ok(Exit::Complete.into());
     }
     for finding in &findings {
@@ -64,9 +64,9 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
             thousands(finding.records.into()),
             finding.r#type,
             shape.join(" × ")
-        ));
+        ))?;
         for (label, count) in finding.labels.iter().flatten() {
-            say(format_args!("  label {label:>3}: {}", thousands((*count).into())));
+            say(format_args!("  label {label:>3}: {}", thousands((*count).into())))?;
         }
     }
     Ok(Exit::Complete.into())

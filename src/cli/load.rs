@@ -5,15 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use tokio_util::sync::CancellationToken;
 
-use super::signals::{self, Signalled};
+use super::signals::{Hooks, Signals};
 use super::{complain, say, settings};
 use crate::config::{Endpoint, Place, Progress, Settings};
 use crate::error::{Error, Exit};
 use crate::limits::fit_open_files;
 use crate::load::{Destination, Job, Plan, load, open_destination, prepare_output};
-use crate::load::{verify, write_summary};
+use crate::load::{forget_last_run, verify, write_summary};
 use crate::report::{
     Bar, JsonLines, LogWriter, PlainLines, Reporter, Silent, Stats, Summary, start_logging,
     thousands,
@@ -47,138 +46,184 @@ pub(super) fn verify_command() -> Command {
 }
 
 pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
-    let (mut settings, log, quiet) = begin(args)?;
+    let session = Session::begin(args)?;
     if args.get_flag("dry-run") {
-        let data = super::runtime()?.block_on(super::fetch::open(&settings.source, quiet))?;
-        say(Plan::draw(&settings, &Job::new(&settings, data)?)?);
+        let Session { settings, quiet, .. } = &session;
+        let data = super::runtime()?.block_on(super::fetch::open(&settings.source, *quiet))?;
+        say(Plan::draw(settings, &Job::new(settings, data)?)?)?;
         return Ok(Exit::Complete.into());
     }
-    prepare_output(&settings.out)?;
-    super::runtime()?.block_on(async {
-        let (job, destination) = match open(&settings, quiet).await {
-            Ok(opened) => opened,
-            Err((error, images)) => {
-                // There is always a summary, also of a run that could not begin.
-                let none = Stats::new(images).snapshot();
-                let mut summary = Summary::new(none, settings.concurrency);
-                summary.exit_code = error.exit() as u8;
-                write_summary(&settings.out, &summary)?;
-                return Err(error);
-            }
-        };
-        let watch = Watch::begin(&mut settings, &job, "loading", "into", &log, quiet);
-        let Watch { reporter, stop, signalled } = watch;
-        let outcome = load(&settings, job, destination.sink, reporter, stop).await?;
-        // A run that was refused before it began has its error, and no figures.
-        if !quiet && (outcome.error.is_none() || outcome.summary.has_begun()) {
-            say(&outcome.summary);
-        }
-        let Some(error) = outcome.error else { return Ok(Exit::Complete.into()) };
-        complain(&error);
-        let Some(exit) = signalled.exit() else { return Ok(error.exit().into()) };
-        let mut summary = outcome.summary;
-        summary.exit_code = exit as u8;
-        write_summary(&settings.out, &summary)?;
-        Ok(exit.into())
-    })
+    prepare_output(&session.settings)?;
+    forget_last_run(&session.settings.out)?;
+    super::runtime()?.block_on(session.load())
 }
 
 pub(super) fn run_verify(args: &ArgMatches) -> Result<ExitCode, Error> {
-    let (mut settings, log, quiet) = begin(args)?;
-    prepare_output(&settings.out)?;
-    super::runtime()?.block_on(async {
-        let (job, destination) = open(&settings, quiet).await.map_err(|(error, _)| error)?;
-        let watch = Watch::begin(&mut settings, &job, "verifying", "in", &log, quiet);
-        let Watch { reporter, stop, signalled } = watch;
-        let verdict = match verify(&settings, job, destination.sink, reporter, stop).await {
-            Ok(verdict) => verdict,
-            Err(error) => {
+    let session = Session::begin(args)?;
+    prepare_output(&session.settings)?;
+    super::runtime()?.block_on(session.verify())
+}
+
+/// One run of the program for one person.
+struct Session {
+    settings: Settings,
+    log: LogWriter,
+    quiet: bool,
+}
+
+impl Session {
+    fn begin(args: &ArgMatches) -> Result<Self, Error> {
+        let settings = Settings::validate(&settings::layers(args)?)?;
+        let log = LogWriter::default();
+        let verbosity = args.get_count("verbose");
+        start_logging(&log, settings.log_format, verbosity, super::colour_on_stderr());
+        Ok(Self { settings, log, quiet: args.get_flag("quiet") })
+    }
+
+    async fn load(mut self) -> Result<ExitCode, Error> {
+        let signals = Signals::watch();
+        let (job, destination) = match self.open(&signals).await {
+            Ok(opened) => opened,
+            Err((error, images)) => {
+                // There is always a summary, also of a run that could not begin.
+                let exit = signals.exit().unwrap_or(error.exit());
+                self.summarise(&Stats::new(images), exit)?;
                 complain(&error);
-                return Ok(signalled.exit().unwrap_or(error.exit()).into());
+                return Ok(exit.into());
             }
         };
-        if verdict.is_exact() {
-            if !quiet {
-                say(&verdict);
-            }
-            return Ok(Exit::Complete.into());
+        let stats = Arc::new(Stats::new(job.count));
+        let reporter = self.announce(&job, "loading", "into", &signals, &stats);
+        let stop = signals.stop.clone();
+        let outcome = load(&self.settings, job, destination.sink, reporter, stats, stop).await?;
+        // A run that was refused before it began has its error, and no figures.
+        if !self.quiet && (outcome.error.is_none() || outcome.summary.has_begun()) {
+            say(&outcome.summary)?;
         }
-        Err(Error::Incomplete(format!("{}: {verdict}", settings.url)))
-    })
-}
+        let Some(error) = outcome.error else { return Ok(Exit::Complete.into()) };
+        complain(&error);
+        let Some(exit) = signals.exit() else { return Ok(error.exit().into()) };
+        let mut summary = outcome.summary;
+        summary.exit_code = exit as u8;
+        write_summary(&self.settings.out, &summary)?;
+        Ok(exit.into())
+    }
 
-/// Settings and logging.
-fn begin(args: &ArgMatches) -> Result<(Settings, LogWriter, bool), Error> {
-    let settings = Settings::validate(&settings::layers(args)?)?;
-    let log = LogWriter::default();
-    start_logging(&log, settings.log_format, args.get_count("verbose"), super::colour_on_stderr());
-    Ok((settings, log, args.get_flag("quiet")))
-}
+    async fn verify(mut self) -> Result<ExitCode, Error> {
+        let signals = Signals::watch();
+        let verdict = match self.open(&signals).await {
+            Ok((job, destination)) => {
+                let stats = Arc::new(Stats::new(job.count));
+                let reporter = self.announce(&job, "verifying", "in", &signals, &stats);
+                let stop = signals.stop.clone();
+                verify(&self.settings, job, destination.sink, reporter, stats, stop).await
+            }
+            Err((error, _)) => Err(error),
+        };
+        let error = match verdict {
+            Ok(verdict) if verdict.is_exact() => {
+                if !self.quiet {
+                    say(&verdict)?;
+                }
+                return Ok(Exit::Complete.into());
+            }
+            Ok(verdict) => Error::Incomplete(format!("{}: {verdict}", self.settings.url)),
+            Err(error) => error,
+        };
+        complain(&error);
+        Ok(signals.exit().unwrap_or(error.exit()).into())
+    }
 
-/// The source and the destination; an error comes with the number of images that are known.
-async fn open(settings: &Settings, quiet: bool) -> Result<(Job, Destination), (Error, u32)> {
-    let data = super::fetch::open(&settings.source, quiet).await.map_err(|e| (e, 0))?;
-    let job = Job::new(settings, data).map_err(|e| (e, 0))?;
-    let destination = open_destination(settings).await.map_err(|e| (e, job.count))?;
-    Ok((job, destination))
-}
+    /// The source and the destination; an error comes with the number of images that are known.
+    async fn open(&self, signals: &Signals) -> Result<(Job, Destination), (Error, u32)> {
+        let settings = &self.settings;
+        let opening = async {
+            let data =
+                super::fetch::open(&settings.source, self.quiet).await.map_err(|e| (e, 0))?;
+            let job = Job::new(settings, data).map_err(|e| (e, 0))?;
+            let destination = open_destination(settings).await.map_err(|e| (e, job.count))?;
+            Ok((job, destination))
+        };
+        tokio::select! {
+            opened = opening => opened,
+            () = signals.stop.cancelled() => {
+                Err((Error::Incomplete("stopped before the work began".to_owned()), 0))
+            }
+        }
+    }
 
-/// Whoever watches a run: the person at the terminal, and their signals.
-struct Watch {
-    reporter: Arc<dyn Reporter>,
-    stop: CancellationToken,
-    signalled: Signalled,
-}
-
-impl Watch {
-    /// Says what is about to happen, and makes the settings fit the system.
-    fn begin(
-        settings: &mut Settings,
+    /// Says what is about to happen, makes the settings fit the system, and what a signal does.
+    fn announce(
+        &mut self,
         job: &Job,
         doing: &str,
         preposition: &str,
-        log: &LogWriter,
-        quiet: bool,
-    ) -> Self {
-        let reporter = reporter(settings, job, log, quiet);
+        signals: &Signals,
+        stats: &Arc<Stats>,
+    ) -> Arc<dyn Reporter> {
+        let reporter = self.reporter(job);
         let counts = Partition::ALL.into_iter().zip(job.partitions()).filter(|(_, n)| *n > 0);
         let counts = counts.map(|(partition, n)| format!("{} {partition}", thousands(n.into())));
         reporter.note(&format!(
             "{doing} {} images ({}) {preposition} {}",
             thousands(job.count.into()),
             counts.collect::<Vec<_>>().join(", "),
-            settings.url
+            self.settings.url
         ));
-        if matches!(settings.place, Place::Bucket { .. }) {
-            let ends = if matches!(settings.endpoint, Endpoint::Embedded(_)) { 2 } else { 1 };
-            let fits = fit_open_files(settings.concurrency.limit, ends);
-            if fits < settings.concurrency.limit {
-                reporter.note(&format!(
-                    "the system's limit of open files leaves room for {fits} requests in flight \
-                     instead of {}; raise it with: ulimit -n",
-                    settings.concurrency.limit
-                ));
-                settings.concurrency.limit = fits;
-            }
-        }
-        let stop = CancellationToken::new();
-        let signalled = signals::watch(&stop, &reporter);
-        Self { reporter, stop, signalled }
-    }
-}
+        self.fit_open_files(&*reporter);
 
-fn reporter(settings: &Settings, job: &Job, log: &LogWriter, quiet: bool) -> Arc<dyn Reporter> {
-    let terminal = std::io::stderr().is_terminal();
-    match settings.progress {
-        _ if quiet => Arc::new(Silent),
-        Progress::None => Arc::new(Silent),
-        Progress::Json => Arc::new(JsonLines),
-        Progress::Auto | Progress::Bar if terminal => {
-            let bar = Bar::new(job.count);
-            log.step_around(&bar);
-            Arc::new(bar)
+        let (told, stats) = (Arc::clone(&reporter), Arc::clone(stats));
+        let (out, used) = (self.settings.out.clone(), self.settings.concurrency);
+        signals.set_hooks(Hooks {
+            stopping: Box::new(move || {
+                told.note("stopping: finishing what is in flight; once more to leave at once");
+            }),
+            leaving: Box::new(move |exit| {
+                let mut summary = Summary::new(stats.snapshot(), used);
+                summary.exit_code = exit as u8;
+                // The process is leaving: there is nobody to tell that this failed.
+                let _ = write_summary(&out, &summary);
+            }),
+        });
+        reporter
+    }
+
+    fn fit_open_files(&mut self, reporter: &dyn Reporter) {
+        let settings = &mut self.settings;
+        if !matches!(settings.place, Place::Bucket { .. }) {
+            return;
         }
-        // A bar needs a terminal to draw on.
-        Progress::Auto | Progress::Bar | Progress::Plain => Arc::new(PlainLines),
+        let ends = if matches!(settings.endpoint, Endpoint::Embedded(_)) { 2 } else { 1 };
+        let (wanted, fits) =
+            (settings.concurrency.limit, fit_open_files(settings.concurrency.limit, ends));
+        if fits < wanted {
+            settings.concurrency.limit = fits;
+            reporter.note(&format!(
+                "the system's limit of open files leaves room for {fits} requests in flight \
+                 instead of {wanted}; raise it with: ulimit -n"
+            ));
+        }
+    }
+
+    fn reporter(&self, job: &Job) -> Arc<dyn Reporter> {
+        let terminal = std::io::stderr().is_terminal();
+        match self.settings.progress {
+            _ if self.quiet => Arc::new(Silent),
+            Progress::None => Arc::new(Silent),
+            Progress::Json => Arc::new(JsonLines),
+            Progress::Auto | Progress::Bar if terminal => {
+                let bar = Bar::new(job.count);
+                self.log.step_around(&bar);
+                Arc::new(bar)
+            }
+            // A bar needs a terminal to draw on.
+            Progress::Auto | Progress::Bar | Progress::Plain => Arc::new(PlainLines),
+        }
+    }
+
+    fn summarise(&self, stats: &Stats, exit: Exit) -> Result<(), Error> {
+        let mut summary = Summary::new(stats.snapshot(), self.settings.concurrency);
+        summary.exit_code = exit as u8;
+        write_summary(&self.settings.out, &summary)
     }
 }

@@ -17,9 +17,14 @@ use clap::{ArgAction, ArgMatches, Command};
 
 use crate::error::Error;
 
-/// Prints to stdout; a pipe that was closed is nobody to tell.
-fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+/// Prints to stdout. A pipe that was closed has had enough, which is no error.
+fn say(text: impl std::fmt::Display) -> Result<(), Error> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::output("standard output".as_ref(), e))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints `error: …` and the causes below it to stderr.
@@ -107,7 +112,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
         Some(("fetch", args)) => fetch::run(args),
         Some(("emulate", args)) => emulate::run(args),
         Some(("config", args)) => config::run(args),
-        Some((name, args)) => Ok(generate::run(name, args, command())),
+        Some((name, args)) => generate::run(name, args, command()),
         None => Ok(ExitCode::from(2)),
     }
 }

@@ -1,56 +1,82 @@
 //! SIGINT and SIGTERM: the first ends the run in order, the second at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Exit;
-use crate::report::Reporter;
 
-/// Which signal came, if one did.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Signalled(Arc<AtomicU8>);
+/// The signals of a run, watched from before it begins.
+#[derive(Clone, Default)]
+pub(super) struct Signals {
+    /// Cancelled by the first signal.
+    pub(super) stop: CancellationToken,
+    number: Arc<AtomicU8>,
+    hooks: Arc<OnceLock<Hooks>>,
+}
 
-impl Signalled {
-    /// The exit code that the signal asks for.
+/// What the run wants to be done at a signal.
+pub(super) struct Hooks {
+    /// At the first: tells the person.
+    pub(super) stopping: Box<dyn Fn() + Send + Sync>,
+    /// At the second, just before the process leaves with that code.
+    pub(super) leaving: Box<dyn Fn(Exit) + Send + Sync>,
+}
+
+impl Signals {
+    /// Begins to watch. Needs a running Tokio runtime.
+    pub(super) fn watch() -> Self {
+        let signals = Self::default();
+        let watched = signals.clone();
+        let mut source = Source::listen();
+        tokio::spawn(async move {
+            while let Some(exit) = source.next().await {
+                watched.caught(exit);
+            }
+        });
+        signals
+    }
+
+    /// Says what is to be done; only the first call counts.
+    pub(super) fn set_hooks(&self, hooks: Hooks) {
+        let _ = self.hooks.set(hooks);
+    }
+
+    /// The exit code that the last signal asks for.
     pub(super) fn exit(&self) -> Option<Exit> {
-        match self.0.load(Ordering::Relaxed) {
-            2 => Some(Exit::Interrupted),
-            15 => Some(Exit::Terminated),
-            _ => None,
+        [Exit::Interrupted, Exit::Terminated]
+            .into_iter()
+            .find(|exit| *exit as u8 == self.number.load(Ordering::Relaxed))
+    }
+
+    fn caught(&self, exit: Exit) {
+        let first = self.number.swap(exit as u8, Ordering::Relaxed) == 0;
+        if let Some(hooks) = self.hooks.get() {
+            if first {
+                (hooks.stopping)();
+            } else {
+                (hooks.leaving)(exit);
+            }
         }
+        if !first {
+            // The user wants out; what is stored is stored, a rerun finishes the rest.
+            #[allow(clippy::exit)]
+            std::process::exit(i32::from(exit as u8));
+        }
+        self.stop.cancel();
     }
 }
 
-/// Cancels `stop` at the first signal, leaves the process at the second.
-pub(super) fn watch(stop: &CancellationToken, reporter: &Arc<dyn Reporter>) -> Signalled {
-    let signalled = Signalled::default();
-    let (seen, stop, reporter) = (signalled.clone(), stop.clone(), Arc::clone(reporter));
-    let mut signals = Signals::listen();
-    tokio::spawn(async move {
-        while let Some(number) = signals.next().await {
-            if seen.0.swap(number, Ordering::Relaxed) != 0 {
-                // The user wants out; what is stored is stored, a rerun finishes the rest.
-                #[allow(clippy::exit)]
-                std::process::exit(128 + i32::from(number));
-            }
-            reporter.note("stopping: finishing what is in flight; once more to leave at once");
-            stop.cancel();
-        }
-    });
-    signalled
-}
-
-/// The signals that end a program. From [`Signals::listen`] on none is missed.
+/// The system's signals that end a program. From [`Source::listen`] on none is missed.
 #[cfg(unix)]
-pub(super) struct Signals {
+pub(super) struct Source {
     interrupt: Option<tokio::signal::unix::Signal>,
     terminate: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
-impl Signals {
+impl Source {
     pub(super) fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         Self {
@@ -59,28 +85,28 @@ impl Signals {
         }
     }
 
-    /// The number of the next signal; `None` where the system has no signals to give.
-    pub(super) async fn next(&mut self) -> Option<u8> {
+    /// The exit code of the next signal; `None` where the system has no signals to give.
+    pub(super) async fn next(&mut self) -> Option<Exit> {
         tokio::select! {
-            Some(()) = self.interrupt.as_mut()?.recv() => Some(2),
-            Some(()) = self.terminate.as_mut()?.recv() => Some(15),
+            Some(()) = self.interrupt.as_mut()?.recv() => Some(Exit::Interrupted),
+            Some(()) = self.terminate.as_mut()?.recv() => Some(Exit::Terminated),
             else => None,
         }
     }
 }
 
-/// The signals that end a program.
+/// The system's signals that end a program.
 #[cfg(not(unix))]
-pub(super) struct Signals;
+pub(super) struct Source;
 
 #[cfg(not(unix))]
-impl Signals {
+impl Source {
     pub(super) fn listen() -> Self {
         Self
     }
 
-    /// The number of the next signal, as Unix counts them.
-    pub(super) async fn next(&mut self) -> Option<u8> {
-        tokio::signal::ctrl_c().await.ok().map(|()| 2)
+    /// The exit code of the next signal, as Unix has it.
+    pub(super) async fn next(&mut self) -> Option<Exit> {
+        tokio::signal::ctrl_c().await.ok().map(|()| Exit::Interrupted)
     }
 }

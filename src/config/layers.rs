@@ -1,6 +1,7 @@
 //! Where values come from, and which one counts: defaults < `STORAGE_EMULATOR_HOST` < file <
 //! environment < flags.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -86,9 +87,22 @@ pub enum ConfigError {
     Unfit(String),
 }
 
+impl Value {
+    /// The text without a password: what stands between `://` and `@` is left out.
+    pub fn shown(&self) -> Cow<'_, str> {
+        let Some((scheme, rest)) = self.text.split_once("://") else {
+            return self.text.as_str().into();
+        };
+        match rest.rsplit_once('@') {
+            Some((_, host)) => format!("{scheme}://…@{host}").into(),
+            None => self.text.as_str().into(),
+        }
+    }
+}
+
 /// The value the way the user wrote it.
 fn said(key: &str, value: &Value) -> String {
-    let text = &value.text;
+    let text = value.shown();
     match &value.origin {
         Origin::Default => format!("default of {key} = {text:?}"),
         Origin::File(path, line) => format!("{}:{line}: {key} = {text:?}", path.display()),
@@ -164,21 +178,21 @@ impl Layers {
         Ok(())
     }
 
-    /// Puts flags over what is there.
+    /// Puts flags over what is there. `--source` is one flag for both ways to name a source, so it
+    /// replaces both.
     pub fn add_flags(&mut self, flags: impl Iterator<Item = (&'static Key, &'static str, String)>) {
+        let flags: Vec<_> = flags.collect();
+        if flags.iter().any(|(key, _, _)| SOURCE.contains(&key.path)) {
+            self.0.retain(|path, _| !SOURCE.contains(path));
+        }
         self.add(
-            flags.map(|(key, flag, text)| {
+            flags.into_iter().map(|(key, flag, text)| {
                 (key, Value { text, origin: Origin::Flag(flag.to_owned()) })
             }),
         );
     }
 
     fn add(&mut self, values: impl Iterator<Item = (&'static Key, Value)>) {
-        let values: Vec<_> = values.collect();
-        // The two ways to name a source are one setting: either replaces both of lower layers.
-        if values.iter().any(|(key, _)| SOURCE.contains(&key.path)) {
-            self.0.retain(|path, _| !SOURCE.contains(path));
-        }
         for (key, value) in values {
             self.0.insert(key.path, value);
         }

@@ -127,7 +127,11 @@ impl Settings {
             Place::Folder(_) => "",
         };
         let name = layers.need("destination.name", "a template", some_text)?;
+        let endpoint = endpoint(layers)?;
+        let files =
+            matches!(place, Place::Folder(_)) || matches!(endpoint, Endpoint::Embedded(Some(_)));
         let name = Template::parse(&name, prefix)
+            .and_then(|name| if files { name.check_file_names().map(|()| name) } else { Ok(name) })
             .map_err(|e| layers.refuse("destination.name", &format!("a usable template: {e}")))?;
         word(layers, "split.method", choices::SPLIT_METHODS, SplitMethod::from_word)?;
         word(layers, "image.format", choices::IMAGE_FORMATS, ImageFormat::from_word)?;
@@ -139,7 +143,7 @@ impl Settings {
             scale: word(layers, "image.scale", choices::SCALES, Scale::from_word)?,
             url: url.trim_end_matches('/').to_owned(),
             place,
-            endpoint: endpoint(layers)?,
+            endpoint,
             name,
             if_exists: word(
                 layers,
@@ -373,7 +377,7 @@ mod tests {
             ("[destination]\nurl = \"gs://demo/../x\"", "has the part \"..\""),
             ("[destination]\nname = \"image.jpg\"", "it has no {index}"),
             ("[destination]\nname = \"{index}{x}\"", "unknown token {x}"),
-            ("[destination]\nendpoint = \"http://user:secret@host\"", "http://host:port"),
+            ("[destination]\nendpoint = \"http://user:secret@host\"", "\"http://…@host\": must be"),
             ("[destination]\nendpoint = \"embedded:\"", "embedded[:DIR]"),
             ("[destination]\nendpoint = \"http://fake-gcs:1\"", "--allow-http permits"),
             ("[destination]\nallow_http = 1", "true or false"),
@@ -400,15 +404,17 @@ mod tests {
         let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
         layers.add_environment(variables.into_iter()).unwrap();
         layers.add_emulator_host("127.0.0.1:1");
-        let flag = KEYS.iter().find(|key| key.path == "image.quality").unwrap();
-        layers.add_flags([(flag, "quality", "3".to_owned())].into_iter());
+        let key = |path: &str| KEYS.iter().find(|key| key.path == path).unwrap();
+        layers.add_flags([(key("image.quality"), "quality", "3".to_owned())].into_iter());
 
         let origin = |key| layers.get(key).map(|value| value.origin.to_string());
         assert!(origin("split.seed").unwrap().ends_with("c.toml:2"));
         assert_eq!(origin("split.validation").unwrap(), "environment: IDX2GCS_SPLIT_VALIDATION");
         assert_eq!(origin("image.quality").unwrap(), "flag: --quality");
         assert_eq!(origin("upload.queue").unwrap(), "default");
-        assert_eq!(origin("source.path"), None, "a higher layer named another source");
+        assert!(origin("source.path").unwrap().ends_with("c.toml:5"), "where the data set lies");
+        layers.add_flags([(key("source.path"), "source", "d".to_owned())].into_iter());
+        assert_eq!(layers.get("source.dataset"), None, "--source names one or the other");
         assert_eq!(layers.get("destination.endpoint").unwrap().text, "http://127.0.0.1:1");
     }
 

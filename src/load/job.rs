@@ -9,7 +9,7 @@ use crate::manifest::{Labels, Row};
 use crate::pipeline::{Existing, Images, list_all};
 use crate::report::Stats;
 use crate::retry::{Chance, Limits, Retry};
-use crate::sink::{Fault, Sink, Stored};
+use crate::sink::{Fault, NameRange, Sink, Stored};
 use crate::source::{DataSet, SourceError};
 use crate::split::Split;
 
@@ -66,44 +66,57 @@ impl Job {
     }
 }
 
-/// Asks the destination whether it is there and may be used, and what it holds of the job's
-/// objects. `on_other` hears of every other object below the prefix.
+/// Asks the destination whether it is there and may be used, and what it holds of the names in
+/// `within`. `on_other` hears of every object that is none of the job's images. A stop ends it at
+/// once: nothing is under way that would matter.
 pub(super) async fn look(
     settings: &Settings,
     job: &Job,
     sink: &dyn Sink,
     retry: &Retry,
     stats: &Stats,
+    within: NameRange,
     on_other: impl FnMut(Stored),
 ) -> Result<Existing, Error> {
-    let refused = |fault| Error::Destination { url: settings.url.clone(), fault };
     let on_retry = |fault: &Fault| {
         tracing::debug!(%fault, cause = %fault.kind, "trying again");
         stats.retried(fault.kind);
     };
+    let labels = job.all_labels()?;
     let attempts = settings.retry.max_attempts.min(CHECK_ATTEMPTS);
     let limits = Limits { max_attempts: attempts, ..settings.retry };
-    let first = Retry::new(limits, Chance::default(), retry.stop().clone());
-    first.run(on_retry, || sink.check()).await.result.map_err(refused)?;
-    job.existing(sink, retry, on_retry, on_other).await?.map_err(refused)
+    let stop = retry.stop();
+    let first = Retry::new(limits, Chance::default(), stop.clone());
+    let looking = async {
+        first.run(on_retry, || sink.check()).await.result?;
+        job.existing(&labels, sink, retry, on_retry, within, on_other).await
+    };
+    let looked = tokio::select! {
+        looked = looking => looked,
+        () = stop.cancelled() => {
+            return Err(Error::Incomplete("stopped before the work began".to_owned()));
+        }
+    };
+    looked.map_err(|fault| Error::Destination { url: settings.url.clone(), fault })
 }
 
 impl Job {
+    /// A name counts only if it is exactly the one that this run would write; that takes the
+    /// labels, a byte each.
+    fn all_labels(&self) -> Result<Vec<u8>, SourceError> {
+        let labels = self.data.labels().take(self.count as usize);
+        labels.map(|item| item.map(|(_, label)| label)).collect()
+    }
+
     async fn existing(
         &self,
+        labels: &[u8],
         sink: &dyn Sink,
         retry: &Retry,
         on_retry: impl Fn(&Fault) + Copy + Send + Sync,
+        within: NameRange,
         mut on_other: impl FnMut(Stored),
-    ) -> Result<Result<Existing, Fault>, SourceError> {
-        // A name counts only if it is exactly the one that this run would write; that takes the
-        // labels, a byte each.
-        let labels: Vec<u8> = self
-            .data
-            .labels()
-            .take(self.count as usize)
-            .map(|item| item.map(|(_, label)| label))
-            .collect::<Result<_, _>>()?;
+    ) -> Result<Existing, Fault> {
         let index_of = |name: &str| {
             let index = self.images.names.index_in(name)?;
             let label = *labels.get(index as usize)?;
@@ -111,10 +124,11 @@ impl Job {
         };
         let mut existing = Existing::new();
         let stem = self.images.names.literal_prefix();
-        let listed = list_all(sink, retry, stem, on_retry, |stored| match index_of(&stored.name) {
+        let on_object = |stored: Stored| match index_of(&stored.name) {
             Some(index) => existing.insert(index, self.count, &stored),
             None => on_other(stored),
-        });
-        Ok(listed.await.map(|()| existing))
+        };
+        list_all(sink, retry, within, stem, on_retry, on_object).await?;
+        Ok(existing)
     }
 }

@@ -6,6 +6,8 @@ mod plan;
 mod publish;
 mod verify;
 
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,7 +23,11 @@ use crate::pace::Rate;
 use crate::pipeline::{self, Cut, Existing, Run, Stop, Storing};
 use crate::report::{JsonLog, ManifestEntry, Reporter, Stats, Summary, keep_reporting, thousands};
 use crate::retry::{Chance, Retry};
-use crate::sink::{Fault, Sink};
+use crate::sink::{Fault, NameRange, Sink};
+
+/// The files that a run leaves in the output folder, beside the manifests.
+const SUMMARY: &str = "summary.json";
+const FAILURES: &str = "failures.jsonl";
 
 /// How a load ended.
 pub struct Outcome {
@@ -31,8 +37,8 @@ pub struct Outcome {
     pub error: Option<Error>,
 }
 
-/// Loads a data set into a sink. `stop` ends the run early: what is in flight is finished, within
-/// bounds.
+/// Loads a data set into a sink. `stats` are counted while it runs; `stop` ends the run early: what
+/// is in flight is finished, within bounds.
 ///
 /// Writes `summary.json` (always), `failures.jsonl` (if an image failed) and the manifests (if and
 /// only if every image is stored) into the output folder.
@@ -44,9 +50,9 @@ pub async fn load(
     job: Job,
     sink: Arc<dyn Sink>,
     reporter: Arc<dyn Reporter>,
+    stats: Arc<Stats>,
     stop: CancellationToken,
 ) -> Result<Outcome, Error> {
-    let stats = Arc::new(Stats::new(job.count));
     let work = Work { settings, job, sink, stats, stop };
     let reporting = tokio::spawn(keep_reporting(Arc::clone(&reporter), Arc::clone(&work.stats)));
     let mut manifests = Vec::new();
@@ -68,7 +74,7 @@ pub async fn load(
 /// # Errors
 /// When the output folder cannot be written.
 pub fn write_summary(out: &Path, summary: &Summary) -> Result<(), Error> {
-    let path = out.join("summary.json");
+    let path = out.join(SUMMARY);
     summary.write(&path).map_err(|e| Error::output(&path, e))
 }
 
@@ -76,14 +82,35 @@ pub fn write_summary(out: &Path, summary: &Summary) -> Result<(), Error> {
 ///
 /// # Errors
 /// When they cannot.
-pub fn prepare_output(out: &Path) -> Result<(), Error> {
+pub fn prepare_output(settings: &Settings) -> Result<(), Error> {
+    let out = &settings.out;
     let try_it = || {
-        std::fs::create_dir_all(out)?;
+        fs::create_dir_all(out)?;
         let probe = out.join(".idx2gcs-probe");
-        std::fs::write(&probe, "")?;
-        std::fs::remove_file(probe)
+        fs::write(&probe, "")?;
+        fs::remove_file(probe)
     };
-    try_it().map_err(|e| Error::output(out, e))
+    try_it().map_err(|e| Error::output(out, e))?;
+    let manifests = settings.manifests.iter().map(|format| format.file_name());
+    for name in manifests.chain([SUMMARY, FAILURES, verify::FINDINGS]) {
+        let path = out.join(name);
+        if path.is_dir() {
+            return Err(Error::output(&path, io::ErrorKind::IsADirectory.into()));
+        }
+    }
+    Ok(())
+}
+
+/// Removes the summary of an earlier run: whatever happens now, it speaks of another.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn forget_last_run(out: &Path) -> Result<(), Error> {
+    let summary = out.join(SUMMARY);
+    match fs::remove_file(&summary) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::output(&summary, e)),
+        _ => Ok(()),
+    }
 }
 
 /// One load under way.
@@ -97,13 +124,16 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn run(&self, manifests: &mut Vec<ManifestEntry>) -> Result<(), Error> {
-        let failures = self.settings.out.join("failures.jsonl");
+        let failures = self.settings.out.join(FAILURES);
         let failures =
             Arc::new(JsonLog::new(failures.clone()).map_err(|e| Error::output(&failures, e))?);
         let retry = Retry::new(self.settings.retry, Chance::default(), self.stop.clone());
         let (settings, stats) = (self.settings, &self.stats);
-        let existing = job::look(settings, &self.job, &*self.sink, &retry, stats, drop).await?;
-        self.refuse_existing(&existing)?;
+        // Only names that can be ours: a prefix may be shared, and a bucket may be large.
+        let ours = NameRange::beginning_with(self.job.images.names.literal_prefix());
+        let existing =
+            job::look(settings, &self.job, &*self.sink, &retry, stats, ours, drop).await?;
+        self.refuse_existing(&existing, &retry).await?;
 
         let log = Arc::clone(&failures);
         let run = Arc::new(Run {
@@ -112,7 +142,7 @@ impl Work<'_> {
                 sink: Arc::clone(&self.sink),
                 if_exists: settings.if_exists,
                 on_error: settings.on_error,
-                retry,
+                retry: Arc::new(retry),
                 rate: Rate::new(settings.max_rate),
                 stats: Arc::clone(stats),
             },
@@ -130,14 +160,25 @@ impl Work<'_> {
         publish::publish(settings, &self.job, &run.work, manifests).await
     }
 
-    fn refuse_existing(&self, existing: &Existing) -> Result<(), Error> {
-        if self.settings.if_exists != IfExists::Fail || existing.count() == 0 {
+    /// With `--if-exists fail` nothing is written where anything is there, the manifests included.
+    async fn refuse_existing(&self, existing: &Existing, retry: &Retry) -> Result<(), Error> {
+        if self.settings.if_exists != IfExists::Fail {
+            return Ok(());
+        }
+        let mut count = u64::from(existing.count());
+        for format in &self.settings.manifests {
+            let stat = || self.sink.stat(format.file_name());
+            let there = retry.run(|fault| self.stats.retried(fault.kind), stat).await.result;
+            let refused = |fault| Error::Destination { url: self.settings.url.clone(), fault };
+            count += u64::from(there.map_err(refused)?.is_some());
+        }
+        if count == 0 {
             return Ok(());
         }
         Err(self.conflict(format!(
             "{} of the objects are there already; nothing was written (--if-exists skip keeps \
              those with the same content)",
-            thousands(existing.count().into())
+            thousands(count)
         )))
     }
 

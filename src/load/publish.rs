@@ -4,41 +4,54 @@ use super::Job;
 use crate::config::{ManifestFormat, Settings};
 use crate::error::Error;
 use crate::manifest::{Draft, Written};
-use crate::pipeline::Storing;
+use crate::pipeline::{Refusal, Storing};
 use crate::report::ManifestEntry;
+use crate::retry::policy::refuses_all;
 use crate::sink::{Body, NewObject};
 
-/// Writes each manifest locally, then below the prefix, where it replaces one of an earlier run.
+/// Writes each manifest locally, stores it below the prefix, where it replaces one of an earlier
+/// run, and then gives the local one its name.
 pub(super) async fn publish(
     settings: &Settings,
     job: &Job,
     storing: &Storing,
     published: &mut Vec<ManifestEntry>,
 ) -> Result<(), Error> {
+    let storing = storing.for_manifests();
     let written = write(settings, job, storing.sink.url())?;
     for (format, file) in settings.manifests.iter().zip(written) {
         let object = object(*format, &file);
         let url = format!("{}/{}", storing.sink.url(), object.name);
-        storing.replace(&object).await.map_err(|refusal| {
-            Error::Incomplete(format!(
+        store(&storing, &object).await.map_err(|refusal| match refusal {
+            Refusal::Fault(fault) if refuses_all(fault.kind) => {
+                Error::Destination { url: url.clone(), fault }
+            }
+            refusal => Error::Incomplete(format!(
                 "all images are stored, but {url} is not: {refusal}; run the same command again"
-            ))
+            )),
         })?;
+        let path = file.publish().map_err(|e| Error::output(&settings.out, e))?;
         published.push(ManifestEntry {
             format: format.name(),
-            path: file.path.display().to_string(),
+            path: path.display().to_string(),
             rows: file.rows,
-            sha256: file.sha256,
+            sha256: file.sha256.clone(),
             url,
         });
     }
     Ok(())
 }
 
+/// Looked for first: a manifest is larger than an image, and is often there.
+async fn store(storing: &Storing, object: &NewObject) -> Result<(), Refusal> {
+    let there = storing.stat(&object.name).await?;
+    storing.store(object, there).await.map(drop).map_err(|(refusal, _)| refusal)
+}
+
 fn object(format: ManifestFormat, file: &Written) -> NewObject {
     NewObject {
         name: format.file_name().to_owned(),
-        body: Body::File(file.path.clone(), file.size),
+        body: Body::File(file.partial.clone(), file.size),
         crc32c: file.crc32c,
         content_type: "text/csv",
     }

@@ -17,7 +17,10 @@ use crate::manifest::{CsvWriter, Digesting};
 use crate::pipeline::{self, ImageFailure, Refusal, Run, Stop, Work};
 use crate::report::{JsonLog, Reporter, State, Stats, keep_reporting, thousands};
 use crate::retry::{Chance, Retry};
-use crate::sink::{Body, NewObject, Sink, Stored};
+use crate::sink::{Body, NameRange, NewObject, Sink, Stored};
+
+/// The file of what is not as it should be, in the output folder.
+pub(super) const FINDINGS: &str = "verify.jsonl";
 
 /// What the destination holds against what it should.
 #[derive(Debug, Clone, Serialize)]
@@ -98,7 +101,10 @@ impl Findings {
 }
 
 /// Compares an object with what the listing said of it.
-struct Comparing;
+struct Comparing {
+    sink: Arc<dyn Sink>,
+    retry: Retry,
+}
 
 impl Work for Comparing {
     async fn object(
@@ -106,6 +112,14 @@ impl Work for Comparing {
         object: NewObject,
         seen: Option<Stored>,
     ) -> Result<State, (Refusal, u32)> {
+        let seen = match seen {
+            // The listing told no checksum; asked for this one object the destination may.
+            Some(Stored { crc32c: None, .. }) => {
+                let asked = self.retry.run(|_| (), || self.sink.stat(&object.name)).await;
+                asked.result.map_err(|fault| (fault.into(), 0))?
+            }
+            seen => seen,
+        };
         match seen {
             Some(seen) if seen.holds(&object) => Ok(State::AlreadyPresent),
             Some(seen) => Err((Refusal::Conflict(seen.unlike(&object)), 0)),
@@ -127,16 +141,16 @@ pub async fn verify(
     job: Job,
     sink: Arc<dyn Sink>,
     reporter: Arc<dyn Reporter>,
+    stats: Arc<Stats>,
     stop: CancellationToken,
 ) -> Result<Verdict, Error> {
-    let path = settings.out.join("verify.jsonl");
+    let path = settings.out.join(FINDINGS);
     let log = JsonLog::new(path.clone()).map_err(|e| Error::output(&path, e))?;
     let counter = AtomicU64::default;
     let findings =
         Arc::new(Findings { log, missing: counter(), different: counter(), unexpected: counter() });
-    let stats = Arc::new(Stats::new(job.count));
     let reporting = tokio::spawn(keep_reporting(Arc::clone(&reporter), Arc::clone(&stats)));
-    let compared = compare(settings, &job, &*sink, &stats, &stop, &findings).await;
+    let compared = compare(settings, &job, &sink, &stats, &stop, &findings).await;
     reporting.abort();
     reporter.end(&stats.snapshot());
     compared?;
@@ -157,7 +171,7 @@ pub async fn verify(
 async fn compare(
     settings: &Settings,
     job: &Job,
-    sink: &dyn Sink,
+    sink: &Arc<dyn Sink>,
     stats: &Arc<Stats>,
     stop: &CancellationToken,
     findings: &Arc<Findings>,
@@ -175,10 +189,18 @@ async fn compare(
         }
     };
     let retry = Retry::new(settings.retry, Chance::default(), stop.clone());
-    let existing = job::look(settings, job, sink, &retry, stats, on_other).await?;
+    let everything = NameRange::default();
+    let existing = job::look(settings, job, &**sink, &retry, stats, everything, on_other).await?;
 
     for (format, there) in settings.manifests.iter().zip(manifests) {
         let should = manifest(job, *format, sink.url())?;
+        let there = match there {
+            Some(Stored { crc32c: None, .. }) => {
+                let asked = retry.run(|_| (), || sink.stat(format.file_name())).await.result;
+                asked.map_err(|fault| Error::Destination { url: settings.url.clone(), fault })?
+            }
+            there => there,
+        };
         match there {
             None => findings.missing(format.file_name(), None),
             Some(there) if there.holds(&should) => {}
@@ -188,7 +210,7 @@ async fn compare(
     let into = Arc::clone(findings);
     let run = Arc::new(Run {
         images: job.images.clone(),
-        work: Comparing,
+        work: Comparing { sink: Arc::clone(sink), retry },
         existing,
         concurrency: settings.concurrency.limit.min(job.count.max(1)),
         queue: settings.queue,

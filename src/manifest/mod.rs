@@ -57,11 +57,13 @@ impl ManifestFormat {
     }
 }
 
-/// A manifest that lies whole on disk.
-#[derive(Debug, Clone)]
+/// A manifest that lies whole on disk, not yet under its own name. Dropped, it is removed.
+#[derive(Debug)]
 pub struct Written {
-    /// Where.
-    pub path: PathBuf,
+    /// Where it lies.
+    pub partial: PathBuf,
+    /// Where it belongs.
+    path: PathBuf,
     /// Rows.
     pub rows: u64,
     /// Bytes.
@@ -70,6 +72,24 @@ pub struct Written {
     pub crc32c: u32,
     /// SHA-256 of the file, in lower-case hex.
     pub sha256: String,
+}
+
+impl Written {
+    /// Gives the file its own name, in place of what an earlier run left there.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn publish(&self) -> io::Result<&Path> {
+        fs::rename(&self.partial, &self.path)?;
+        Ok(&self.path)
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        // After a publication there is nothing left to remove.
+        let _ = fs::remove_file(&self.partial);
+    }
 }
 
 /// Writes rows as CSV, quoting where RFC 4180 asks for it.
@@ -134,15 +154,15 @@ impl Draft {
         self.writer.write(row)
     }
 
-    /// Gives the whole file its name.
+    /// Ends the file, which keeps its partial name.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn finish(self) -> io::Result<Written> {
         let (mut out, rows) = self.writer.finish()?;
         out.flush()?;
-        fs::rename(&self.partial, &self.path)?;
         Ok(Written {
+            partial: self.partial,
             path: self.path,
             rows,
             size: out.size,
@@ -228,10 +248,15 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), "of an earlier run");
         let written = draft.finish().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "of an earlier run");
+        assert_eq!(written.publish().unwrap(), path);
         let bytes = fs::read(&path).unwrap();
         assert_eq!((written.rows, written.size), (1000, bytes.len() as u64));
         assert_eq!(written.crc32c, crc32c::crc32c(&bytes));
         assert_eq!(written.sha256, data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)));
+        drop(written);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        drop(Draft::create(dir.path(), ManifestFormat::Vertex, labels()).unwrap().finish());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "unpublished, it is gone");
     }
 }

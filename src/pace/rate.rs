@@ -21,11 +21,12 @@ impl Rate {
         Self { interval, next: Mutex::new(Instant::now()) }
     }
 
-    /// Waits for the next starting time.
-    pub async fn ready(&self) {
-        if let Some(start) = self.reserve(Instant::now()) {
-            tokio::time::sleep_until(start).await;
-        }
+    /// Waits for the next starting time, and says how long that took.
+    pub async fn ready(&self) -> Duration {
+        let now = Instant::now();
+        let Some(start) = self.reserve(now) else { return Duration::ZERO };
+        tokio::time::sleep_until(start).await;
+        start - now
     }
 
     /// Takes the next starting time for a write that is ready at `now`; nothing if it may start at

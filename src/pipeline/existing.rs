@@ -14,7 +14,7 @@ const LISTS_IN_FLIGHT: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     size: u64,
-    crc32c: u32,
+    crc32c: Option<u32>,
     generation: NonZeroU64,
 }
 
@@ -58,15 +58,16 @@ impl Existing {
     }
 }
 
-/// Lists everything below the prefix, a page at a time in no particular order. Where there is more
-/// than a page, ranges of names are listed at the same time; names that begin with `stem` and a
-/// digit, as most do, are spread over ten of them.
+/// Lists the names in `within`, a page at a time in no particular order. Where there is more than a
+/// page, ranges of names are listed at the same time; names that begin with `stem` and a digit, as
+/// most do, are spread over ten of them.
 ///
 /// # Errors
 /// A listing that fails for good.
 pub async fn list_all(
     sink: &dyn Sink,
     retry: &Retry,
+    within: NameRange,
     stem: &str,
     on_retry: impl Fn(&Fault) + Copy + Send + Sync,
     mut on_object: impl FnMut(Stored),
@@ -75,14 +76,14 @@ pub async fn list_all(
         let listed = retry.run(on_retry, || sink.list(&range, page.clone())).await.result?;
         Ok::<_, Fault>((range, listed))
     };
-    let (_, first) = page(NameRange::default(), None).await?;
+    let (_, first) = page(within.clone(), None).await?;
     let Some(last) = first.objects.last().map(|stored| stored.name.clone()) else { return Ok(()) };
     first.objects.into_iter().for_each(&mut on_object);
     if first.next.is_none() {
         return Ok(());
     }
     // What is left begins with the last name of the page that is taken already.
-    let ranges = ranges(stem, &last);
+    let ranges = ranges(stem, &last, within.end);
     let pages = stream::iter(ranges).map(|range| {
         stream::try_unfold(Some((range, None)), move |at| async move {
             let Some((range, token)) = at else { return Ok::<_, Fault>(None) };
@@ -99,12 +100,15 @@ pub async fn list_all(
     Ok(())
 }
 
-/// Ranges that together hold each name from `start` on once, cut before `<stem>1` … `<stem>9`.
-fn ranges(stem: &str, start: &str) -> Vec<NameRange> {
-    let cuts = ('1'..='9').map(|digit| format!("{stem}{digit}")).filter(|cut| cut.as_str() > start);
+/// Ranges that together hold each name from `start` to before `end` once, cut before `<stem>1` …
+/// `<stem>9`.
+fn ranges(stem: &str, start: &str, end: Option<String>) -> Vec<NameRange> {
+    let cuts = ('1'..='9')
+        .map(|digit| format!("{stem}{digit}"))
+        .filter(|cut| cut.as_str() > start && end.as_ref().is_none_or(|end| cut < end));
     let mut starts = vec![start.to_owned()];
     starts.extend(cuts);
-    let ends = starts.iter().skip(1).cloned().map(Some).chain([None]);
+    let ends = starts.iter().skip(1).cloned().map(Some).chain([end]);
     let ranges = starts.iter().cloned().zip(ends);
     ranges.map(|(start, end)| NameRange { start: Some(start), end }).collect()
 }
@@ -117,9 +121,15 @@ mod tests {
     proptest! {
         #[test]
         fn each_name_is_in_one_range(stem in "[a-c/]{0,3}", start: String, name: String) {
-            let ranges = ranges(&stem, &start);
-            let holding = ranges.iter().filter(|range| range.contains(&name)).count();
-            prop_assert_eq!(holding, usize::from(name >= start));
+            let whole = NameRange::beginning_with(&stem);
+            let open = NameRange { start: Some(start.clone()), end: None };
+            for (ranges, all) in [
+                (ranges(&stem, &start, None), open),
+                (ranges(&stem, &stem, whole.end.clone()), whole),
+            ] {
+                let holding = ranges.iter().filter(|range| range.contains(&name)).count();
+                prop_assert_eq!(holding, usize::from(all.contains(&name)));
+            }
         }
     }
 
@@ -127,7 +137,7 @@ mod tests {
     fn what_is_there_is_found_by_index() {
         let mut existing = Existing::new();
         assert_eq!(existing.get(3, "x"), None);
-        let stored = Stored { name: "x".to_owned(), size: 5, crc32c: 6, generation: 7 };
+        let stored = Stored { name: "x".to_owned(), size: 5, crc32c: Some(6), generation: 7 };
         existing.insert(3, 10, &stored);
         existing.insert(3, 10, &stored);
         existing.insert(99, 10, &stored);

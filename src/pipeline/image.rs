@@ -66,7 +66,7 @@ impl Images {
 impl ImageFailure {
     /// The failure of an image whose task panicked: the run goes on, and says so.
     pub(super) fn panicked(index: u32, object: String) -> Self {
-        let fault = Fault::new(FaultKind::Unparsable, "the worker panicked; this is a defect");
+        let fault = Fault::new(FaultKind::Internal, "the worker panicked; this is a defect");
         Self { index, object, attempts: 0, refusal: fault.into() }
     }
 

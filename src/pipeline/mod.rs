@@ -191,7 +191,7 @@ impl<W: Work> Run<W> {
         let object = self
             .images
             .object(&record, name.to_owned())
-            .map_err(|e| failed(Fault::new(FaultKind::Local, e.to_string()).into(), 0))?;
+            .map_err(|e| failed(Fault::new(FaultKind::Internal, e.to_string()).into(), 0))?;
         drop(record);
         let seen = self.existing.get(index, name);
         self.work
@@ -204,6 +204,12 @@ impl<W: Work> Run<W> {
     fn end(&self, ended: Result<State, ImageFailure>, cut: &Mutex<Cut>) {
         let failure = match ended {
             Ok(state) => return self.stats.ended(state),
+            // Stopped before its first attempt: it counts as not attempted.
+            Err(ImageFailure { refusal: Refusal::Fault(fault), .. })
+                if fault.kind == FaultKind::Stopped =>
+            {
+                return;
+            }
             Err(failure) => failure,
         };
         self.stats.ended(State::Failed);

@@ -23,7 +23,7 @@ pub struct Storing {
     /// What to do with what is there.
     pub if_exists: IfExists,
     /// Trying again.
-    pub retry: Retry,
+    pub retry: Arc<Retry>,
     /// What follows a failed image.
     pub on_error: OnError,
     /// Writes a second.
@@ -52,28 +52,7 @@ impl Work for Storing {
         object: NewObject,
         seen: Option<Stored>,
     ) -> Result<State, (Refusal, u32)> {
-        let mut attempts = 0;
-        let mut there = seen;
-        for _ in 0..ROUNDS {
-            let condition = match &there {
-                None => Precondition::Absent,
-                Some(there) => match self.judge(&object, there, attempts) {
-                    Judgement::Replace => Precondition::Generation(there.generation),
-                    Judgement::Stands(state) => return Ok(state),
-                    Judgement::Conflict(why) => return Err((Refusal::Conflict(why), attempts)),
-                },
-            };
-            let tried = self.put(&object, condition).await;
-            attempts += tried.attempts;
-            match tried.result {
-                Ok(_) => return Ok(State::Uploaded(object.body.size())),
-                Err(fault) if fault.kind == FaultKind::Precondition => {}
-                Err(fault) => return Err((fault.into(), attempts)),
-            }
-            // Somebody wrote it, or it was us and the answer got lost: look.
-            there = self.stat(&object.name).await.map_err(|fault| (fault.into(), attempts))?;
-        }
-        Err((contested(&object.name), attempts))
+        self.store(&object, seen).await
     }
 
     fn stops_at(&self, failure: &ImageFailure) -> Option<Stop> {
@@ -98,31 +77,66 @@ enum Judgement {
     Conflict(String),
 }
 
-fn contested(name: &str) -> Refusal {
-    Refusal::Conflict(format!("{name} keeps being written by somebody else"))
-}
-
 impl Storing {
-    /// Stores `object` over whatever is there, unless it is the same. For manifests, of which the
-    /// last one counts.
+    /// The same for manifests, of which the last one counts: what is there is replaced, and the
+    /// figures are not those of images.
+    #[must_use]
+    pub fn for_manifests(&self) -> Self {
+        Self {
+            sink: Arc::clone(&self.sink),
+            if_exists: IfExists::Overwrite,
+            retry: Arc::clone(&self.retry),
+            on_error: self.on_error,
+            rate: Rate::new(0),
+            stats: Arc::new(Stats::new(0)),
+        }
+    }
+
+    /// Stores one object; `seen` is what is known to be there.
     ///
     /// # Errors
-    /// Why it is not stored.
-    pub async fn replace(&self, object: &NewObject) -> Result<(), Refusal> {
+    /// Why it is not stored, and after how many upload attempts.
+    pub async fn store(
+        &self,
+        object: &NewObject,
+        seen: Option<Stored>,
+    ) -> Result<State, (Refusal, u32)> {
+        let mut attempts = 0;
+        let mut there = seen;
         for _ in 0..ROUNDS {
-            let condition = match self.stat(&object.name).await? {
-                Some(there) if there.holds(object) => return Ok(()),
-                Some(there) => Precondition::Generation(there.generation),
-                None => Precondition::Absent,
-            };
-            let noted = |fault: &Fault| self.note_retry(&object.name, fault);
-            match self.retry.run(noted, || self.sink.put(object, condition)).await.result {
-                Ok(_) => return Ok(()),
-                Err(fault) if fault.kind == FaultKind::Precondition => {}
-                Err(fault) => return Err(fault.into()),
+            if there.as_ref().is_some_and(|there| there.crc32c.is_none()) {
+                // The listing told no checksum; asked for this one object the destination may.
+                there = self.stat(&object.name).await.map_err(|fault| (fault.into(), attempts))?;
             }
+            let condition = match &there {
+                None => Precondition::Absent,
+                Some(there) => match self.judge(object, there, attempts) {
+                    Judgement::Replace => Precondition::Generation(there.generation),
+                    Judgement::Stands(state) => return Ok(state),
+                    Judgement::Conflict(why) => return Err((Refusal::Conflict(why), attempts)),
+                },
+            };
+            let tried = self.put(object, condition).await;
+            attempts += tried.attempts;
+            match tried.result {
+                Ok(_) => return Ok(State::Uploaded(object.body.size())),
+                Err(fault) if fault.kind == FaultKind::Precondition => {}
+                Err(fault) => return Err((fault.into(), attempts)),
+            }
+            // Somebody wrote it, or it was us and the answer got lost: look.
+            there = self.stat(&object.name).await.map_err(|fault| (fault.into(), attempts))?;
         }
-        Err(contested(&object.name))
+        let contested = format!("{} keeps being written by somebody else", object.name);
+        Err((Refusal::Conflict(contested), attempts))
+    }
+
+    /// What is stored under a name.
+    ///
+    /// # Errors
+    /// The last attempt's fault.
+    pub async fn stat(&self, name: &str) -> Result<Option<Stored>, Fault> {
+        let noted = |fault: &Fault| self.note_retry(name, fault);
+        self.retry.run(noted, || self.sink.stat(name)).await.result
     }
 
     fn judge(&self, object: &NewObject, there: &Stored, attempts: u32) -> Judgement {
@@ -142,7 +156,6 @@ impl Storing {
 
     async fn put(&self, object: &NewObject, condition: Precondition) -> Tried<Stored> {
         let attempt = || async {
-            self.rate.ready().await;
             let _in_flight = self.stats.begin_attempt();
             let began = Instant::now();
             let answer = self.sink.put(object, condition).await;
@@ -151,12 +164,8 @@ impl Storing {
             }
             answer
         };
-        self.retry.run(|fault| self.note_retry(&object.name, fault), attempt).await
-    }
-
-    async fn stat(&self, name: &str) -> Result<Option<Stored>, Fault> {
-        let noted = |fault: &Fault| self.note_retry(name, fault);
-        self.retry.run(noted, || self.sink.stat(name)).await.result
+        let noted = |fault: &Fault| self.note_retry(&object.name, fault);
+        self.retry.run_paced(&self.rate, noted, attempt).await
     }
 
     fn note_retry(&self, object: &str, fault: &Fault) {

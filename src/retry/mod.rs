@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use self::backoff::Backoff;
 pub use self::health::Health;
 use self::policy::{Decision, decide};
+use crate::pace::Rate;
 use crate::sink::{Fault, FaultKind};
 
 /// How long one piece of work may be tried.
@@ -56,7 +57,7 @@ impl Default for Chance {
 pub struct Tried<T> {
     /// The first success or the last fault.
     pub result: Result<T, Fault>,
-    /// Attempts made, at least one.
+    /// Attempts made; none only if the work was stopped before.
     pub attempts: u32,
 }
 
@@ -89,17 +90,37 @@ impl Retry {
     /// are reached. `on_retry` hears of each fault that is followed by another attempt.
     pub async fn run<T, F>(
         &self,
+        on_retry: impl FnMut(&Fault),
+        attempt: impl FnMut() -> F,
+    ) -> Tried<T>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        self.run_paced(&Rate::new(0), on_retry, attempt).await
+    }
+
+    /// As [`Retry::run`], with each attempt begun when `pace` permits. Waiting for that counts
+    /// against no time-out. A stop before the first attempt leaves it at no attempt.
+    pub async fn run_paced<T, F>(
+        &self,
+        pace: &Rate,
         mut on_retry: impl FnMut(&Fault),
         mut attempt: impl FnMut() -> F,
     ) -> Tried<T>
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        let deadline = Instant::now() + self.limits.max_elapsed;
+        let mut deadline = Instant::now() + self.limits.max_elapsed;
         let mut attempts = 0;
         // Faults that are worth one more attempt, once: another of the same kind ends the work.
         let mut once: Option<FaultKind> = None;
+        let mut last = Fault::new(FaultKind::Stopped, "stopped before the first attempt");
         loop {
+            tokio::select! {
+                biased;
+                waited = pace.ready() => deadline += waited,
+                () = self.stop.cancelled() => return Tried { result: Err(last), attempts },
+            }
             attempts += 1;
             let left = deadline.saturating_duration_since(Instant::now());
             let timeout = self.limits.attempt_timeout.min(left);
@@ -138,8 +159,9 @@ impl Retry {
                 return Tried { result: Err(fault), attempts };
             }
             on_retry(&fault);
+            last = fault;
             if !self.wait(wait).await {
-                return Tried { result: Err(fault), attempts };
+                return Tried { result: Err(last), attempts };
             }
         }
     }

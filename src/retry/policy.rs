@@ -31,7 +31,11 @@ pub fn decide(kind: FaultKind) -> Decision {
         FaultKind::Status(401)
         | FaultKind::Credentials { transient: false }
         | FaultKind::Mismatch => Decision::RetryOnce,
-        FaultKind::Precondition | FaultKind::Status(_) | FaultKind::Local => Decision::Stop,
+        FaultKind::Precondition
+        | FaultKind::Status(_)
+        | FaultKind::Local
+        | FaultKind::Stopped
+        | FaultKind::Internal => Decision::Stop,
     }
 }
 
@@ -76,6 +80,8 @@ mod tests {
             (FaultKind::Credentials { transient: false }, RetryOnce),
             (FaultKind::Precondition, Stop),
             (FaultKind::Local, Stop),
+            (FaultKind::Stopped, Stop),
+            (FaultKind::Internal, Stop),
         ] {
             assert_eq!(decide(kind), decision, "{kind}");
         }

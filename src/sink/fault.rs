@@ -32,6 +32,10 @@ pub enum FaultKind {
     Status(u16),
     /// The local file system refused.
     Local,
+    /// The run was stopped before there was an attempt.
+    Stopped,
+    /// A defect of this program.
+    Internal,
 }
 
 impl fmt::Display for FaultKind {
@@ -49,6 +53,8 @@ impl fmt::Display for FaultKind {
             Self::Precondition => f.write_str("precondition"),
             Self::Status(code) => write!(f, "http_{code}"),
             Self::Local => f.write_str("local"),
+            Self::Stopped => f.write_str("stopped"),
+            Self::Internal => f.write_str("internal"),
         }
     }
 }

@@ -1,34 +1,32 @@
 //! A folder as destination: real files, each under its final name only when it is whole.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::{
     Body, BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Sink, Stored,
 };
 
-/// Files being written carry this before their number; [`crate::naming::check_object_name`]
+/// Files being written carry this before a number; [`crate::naming::check_object_name`]
 /// allows such a name, but no template of the program makes one.
 const PARTIAL: &str = ".idx2gcs-partial-";
 
-/// Files a listing page holds.
-const PAGE: usize = 1000;
+/// A partial file that nobody has touched for so long belongs to a run that was killed.
+const LEFT_BEHIND: Duration = Duration::from_mins(10);
 
 /// A folder. Object names are paths below it.
 #[derive(Debug)]
 pub struct Folder {
     url: String,
     root: PathBuf,
-    /// Numbers partial files, so that no two writers share one.
-    next: AtomicU64,
 }
 
 impl Folder {
     /// A folder at `root`; `url` is how the user wrote it.
     pub fn new(url: &str, root: PathBuf) -> Self {
-        Self { url: url.trim_end_matches('/').to_owned(), root, next: AtomicU64::new(0) }
+        Self { url: url.trim_end_matches('/').to_owned(), root }
     }
 
     fn check_now(&self) -> Result<(), Fault> {
@@ -36,12 +34,24 @@ impl Folder {
         fs::create_dir_all(&self.root).map_err(|e| fault(&e))?;
         let probe = self.partial();
         File::create(&probe).map_err(|e| fault(&e))?;
-        fs::remove_file(&probe).map_err(|e| fault(&e))
+        fs::remove_file(&probe).map_err(|e| fault(&e))?;
+        self.clear_left_behind().map_err(|e| fault(&e))
+    }
+
+    fn clear_left_behind(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PARTIAL));
+            if ours && entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > LEFT_BEHIND) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     fn partial(&self) -> PathBuf {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.root.join(format!("{PARTIAL}{}-{number}", std::process::id()))
+        // Random, so that no two writers share one, wherever they run.
+        self.root.join(format!("{PARTIAL}{:016x}", fastrand::u64(..)))
     }
 
     fn put_now(&self, object: &NewObject, condition: Precondition) -> Result<Stored, Fault> {
@@ -75,8 +85,7 @@ impl Folder {
         };
         create().map_err(|e| fault(&e))?;
         let publish = || match condition {
-            // Unlike a rename, a link fails if the name is taken since.
-            Precondition::Absent => fs::hard_link(partial, path),
+            Precondition::Absent => rename_new(partial, path),
             Precondition::Generation(_) => fs::rename(partial, path),
         };
         let published = publish().or_else(|e| {
@@ -91,58 +100,79 @@ impl Folder {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(exists(path)),
             Err(e) => return Err(fault(&e)),
         }
-        if condition == Precondition::Absent {
-            fs::remove_file(partial).map_err(|e| fault(&e))?;
-        }
         Ok(Stored {
             name: object.name.clone(),
             size: object.body.size(),
-            crc32c: object.crc32c,
+            crc32c: Some(object.crc32c),
             generation: 1,
         })
     }
 
     fn stat_now(&self, name: &str) -> Result<Option<Stored>, Fault> {
         let path = self.root.join(name);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(Stored {
-                name: name.to_owned(),
-                size: bytes.len() as u64,
-                crc32c: crc32c::crc32c(&bytes),
-                generation: 1,
-            })),
+        let read = || -> io::Result<Stored> {
+            let mut file = File::open(&path)?;
+            let mut chunk = vec![0; 64 * 1024];
+            let (mut size, mut crc32c) = (0, 0);
+            loop {
+                let n = file.read(&mut chunk)?;
+                if n == 0 {
+                    let (name, crc32c) = (name.to_owned(), Some(crc32c));
+                    return Ok(Stored { name, size, crc32c, generation: 1 });
+                }
+                size += n as u64;
+                crc32c = crc32c::crc32c_append(crc32c, chunk.get(..n).unwrap_or_default());
+            }
+        };
+        match read() {
+            Ok(stored) => Ok(Some(stored)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(local(&path, "cannot be read", &e)),
         }
     }
 
-    fn list_now(&self, range: &NameRange, page: Option<&str>) -> Result<Page, Fault> {
-        let mut names = Vec::new();
-        walk(&self.root, "", &mut names).map_err(|e| local(&self.root, "cannot be listed", &e))?;
-        names.retain(|name| range.contains(name));
-        names.sort_unstable();
-        let from = page.map_or(0, |page| names.partition_point(|name| name.as_str() <= page));
-        let rest = names.get(from..).unwrap_or_default();
+    /// Everything in one page: a second would have to walk the tree again. Only names and sizes;
+    /// a checksum would mean to read the files, those of others too.
+    fn list_now(&self, range: &NameRange) -> Result<Page, Fault> {
         let mut objects = Vec::new();
-        for name in rest.iter().take(PAGE) {
-            // A file that vanished meanwhile is no object.
-            objects.extend(self.stat_now(name)?);
-        }
-        let next = (rest.len() > PAGE).then(|| rest.get(PAGE - 1).cloned()).flatten();
-        Ok(Page { objects, next })
+        walk(&self.root, "", range, &mut objects)
+            .map_err(|e| local(&self.root, "cannot be listed", &e))?;
+        objects.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(Page { objects, next: None })
     }
 }
 
-fn walk(folder: &Path, prefix: &str, names: &mut Vec<String>) -> io::Result<()> {
+/// Renames, unless the new name is taken.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    // Unlike a rename, a link fails if the name is taken since.
+    match fs::hard_link(from, to) {
+        Ok(()) => fs::remove_file(from),
+        Err(e) if matches!(e.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {
+            Err(e)
+        }
+        // File systems without links (FAT, many network shares): looked for before, renamed now.
+        Err(_) => fs::rename(from, to),
+    }
+}
+
+/// Adds the regular files below `folder`.
+fn walk(
+    folder: &Path,
+    prefix: &str,
+    range: &NameRange,
+    objects: &mut Vec<Stored>,
+) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         // A name that is no UTF-8 cannot be an object of ours.
         let Ok(name) = entry.file_name().into_string() else { continue };
         let name = format!("{prefix}{name}");
-        if entry.file_type()?.is_dir() {
-            walk(&entry.path(), &format!("{name}/"), names)?;
-        } else if !name.starts_with(PARTIAL) {
-            names.push(name);
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            walk(&entry.path(), &format!("{name}/"), range, objects)?;
+        } else if kind.is_file() && range.contains(&name) && !name.starts_with(PARTIAL) {
+            let size = entry.metadata()?.len();
+            objects.push(Stored { name, size, crc32c: None, generation: 1 });
         }
     }
     Ok(())
@@ -183,9 +213,9 @@ impl Sink for Folder {
     fn list<'a>(
         &'a self,
         range: &'a NameRange,
-        page: Option<String>,
+        _page: Option<String>,
     ) -> BoxFuture<'a, Result<Page, Fault>> {
-        Box::pin(async move { self.list_now(range, page.as_deref()) })
+        Box::pin(async move { self.list_now(range) })
     }
 }
 
@@ -226,25 +256,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lists_in_pages_and_in_order() {
+    async fn lists_regular_files_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::new("x", dir.path().to_owned());
-        for i in 0..2_500 {
-            let name = format!("{:02}/{i}", i % 7);
-            folder.put(&object(&name, b"x"), Precondition::Absent).await.unwrap();
+        for name in ["b/2", "b/1", "a", "b.txt", "c"] {
+            folder.put(&object(name, b"12345"), Precondition::Absent).await.unwrap();
         }
-        let (mut names, mut page) = (Vec::new(), None);
-        loop {
-            let got = folder.list(&NameRange::default(), page).await.unwrap();
-            assert!(got.objects.len() <= PAGE);
-            names.extend(got.objects.into_iter().map(|stored| stored.name));
-            page = got.next;
-            if page.is_none() {
-                break;
-            }
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("/", dir.path().join("b/everything")).unwrap();
+        let names = async |range| {
+            let page = folder.list(&range, None).await.unwrap();
+            assert!(page.next.is_none());
+            assert!(page.objects.iter().all(|stored| stored.size == 5 && stored.crc32c.is_none()));
+            page.objects.into_iter().map(|stored| stored.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(NameRange::default()).await, ["a", "b.txt", "b/1", "b/2", "c"]);
+        let range = NameRange { start: Some("b/1".to_owned()), end: Some("c".to_owned()) };
+        assert_eq!(names(range).await, ["b/1", "b/2"]);
+    }
+
+    #[tokio::test]
+    async fn old_partial_files_are_cleared_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (format!("{PARTIAL}1"), format!("{PARTIAL}2"));
+        for name in [&old, &new] {
+            fs::write(dir.path().join(name), "").unwrap();
         }
-        assert_eq!(names.len(), 2_500);
-        assert!(names.is_sorted());
+        let then = std::time::SystemTime::now() - 2 * LEFT_BEHIND;
+        File::open(dir.path().join(&old)).unwrap().set_modified(then).unwrap();
+        Folder::new("x", dir.path().to_owned()).check().await.unwrap();
+        assert!(!dir.path().join(old).exists());
+        assert!(dir.path().join(new).exists(), "somebody may be writing it");
     }
 
     #[tokio::test]

@@ -50,8 +50,9 @@ pub struct Stored {
     pub name: String,
     /// Bytes.
     pub size: u64,
-    /// CRC32C (Castagnoli) of the content.
-    pub crc32c: u32,
+    /// CRC32C (Castagnoli) of the content, where the destination tells it: a folder's listing does
+    /// not, nor does Google for objects under a customer's own key.
+    pub crc32c: Option<u32>,
     /// Which write of this name it is. A folder has no generations and says 1.
     pub generation: u64,
 }
@@ -59,17 +60,17 @@ pub struct Stored {
 impl Stored {
     /// Whether this is what `object` would write.
     pub fn holds(&self, object: &NewObject) -> bool {
-        self.size == object.body.size() && self.crc32c == object.crc32c
+        self.size == object.body.size() && self.crc32c == Some(object.crc32c)
     }
 
     /// In words, how it differs from what `object` would write.
     pub fn unlike(&self, object: &NewObject) -> String {
+        let crc32c = self.crc32c.map_or("untold".to_owned(), |crc32c| format!("{crc32c:08x}"));
         format!(
-            "{} exists with other content: {} bytes with CRC32C {:08x} there, {} bytes with {:08x} \
-             here",
+            "{} exists with other content: {} bytes with CRC32C {crc32c} there, {} bytes with \
+             {:08x} here",
             self.name,
             self.size,
-            self.crc32c,
             object.body.size(),
             object.crc32c
         )
@@ -106,6 +107,15 @@ pub struct NameRange {
 }
 
 impl NameRange {
+    /// The names that begin with `stem`.
+    pub fn beginning_with(stem: &str) -> Self {
+        if stem.is_empty() {
+            return Self::default();
+        }
+        // The highest character there is: after it no name of a digit, a letter or a word.
+        Self { start: Some(stem.to_owned()), end: Some(format!("{stem}{}", char::MAX)) }
+    }
+
     /// Whether a name is in it.
     pub fn contains(&self, name: &str) -> bool {
         self.start.as_deref().is_none_or(|start| name >= start)

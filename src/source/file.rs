@@ -27,28 +27,20 @@ pub struct IdxFile {
 impl IdxFile {
     /// Opens a file, reads its header and checks that it holds exactly what the header promises.
     ///
-    /// A plain file is measured by its size on disk. For gzip the trailer's length (the last four
-    /// bytes, modulo 2³², RFC 1952) settles it at once; where it disagrees – more than one
-    /// member, or damage – the whole file is unpacked and counted, keeping nothing.
+    /// A plain file is measured by its size on disk. A gzip file is unpacked once, keeping nothing:
+    /// only its end tells that it is whole (RFC 1952, CRC32 and ISIZE of each member).
     ///
     /// # Errors
-    /// A missing file, no IDX file, and every disagreement of header and length.
+    /// A missing file, no IDX file, damage, and every disagreement of header and length.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         let wrong = |e: IdxError| SourceError::file(path, e);
         let mut raw = File::open(path).map_err(|e| wrong(e.into()))?;
+        let size = raw.metadata().map_err(|e| wrong(e.into()))?.len();
+        let gzip = is_gzip(&mut raw).map_err(|e| wrong(e.into()))?;
         let records = Records::new(payload(path)?).map_err(wrong)?;
         let header = records.header().clone();
-        let promised = header.header_len() + header.data_len();
-
-        let size = raw.metadata().map_err(|e| wrong(e.into()))?.len();
-        let agrees = if is_gzip(&mut raw).map_err(|e| wrong(e.into()))? {
-            gzip_trailer_len(&mut raw, size)
-                .is_some_and(|len| u64::from(len) == promised % (1 << 32))
-        } else {
-            size == promised
-        };
-        if !agrees {
-            records.check_length().map_err(wrong)?;
+        if gzip || size != header.header_len() + header.data_len() {
+            records.check().map_err(wrong)?;
         }
         Ok(Self { path: path.to_owned(), header })
     }
@@ -90,13 +82,4 @@ fn is_gzip(file: &mut File) -> std::io::Result<bool> {
     file.take(2).read_to_end(&mut magic)?;
     file.seek(SeekFrom::Start(0))?;
     Ok(magic == [0x1F, 0x8B])
-}
-
-/// ISIZE, the last four bytes of a gzip member: its unpacked length modulo 2³². A member has at
-/// least 18 bytes.
-fn gzip_trailer_len(file: &mut File, size: u64) -> Option<u32> {
-    let mut trailer = [0; 4];
-    file.seek(SeekFrom::Start(size.checked_sub(4)?)).ok()?;
-    file.read_exact(&mut trailer).ok()?;
-    (size >= 18).then_some(u32::from_le_bytes(trailer))
 }

@@ -95,9 +95,19 @@ pub enum IdxError {
         /// Bytes of data after the header's word.
         promised: u64,
     },
+    /// A packed file ends before its end.
+    #[error("cut off: the packed file ends before its own end mark")]
+    CutOff,
     /// The bytes could not be read or unpacked.
     #[error("cannot be read: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+impl From<io::Error> for IdxError {
+    fn from(e: io::Error) -> Self {
+        // A plain reader that has no more says so with no bytes; only a decoder complains.
+        if e.kind() == io::ErrorKind::UnexpectedEof { Self::CutOff } else { Self::Io(e) }
+    }
 }
 
 /// Dimensions, printed as `60000 × 28 × 28`.
@@ -218,18 +228,14 @@ impl<R: Read> Records<R> {
         &self.header
     }
 
-    /// The next record's bytes, or `None` after the last. Past the last record the stream must
-    /// end; that is checked once, here.
+    /// The next record's bytes, or `None` after the last. The last record is given out only once
+    /// the stream has ended well behind it.
     ///
     /// # Errors
     /// Truncated or trailing data, or a reader that fails.
     pub fn next_record(&mut self) -> Result<Option<Vec<u8>>, IdxError> {
         if self.read == self.header.records() {
-            let mut probe = [0];
-            return match self.reader.read(&mut probe)? {
-                0 => Ok(None),
-                _ => Err(IdxError::Trailing { promised: self.header.data_len() }),
-            };
+            return self.expect_end().map(|()| None);
         }
         let wanted = self.header.record_len();
         // Grows with what arrives: a promised size is no reason to allocate it.
@@ -242,23 +248,35 @@ impl<R: Read> Records<R> {
             });
         }
         self.read += 1;
+        if self.read == self.header.records() {
+            self.expect_end()?;
+        }
         Ok(Some(record))
     }
 
-    /// Reads to the end without keeping anything, and checks that the data has exactly the
-    /// promised length. Reads at most one byte more than promised, so a decompression bomb
-    /// stops here.
+    /// Nothing may follow the data. Reaching the end is also what makes a gzip decoder compare its
+    /// checksum.
+    fn expect_end(&mut self) -> Result<(), IdxError> {
+        let mut probe = [0];
+        match self.reader.read(&mut probe)? {
+            0 => Ok(()),
+            _ => Err(IdxError::Trailing { promised: self.header.data_len() }),
+        }
+    }
+
+    /// Reads to the end without keeping anything, and checks that the data is whole and has exactly
+    /// the promised length. Reads at most one byte more than promised, so a decompression bomb stops
+    /// here.
     ///
     /// # Errors
     /// Truncated or trailing data, or a reader that fails.
-    pub fn check_length(mut self) -> Result<(), IdxError> {
+    pub fn check(mut self) -> Result<(), IdxError> {
         let promised = self.header.data_len();
         let found = io::copy(&mut (&mut self.reader).take(promised), &mut io::sink())?;
         if found < promised {
             return Err(IdxError::Truncated { promised, found });
         }
-        self.read = self.header.records();
-        self.next_record().map(drop)
+        self.expect_end()
     }
 }
 
@@ -337,7 +355,7 @@ mod tests {
     fn trailing_bytes_are_an_error() {
         let bytes = idx(8, &[1, 2], &[1, 2, 3]);
         assert!(matches!(all(&bytes), Err(IdxError::Trailing { promised: 2 })));
-        let checked = Records::new(bytes.as_slice()).unwrap().check_length();
+        let checked = Records::new(bytes.as_slice()).unwrap().check();
         assert!(matches!(checked, Err(IdxError::Trailing { promised: 2 })));
     }
 
@@ -382,7 +400,7 @@ mod tests {
             prop_assert!(all(&bytes).is_ok());
             let short = &bytes[..bytes.len().saturating_sub(cut)];
             prop_assert!(all(short).is_err());
-            prop_assert!(Records::new(short).and_then(Records::check_length).is_err());
+            prop_assert!(Records::new(short).and_then(Records::check).is_err());
         }
     }
 }

@@ -7,6 +7,16 @@ use crate::support::{Desk, SIDE, Server, Set, gzip, idx};
 const IMAGES: &str = "train-images-idx3-ubyte";
 const LABELS: &str = "train-labels-idx1-ubyte";
 
+/// 255 bytes and an index.
+const LONG: &str = concat!(
+    "fifty bytes that fill a name up to what files take",
+    "fifty bytes that fill a name up to what files take",
+    "fifty bytes that fill a name up to what files take",
+    "fifty bytes that fill a name up to what files take",
+    "fifty bytes that fill a name up to what files take",
+    "_____{index}"
+);
+
 /// Loads the set and expects exit code 3, the file's name, and each of the words.
 fn refused(set: &Set, file: &str, words: &[&str]) {
     let (desk, server) = (Desk::new(), Server::new());
@@ -77,11 +87,42 @@ fn truncated() {
     let sizes = ["truncated", "promises 23520 bytes", "holds 23519"];
     refused(&with(IMAGES, short), IMAGES, &sizes);
     refused(&with(IMAGES, &gzip(short)), IMAGES, &sizes);
-    let packed = gzip(&Set::new(30, 5).read(IMAGES));
-    for cut in [1, 8, packed.len() / 2, packed.len() - 30] {
-        refused(&with(IMAGES, &packed[..packed.len() - cut]), IMAGES, &["cannot be read"]);
-    }
     refused(&with(IMAGES, &whole[..10]), IMAGES, &["header is cut off after 8 bytes"]);
+}
+
+/// Each kind of damage to a packed file, in each of the four: nothing is uploaded.
+#[test]
+fn damaged_packed_files() {
+    for file in [IMAGES, LABELS, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"] {
+        let plain = Set::new(30, 5).read(file);
+        let packed = gzip(&plain);
+        for cut in [1, 4, 8, 10, packed.len() / 2] {
+            refused(&with(file, &packed[..packed.len() - cut]), file, &["cut off"]);
+        }
+        // A flipped bit of the checksum, and one of the data where it is not compressed.
+        let mut checksum = packed.clone();
+        let at = checksum.len() - 6;
+        checksum[at] ^= 1;
+        refused(&with(file, &checksum), file, &["cannot be read"]);
+        let mut data = stored(&plain);
+        let at = data.len() - 9;
+        data[at] ^= 1;
+        refused(&with(file, &data), file, &["cannot be read"]);
+        // Twice the same, with a last member of just the right length.
+        refused(&with(file, &[&*packed, &*packed].concat()), file, &["trailing bytes"]);
+        refused(&with(file, &[&*packed, &*gzip(b"x")].concat()), file, &["trailing bytes"]);
+        refused(&with(file, &[&*packed, b"x"].concat()), file, &["cut off"]);
+        let more = b"what is left of something longer";
+        refused(&with(file, &[&*packed, more].concat()), file, &["cannot be read: invalid gzip"]);
+    }
+}
+
+/// Gzip without compression.
+fn stored(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    out.write_all(bytes).unwrap();
+    out.finish().unwrap()
 }
 
 #[test]
@@ -90,7 +131,6 @@ fn trailing_bytes() {
     long.push(0);
     refused(&with(IMAGES, &long), IMAGES, &["trailing bytes"]);
     refused(&with(IMAGES, &gzip(&long)), IMAGES, &["trailing bytes"]);
-    refused(&with(IMAGES, &[gzip(&images(30)), gzip(b"x")].concat()), IMAGES, &["trailing bytes"]);
 }
 
 #[test]
@@ -121,7 +161,7 @@ fn headers_that_lie() {
     let promise = idx(8, &[max, SIDE, SIDE], &[0; 20]);
     refused(&with(IMAGES, &promise), IMAGES, &["truncated", "holds 20"]);
     refused(&with(IMAGES, &gzip(&promise)), IMAGES, &["truncated", "holds 20"]);
-    // A gigabyte of zeros, packed: it is not unpacked past what the header promises.
+    // Many zeros, packed: they are not unpacked past what the header promises.
     let mut bomb = gzip(&images(1));
     bomb.extend(gzip(&vec![0; 1 << 26]));
     refused(&with(IMAGES, &bomb), IMAGES, &["trailing bytes"]);
@@ -165,6 +205,8 @@ fn settings_that_cannot_work() {
         (&["--to", "gs://demo/fm", "--validation", "x"], &["--validation", "whole number"]),
         (&["--to", "gs://demo/fm", "--limit", "0"], &["--limit", "from 1"]),
         (&["--to", "gs://demo/fm", "--seed", "4294967296"], &["--seed", "4294967295"]),
+        (&["--to", "d", "--name", LONG], &["--name", "can take 265 bytes; files allow 255"]),
+        (&["--to", "gs://demo/fm", "--endpoint", "http://me:pw@h"], &["--endpoint \"http://…@h\""]),
         (&[], &["no destination: give --to"]),
         (&["--to", "gs://demo/fm", "--config", "absent.toml"], &["absent.toml: cannot be read"]),
     ] {
@@ -179,19 +221,20 @@ fn settings_that_cannot_work() {
 
 #[test]
 fn a_split_that_leaves_nothing_to_train_on() {
-    let (desk, set, server) = (Desk::new(), Set::new(30, 5), Server::new());
-    for validation in ["30", "31"] {
-        let ran = desk.load(&set, &server, &["--validation", validation]);
-        // The later of two equal flags would be an error of its own.
-        assert_eq!(ran.code, 2, "{ran:?}");
-    }
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
     let source = set.path().to_str().unwrap();
-    let args = ["load", "--source", source, "--to", "gs://demo/fm", "--validation", "30"];
-    let ran = desk.run(&args).expect(2);
-    assert_eq!(
-        ran.error(),
-        "--validation: 30 images cannot be held out of a training part of 30: at most 29"
-    );
+    for validation in ["30", "31", "10000"] {
+        let args = ["load", "--source", source, "--to", "gs://demo/fm", "--validation", validation];
+        let ran = desk.run(&args).expect(2);
+        assert_eq!(
+            ran.stderr,
+            format!(
+                "error: {validation} images cannot be held out of a training part of 30: at most \
+                 29; --validation says how many\n"
+            )
+        );
+        assert_eq!(desk.summary()["exit_code"], 2);
+    }
 }
 
 #[test]
@@ -200,5 +243,8 @@ fn an_output_folder_that_cannot_be_written() {
     fs::write(desk.path("file"), "").unwrap();
     let ran = desk.load(&set, &server, &["--out", "file/out"]).expect(2);
     assert!(ran.error().starts_with("file/out: cannot be written"), "{ran:?}");
+    fs::create_dir_all(desk.path("out/vertex.csv")).unwrap();
+    let ran = desk.load(&set, &server, &[]).expect(2);
+    assert!(ran.error().starts_with("out/vertex.csv: cannot be written"), "{ran:?}");
     assert_eq!(server.emulator().counters().requests, 0);
 }

@@ -134,9 +134,54 @@ fn fail_stops_before_the_first_write() {
     desk.load(&set, &server, &["--limit", "1"]).expect(0);
     let before = server.emulator().counters().inserts;
     let ran = desk.load(&set, &server, &["--if-exists", "fail"]).expect(4);
-    assert!(ran.error().contains("1 of the objects are there already"), "{ran:?}");
+    assert!(ran.error().contains("3 of the objects are there already"), "{ran:?}");
     assert_eq!(server.emulator().counters().inserts, before);
     assert_eq!(desk.summary()["not_attempted"], 70);
+}
+
+#[test]
+fn fail_spares_a_manifest_too() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    fs::create_dir(desk.path("pictures")).unwrap();
+    fs::write(desk.path("pictures/automl.csv"), "precious").unwrap();
+    let source = set.path().to_str().unwrap();
+    let args = ["load", "--source", source, "--to", "pictures", "--validation", "10"];
+    let ran = desk.run(&[&args[..], &["--if-exists", "fail"]].concat()).expect(4);
+    assert!(ran.error().contains("1 of the objects are there already"), "{ran:?}");
+    assert_eq!(desk.read("pictures/automl.csv"), "precious");
+    assert!(!desk.exists("pictures/image_0.jpg"));
+}
+
+/// What else lies in a folder is not looked into: it may be large, or block for ever.
+#[cfg(unix)]
+#[test]
+fn files_of_others_are_left_alone() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    fs::create_dir(desk.path("pictures")).unwrap();
+    let pipe = desk.path("pictures/image_1.pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::os::unix::fs::symlink("/", desk.path("pictures/image_2.everything")).unwrap();
+    fs::write(desk.path("pictures/image_3.mp4"), "a film").unwrap();
+    let source = set.path().to_str().unwrap();
+    let args = ["load", "--source", source, "--to", "pictures", "--validation", "10"];
+    desk.run(&args).expect(0);
+    desk.run(&args).expect(0);
+    assert_eq!(desk.summary()["already_present"], 70);
+    let ran = desk.run(&[&["verify"], &args[1..]].concat()).expect(1);
+    assert!(ran.error().contains("0 missing, 0 different, 1 unexpected"), "{ran:?}");
+}
+
+/// Waiting for one's turn is no failure, however long it takes.
+#[test]
+fn a_rate_is_kept_without_a_retry() {
+    let (desk, set, server) = (Desk::new(), Set::new(150, 10), Server::new());
+    let desk = desk.env("IDX2GCS_RETRY_ATTEMPT_TIMEOUT", "200ms");
+    let desk = desk.env("IDX2GCS_RETRY_MAX_ELAPSED", "400ms");
+    desk.load(&set, &server, &["--max-rate", "100"]).expect(0);
+    let summary = desk.summary();
+    assert_eq!((&summary["attempts"], &summary["retries"]), (&160.into(), &serde_json::json!({})));
+    // 160 writes are 159 intervals of a hundredth of a second; nothing can be faster.
+    assert!(summary["elapsed_s"].as_f64().unwrap() > 1.5, "{summary:#}");
 }
 
 #[test]

@@ -54,6 +54,20 @@ fn a_permission_that_goes_away() {
     assert!((1..=2).contains(&failed), "{failed} images met the refusal");
 }
 
+/// All images are stored, but the manifest may not be written.
+#[test]
+fn no_permission_for_the_manifests() {
+    let rule = Rule::new(Operation::Insert, Answer::status(403)).named("fm/vertex.csv");
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    let server = Server::scripted(Script::new().with(rule));
+    let ran = desk.load(&set, &server, &[]).expect(4);
+    assert!(ran.error().starts_with("gs://demo/fm/vertex.csv: HTTP 403"), "{ran:?}");
+    let summary = desk.summary();
+    assert_eq!((&summary["uploaded"], &summary["exit_code"]), (&35.into(), &4.into()));
+    assert!(desk.exists("out/automl.csv") && !desk.exists("out/vertex.csv"));
+    assert!(desk.files().iter().all(|name| !name.contains("partial")), "{:?}", desk.files());
+}
+
 #[test]
 fn no_credentials() {
     let (desk, set) = (Desk::new(), Set::new(30, 5));

@@ -83,11 +83,12 @@ impl Ran {
         self
     }
 
-    /// The error line: there is exactly one, and stderr says nothing else but progress.
+    /// The error line: there is exactly one, and it is the last.
     pub fn error(&self) -> &str {
         let mut errors = self.stderr.lines().filter_map(|line| line.strip_prefix("error: "));
         let error = errors.next().unwrap_or_else(|| panic!("no error line: {self:#?}"));
         assert_eq!(errors.next(), None, "{self:#?}");
+        assert_eq!(self.stderr.lines().last(), Some(format!("error: {error}").as_str()));
         error
     }
 }

@@ -16,7 +16,7 @@ use super::super::{Fault, FaultKind, Stored};
 pub(super) struct ObjectAnswer {
     name: String,
     size: String,
-    crc32c: String,
+    crc32c: Option<String>,
     generation: String,
 }
 
@@ -60,15 +60,18 @@ impl ObjectAnswer {
     /// The object with its name below `prefix`.
     pub(super) fn into_stored(self, prefix: &str) -> Result<Stored, Fault> {
         let unparsable = || Fault::new(FaultKind::Unparsable, "the answer names no object");
-        let crc32c = data_encoding::BASE64
-            .decode(self.crc32c.as_bytes())
-            .ok()
-            .and_then(|bytes| <[u8; 4]>::try_from(bytes).ok())
-            .ok_or_else(unparsable)?;
+        let decode = |text: String| {
+            let bytes = data_encoding::BASE64.decode(text.as_bytes()).ok()?;
+            <[u8; 4]>::try_from(bytes).ok().map(u32::from_be_bytes)
+        };
+        let crc32c = match self.crc32c {
+            Some(text) => Some(decode(text).ok_or_else(unparsable)?),
+            None => None,
+        };
         Ok(Stored {
             name: self.name.strip_prefix(prefix).unwrap_or(&self.name).to_owned(),
             size: self.size.parse().map_err(|_| unparsable())?,
-            crc32c: u32::from_be_bytes(crc32c),
+            crc32c,
             generation: self.generation.parse().map_err(|_| unparsable())?,
         })
     }
@@ -200,11 +203,11 @@ mod tests {
         let answer = |crc32c: &str, size: &str| ObjectAnswer {
             name: "fm/a".to_owned(),
             size: size.to_owned(),
-            crc32c: crc32c.to_owned(),
+            crc32c: Some(crc32c.to_owned()),
             generation: "12".to_owned(),
         };
         let stored = answer("4waSgw==", "9").into_stored("fm/").unwrap();
-        assert_eq!((stored.name.as_str(), stored.crc32c), ("a", 0xE306_9283));
+        assert_eq!((stored.name.as_str(), stored.crc32c), ("a", Some(0xE306_9283)));
         assert!(answer("4waSgw", "9").into_stored("fm/").is_err());
         assert!(answer("4waSgw==", "-9").into_stored("fm/").is_err());
     }
