@@ -8,6 +8,7 @@
 mod bad_input;
 mod chaos;
 mod conformance;
+mod credentials;
 mod fake_gcs;
 mod faults;
 mod fetch;
@@ -16,5 +17,6 @@ mod load;
 mod outage;
 mod refusals;
 mod settings;
+mod sinks;
 mod support;
 mod verify;

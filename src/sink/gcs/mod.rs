@@ -63,21 +63,6 @@ impl Gcs {
         })
     }
 
-    /// Creates the bucket; one that exists already is as good. Only for emulators: a real bucket
-    /// needs choices (place, class, access) that are its owner's.
-    ///
-    /// # Errors
-    /// What the endpoint answered.
-    pub async fn create_bucket(&self) -> Result<(), Fault> {
-        let body = serde_json::json!({ "name": self.requests.bucket() }).to_string();
-        let url = format!("{}?project=emulator", self.requests.buckets_url());
-        let request = self.client.post(url).header("content-type", "application/json").body(body);
-        match self.send(request).await {
-            Err(fault) if fault.kind != FaultKind::Status(409) => Err(fault),
-            _ => Ok(()),
-        }
-    }
-
     /// Sends one request with fresh credentials; an answer that is no success becomes a fault.
     async fn send(&self, request: RequestBuilder) -> Result<Response, Fault> {
         let Signed { headers, built } = self.auth.sign().await?;

@@ -85,10 +85,6 @@ impl Requests {
         &self.prefix
     }
 
-    pub(super) fn buckets_url(&self) -> String {
-        format!("{}/storage/v1/b", self.endpoint)
-    }
-
     pub(super) fn stat_url(&self, name: &str) -> String {
         let name = encode(&format!("{}{name}", self.prefix));
         format!("{}/o/{name}?fields={FIELDS}", self.bucket_url)

@@ -1,15 +1,14 @@
-//! Object names: a template filled in for each image.
+//! Object names: a template filled in for each image; and the rules for names.
+
+mod rules;
 
 use std::fmt::Write as _;
 
+pub use self::rules::{check_bucket_name, check_gcs_object_name, check_object_name};
 use crate::split::Partition;
 
 /// The longest part between two slashes that usual file systems take, in bytes.
 const LONGEST_PART: usize = 255;
-
-/// The longest object name that Google Cloud Storage takes, in bytes of UTF-8
-/// (<https://cloud.google.com/storage/docs/objects#naming>).
-const LONGEST_NAME: usize = 1024;
 
 /// What a template's tokens can say.
 const TOKENS: &str = "{index}, {index:05}, {label}, {partition}";
@@ -202,68 +201,6 @@ fn pieces(text: &str) -> Result<Vec<Piece>, NameError> {
     Ok(pieces)
 }
 
-/// Checks a whole object name, prefix included.
-///
-/// Beyond Google's rules (1 to 1024 bytes of UTF-8, no CR or LF, not `.well-known/acme-challenge/`)
-/// it refuses what would leave the prefix or the folder, or read badly there: an empty segment,
-/// `.`, `..`, a backslash and control characters.
-///
-/// # Errors
-/// Why the name is refused.
-pub fn check_object_name(name: &str) -> Result<(), NameError> {
-    let refused = |why: String| Err(NameError::Refused(why));
-    if name.is_empty() {
-        return refused("the object name is empty".to_owned());
-    }
-    if name.len() > LONGEST_NAME {
-        return refused(format!(
-            "the object name can take {} bytes; Google Cloud Storage allows {LONGEST_NAME}",
-            name.len()
-        ));
-    }
-    if let Some(c) = name.chars().find(|c| c.is_control() || *c == '\\') {
-        return refused(format!("the object name {name:?} has the character {c:?}"));
-    }
-    if name.starts_with(".well-known/acme-challenge/") {
-        return refused(format!("Google Cloud Storage reserves the name {name:?}"));
-    }
-    match name.split('/').find(|segment| matches!(*segment, "" | "." | "..")) {
-        None => Ok(()),
-        Some("") => refused(format!("the object name {name:?} has an empty part between slashes")),
-        Some(dots) => refused(format!("the object name {name:?} has the part {dots:?}")),
-    }
-}
-
-/// Checks a bucket name by Google's rules (<https://cloud.google.com/storage/docs/buckets#naming>).
-///
-/// # Errors
-/// The rule that it breaks.
-pub fn check_bucket_name(name: &str) -> Result<(), NameError> {
-    let refused = |why: &str| Err(NameError::Refused(format!("bucket name {name:?}: {why}")));
-    let parts: Vec<&str> = name.split('.').collect();
-    let longest = if parts.len() > 1 { 222 } else { 63 };
-    if !(3..=longest).contains(&name.len()) || parts.iter().any(|part| part.len() > 63) {
-        return refused("must have 3 to 63 characters, or 222 with dots and 63 between them");
-    }
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    if !name.bytes().all(|b| plain(b) || matches!(b, b'-' | b'_' | b'.')) {
-        return refused("must consist of lower-case letters, digits, -, _ and dots");
-    }
-    if !name.bytes().next().is_some_and(plain) || !name.bytes().last().is_some_and(plain) {
-        return refused("must begin and end with a letter or a digit");
-    }
-    if parts.contains(&"") {
-        return refused("must not have two dots in a row");
-    }
-    if name.parse::<std::net::Ipv4Addr>().is_ok() {
-        return refused("must not look like an IP address");
-    }
-    if name.starts_with("goog") || name.contains("google") || name.contains("g00gle") {
-        return refused("must not begin with goog or contain google");
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,30 +239,6 @@ mod tests {
         }
         assert!(parse(&format!("{}{{index}}", "x".repeat(1011))).is_ok(), "1024 with fm/ and ten");
         assert!(parse(&format!("{}{{index}}", "x".repeat(1012))).is_err());
-    }
-
-    #[test]
-    fn knows_the_bucket_rules() {
-        for good in ["demo", "my-bucket", "a_b", "012", "my.domain.example", &"x".repeat(63)] {
-            assert_eq!(check_bucket_name(good), Ok(()), "{good}");
-        }
-        for bad in [
-            "",
-            "ab",
-            "Upper",
-            "-ab",
-            "ab-",
-            "a b",
-            "a..b",
-            "10.0.0.1",
-            "goog-x",
-            "my-google-x",
-            "a/b",
-            "ä-bucket",
-            &"x".repeat(64),
-        ] {
-            assert!(check_bucket_name(bad).is_err(), "{bad}");
-        }
     }
 
     fn part() -> impl Strategy<Value = String> {

@@ -1,0 +1,350 @@
+//! From values as text to settings that work together.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::choices::{
+    self, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Scale, SplitMethod,
+};
+use super::{Concurrency, ConfigError, Endpoint, Layers, Place, Settings, Source};
+use crate::naming::{Template, check_bucket_name, check_object_name};
+use crate::retry::Limits;
+use crate::retry::backoff::Backoff;
+use crate::source::Catalogue;
+
+/// More requests in flight than this no machine's ports allow.
+const MOST_IN_FLIGHT: u32 = 16_384;
+
+/// Requests in flight where the user leaves it to the program.
+const AUTO_CONCURRENCY: u32 = 64;
+
+impl Settings {
+    /// Checks every value and that they go together.
+    ///
+    /// # Errors
+    /// The first that cannot work, with where it was said and what is allowed.
+    pub fn validate(layers: &Layers) -> Result<Self, ConfigError> {
+        let url = layers
+            .maybe("destination.url", URL, some_text)?
+            .ok_or_else(|| ConfigError::Unfit(format!("no destination: give --to with {URL}")))?;
+        let place = place(layers, &url)?;
+        let prefix = match &place {
+            Place::Bucket { prefix, .. } => prefix.as_str(),
+            Place::Folder(_) => "",
+        };
+        let name = layers.need("destination.name", "a template", some_text)?;
+        let endpoint = endpoint(layers)?;
+        let files =
+            matches!(place, Place::Folder(_)) || matches!(endpoint, Endpoint::Embedded(Some(_)));
+        let name = Template::parse(&name, prefix)
+            .and_then(|name| if files { name.check_file_names().map(|()| name) } else { Ok(name) })
+            .map_err(|e| layers.refuse("destination.name", &format!("a usable template: {e}")))?;
+        word(layers, "split.method", choices::SPLIT_METHODS, SplitMethod::from_word)?;
+        word(layers, "image.format", choices::IMAGE_FORMATS, ImageFormat::from_word)?;
+        Ok(Self {
+            source: source(layers)?,
+            validation: number(layers, "split.validation", 0, u32::MAX)?,
+            seed: number(layers, "split.seed", 0, u32::MAX)?,
+            quality: u8::try_from(number(layers, "image.quality", 1, 100)?).unwrap_or(100),
+            scale: word(layers, "image.scale", choices::SCALES, Scale::from_word)?,
+            url: url.trim_end_matches('/').to_owned(),
+            place,
+            endpoint,
+            name,
+            if_exists: word(
+                layers,
+                "destination.if_exists",
+                choices::IF_EXISTS,
+                IfExists::from_word,
+            )?,
+            concurrency: concurrency(layers)?,
+            max_rate: number(layers, "upload.max_rate", 0, u32::MAX)?,
+            queue: number(layers, "upload.queue", 1, 1 << 20)?,
+            on_error: word(layers, "upload.on_error", choices::ON_ERROR, OnError::from_word)?,
+            retry: limits(layers)?,
+            manifests: manifests(layers)?,
+            out: layers.need("output.dir", "a folder", some_text)?.into(),
+            progress: word(layers, "output.progress", choices::PROGRESS, Progress::from_word)?,
+            log_format: word(
+                layers,
+                "output.log_format",
+                choices::LOG_FORMATS,
+                LogFormat::from_word,
+            )?,
+        })
+    }
+}
+
+const URL: &str = "gs://bucket/prefix, or a folder (a path or file:///path)";
+
+fn some_text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn number(layers: &Layers, key: &'static str, least: u32, most: u32) -> Result<u32, ConfigError> {
+    layers.need(key, &format!("a whole number from {least} to {most}"), |text| {
+        text.parse().ok().filter(|n| (least..=most).contains(n))
+    })
+}
+
+fn word<T>(
+    layers: &Layers,
+    key: &'static str,
+    words: &[&str],
+    from_word: impl Fn(&str) -> Option<T>,
+) -> Result<T, ConfigError> {
+    layers.need(key, &format!("one of {}", words.join(", ")), from_word)
+}
+
+fn source(layers: &Layers) -> Result<Source, ConfigError> {
+    let catalogue = Catalogue::builtin();
+    let names = catalogue.names().collect::<Vec<_>>().join(", ");
+    let dataset = layers.maybe("source.dataset", &format!("one of {names}"), |text| {
+        catalogue.get(text).map(|entry| entry.name.clone())
+    })?;
+    let path = layers.maybe("source.path", "a folder", some_text)?.map(PathBuf::from);
+    if dataset.is_none() && path.is_none() {
+        return Err(ConfigError::Unfit(format!(
+            "no source: give --source with a folder or a named data set ({names})"
+        )));
+    }
+    let limit = layers.maybe("source.limit", "a whole number from 1 to 4294967295", |text| {
+        text.parse().ok().filter(|n| *n > 0)
+    })?;
+    Ok(Source { dataset, path, limit })
+}
+
+fn place(layers: &Layers, url: &str) -> Result<Place, ConfigError> {
+    let refuse = |allowed: &str| Err(layers.refuse("destination.url", allowed));
+    if let Some(rest) = url.strip_prefix("gs://") {
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if let Err(e) = check_bucket_name(bucket) {
+            return refuse(&format!("{URL}; {e}"));
+        }
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        if !prefix.is_empty()
+            && let Err(e) = check_object_name(&prefix)
+        {
+            return refuse(&format!("{URL}; {e}"));
+        }
+        return Ok(Place::Bucket { bucket: bucket.to_owned(), prefix });
+    }
+    let path = match url.split_once("://") {
+        Some(("file", path)) if path.starts_with('/') => path,
+        Some(_) => return refuse(URL),
+        None => url,
+    };
+    let is_zip = |path: &str| path.to_ascii_lowercase().ends_with(".zip");
+    if is_zip(path) {
+        return refuse(&format!("{URL}; zip files cannot be written yet"));
+    }
+    Ok(Place::Folder(path.into()))
+}
+
+fn endpoint(layers: &Layers) -> Result<Endpoint, ConfigError> {
+    const ALLOWED: &str = "http://host:port, https://host, or embedded[:DIR]";
+    let endpoint =
+        layers.maybe("destination.endpoint", ALLOWED, |text| match text.split_once(':') {
+            None if text == "embedded" => Some(Endpoint::Embedded(None)),
+            Some(("embedded", dir)) if !dir.is_empty() => {
+                Some(Endpoint::Embedded(Some(dir.into())))
+            }
+            _ => {
+                let url = reqwest::Url::parse(text).ok()?;
+                let plain = url.has_host()
+                    && matches!(url.scheme(), "http" | "https")
+                    && url.query().is_none()
+                    && url.username().is_empty()
+                    && url.password().is_none();
+                plain.then(|| Endpoint::Url(text.trim_end_matches('/').to_owned()))
+            }
+        })?;
+    let switch = |word: &str| word.parse::<bool>().ok();
+    let allowed = layers.need("destination.allow_http", "true or false", switch)?;
+    match endpoint {
+        Some(Endpoint::Url(url))
+            if url.starts_with("http:") && !crate::http::is_loopback(&url) && !allowed =>
+        {
+            Err(layers.refuse(
+                "destination.endpoint",
+                "https, or on this machine; --allow-http permits an endpoint without TLS",
+            ))
+        }
+        endpoint => Ok(endpoint.unwrap_or(Endpoint::Google)),
+    }
+}
+
+fn concurrency(layers: &Layers) -> Result<Concurrency, ConfigError> {
+    let most = number(layers, "upload.max_concurrency", 1, MOST_IN_FLIGHT)?;
+    let allowed = format!("auto, or a whole number from 1 to {MOST_IN_FLIGHT}");
+    layers.need("upload.concurrency", &allowed, |text| {
+        if text == "auto" {
+            return Some(Concurrency { auto: true, limit: AUTO_CONCURRENCY.min(most) });
+        }
+        let limit = text.parse().ok().filter(|n| (1..=MOST_IN_FLIGHT).contains(n))?;
+        Some(Concurrency { auto: false, limit })
+    })
+}
+
+fn limits(layers: &Layers) -> Result<Limits, ConfigError> {
+    const ALLOWED: &str = "a time above zero and up to a day, such as \"30s\", \"500ms\" or \"2m\"";
+    let time = |key| {
+        layers.need(key, ALLOWED, |text| {
+            let time = humantime::parse_duration(text).ok()?;
+            (!time.is_zero() && time <= Duration::from_hours(24)).then_some(time)
+        })
+    };
+    let limits = Limits {
+        max_attempts: number(layers, "retry.max_attempts", 1, 1000)?,
+        max_elapsed: time("retry.max_elapsed")?,
+        attempt_timeout: time("retry.attempt_timeout")?,
+        max_outage: time("retry.max_outage")?,
+        backoff: Backoff {
+            initial: time("retry.initial_backoff")?,
+            max: time("retry.max_backoff")?,
+        },
+    };
+    if limits.backoff.initial > limits.backoff.max {
+        return Err(layers.refuse("retry.initial_backoff", "at most retry.max_backoff"));
+    }
+    Ok(limits)
+}
+
+fn manifests(layers: &Layers) -> Result<Vec<ManifestFormat>, ConfigError> {
+    let allowed = format!("a list out of {}", choices::MANIFEST_FORMATS.join(", "));
+    layers.need("manifest.formats", &allowed, |text| {
+        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let formats: Option<Vec<_>> = words.map(ManifestFormat::from_word).collect();
+        // Each once: two of one kind would be written to one place.
+        formats.filter(|all| all.iter().enumerate().all(|(i, f)| !all[..i].contains(f)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::*;
+    use super::*;
+
+    fn layers(toml: &str) -> Result<Layers, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        std::fs::write(&path, toml).unwrap();
+        let mut layers = Layers::defaults()?;
+        layers.add_file(&path)?;
+        Ok(layers)
+    }
+
+    fn settings(toml: &str) -> Result<Settings, ConfigError> {
+        let base = "[source]\npath = \"d\"\n[destination]\nurl = \"gs://demo/fm\"\n";
+        let mut layers = layers(base)?;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        std::fs::write(&path, toml).unwrap();
+        layers.add_file(&path)?;
+        Settings::validate(&layers)
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_interface() {
+        let s = settings("").unwrap();
+        assert_eq!((s.validation, s.seed, s.quality), (10_000, 42, 75));
+        assert_eq!(s.if_exists, IfExists::Skip);
+        assert_eq!(s.manifests, [ManifestFormat::Automl, ManifestFormat::Vertex]);
+        assert_eq!(s.endpoint, Endpoint::Google);
+        assert!(s.concurrency.auto);
+        assert_eq!(s.retry.max_elapsed, Duration::from_mins(5));
+        assert_eq!(s.name.name(3, 0, crate::split::Partition::Test), "image_3.jpg");
+    }
+
+    #[test]
+    fn errors_name_file_line_key_and_what_is_allowed() {
+        for (toml, says) in [
+            (
+                "[image]\nquality = 0",
+                ":2: image.quality = \"0\": must be a whole number from 1 to 100",
+            ),
+            (
+                "[image]\n\nqualty = 7",
+                ":3: there is no key \"qualty\" in [image]; there are format, quality, scale",
+            ),
+            ("[pictures]", ":1: there is no section \"pictures\"; there are source, split, image"),
+            ("image = 3", ":1: image is a section: write [image]"),
+            ("[image]\nquality = {}", "image.quality cannot be a table"),
+            ("[upload]\nconcurrency = 0", "must be auto, or a whole number from 1 to 16384"),
+            ("[upload]\nqueue = 0", "upload.queue"),
+            (
+                "[retry]\nmax_backoff = \"5\"",
+                "must be a time above zero and up to a day, such as \"30s\"",
+            ),
+            ("[retry]\ninitial_backoff = \"5m\"", "at most retry.max_backoff"),
+            ("[manifest]\nformats = [\"automl\", \"csv\"]", "a list out of automl, vertex"),
+            ("[manifest]\nformats = [\"vertex\", \"vertex\"]", "a list out of automl, vertex"),
+            ("[destination]\nurl = \"gs://Upper/x\"", "lower-case letters"),
+            ("[destination]\nurl = \"s3://demo/x\"", "must be gs://bucket/prefix, or a folder"),
+            ("[destination]\nurl = \"gs://demo/../x\"", "has the part \"..\""),
+            ("[destination]\nname = \"image.jpg\"", "it has no {index}"),
+            ("[destination]\nname = \"{index}{x}\"", "unknown token {x}"),
+            ("[destination]\nendpoint = \"http://user:secret@host\"", "\"http://…@host\": must be"),
+            ("[destination]\nendpoint = \"embedded:\"", "embedded[:DIR]"),
+            ("[destination]\nendpoint = \"http://fake-gcs:1\"", "--allow-http permits"),
+            ("[destination]\nallow_http = 1", "true or false"),
+            ("[source]\ndataset = \"cifar\"", "must be one of fashion-mnist"),
+            ("[source]\npath = \"d\"\nlimit = 0", "source.limit"),
+            ("[image", ":1: "),
+        ] {
+            let error = settings(toml).unwrap_err().to_string();
+            assert!(error.contains(says), "{toml:?} says {error:?}");
+            assert!(!error.contains('\n'), "one line: {error:?}");
+        }
+    }
+
+    #[test]
+    fn later_layers_stand_over_earlier_ones() {
+        let mut layers =
+            layers("[split]\nseed = 1\nvalidation = 1\n[source]\npath = \"file\"").unwrap();
+        let variables = [
+            ("IDX2GCS_SPLIT_VALIDATION", "2"),
+            ("IDX2GCS_SOURCE_DATASET", "fashion-mnist"),
+            ("IDX2GCS_SERVICE_HOST", "somebody else's"),
+            ("PATH", "/bin"),
+        ];
+        let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        layers.add_environment(variables.into_iter()).unwrap();
+        layers.add_emulator_host("127.0.0.1:1");
+        let key = |path: &str| KEYS.iter().find(|key| key.path == path).unwrap();
+        layers.add_flags([(key("image.quality"), "quality", "3".to_owned())].into_iter());
+
+        let origin = |key| layers.get(key).map(|value| value.origin.to_string());
+        assert!(origin("split.seed").unwrap().ends_with("c.toml:2"));
+        assert_eq!(origin("split.validation").unwrap(), "environment: IDX2GCS_SPLIT_VALIDATION");
+        assert_eq!(origin("image.quality").unwrap(), "flag: --quality");
+        assert_eq!(origin("upload.queue").unwrap(), "default");
+        assert!(origin("source.path").unwrap().ends_with("c.toml:5"), "where the data set lies");
+        layers.add_flags([(key("source.path"), "source", "d".to_owned())].into_iter());
+        assert_eq!(layers.get("source.dataset"), None, "--source names one or the other");
+        assert_eq!(layers.get("destination.endpoint").unwrap().text, "http://127.0.0.1:1");
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_an_error() {
+        let mut layers = Layers::defaults().unwrap();
+        let variable = ("IDX2GCS_UPLOAD_CONCURENCY".to_owned(), "3".to_owned());
+        let error = layers.add_environment([variable].into_iter()).unwrap_err().to_string();
+        assert!(error.contains("IDX2GCS_UPLOAD_CONCURRENCY"), "{error}");
+    }
+
+    #[test]
+    fn places_are_told_apart() {
+        let place = |url: &str| settings(&format!("[destination]\nurl = {url:?}")).map(|s| s.place);
+        let bucket =
+            |prefix: &str| Place::Bucket { bucket: "demo".to_owned(), prefix: prefix.to_owned() };
+        assert_eq!(place("gs://demo").unwrap(), bucket(""));
+        assert_eq!(place("gs://demo/").unwrap(), bucket(""));
+        assert_eq!(place("gs://demo/a/b/").unwrap(), bucket("a/b"));
+        assert_eq!(place("some/dir/").unwrap(), Place::Folder("some/dir/".into()));
+        assert_eq!(place("file:///some/dir").unwrap(), Place::Folder("/some/dir".into()));
+        assert!(place("file://dir").is_err());
+        assert!(place("pictures.zip").is_err());
+        assert!(place("gs://").is_err());
+    }
+}

@@ -1,0 +1,213 @@
+//! The library with sinks that misbehave: each fault at each attempt, before and after the write
+//! took place, in a bucket and in a folder.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use idx2gcs::config::{KEYS, Layers, Settings};
+use idx2gcs::emulator::{Emulator, Options};
+use idx2gcs::load::{Job, Outcome, load, prepare_output};
+use idx2gcs::report::{Silent, Stats};
+use idx2gcs::sink::folder::Folder;
+use idx2gcs::sink::gcs::{Auth, Gcs};
+use idx2gcs::sink::{
+    BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Sink, Stored,
+};
+use idx2gcs::source::{DataSet, folder_files};
+use idx2gcs::{Error, Exit};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::Set;
+
+/// Settings with these values, as flags.
+pub fn settings(values: &[(&str, &str)]) -> Settings {
+    let mut layers = Layers::defaults().unwrap();
+    let key = |path: &str| KEYS.iter().find(|key| key.path == path).unwrap();
+    layers.add_flags(values.iter().map(|(path, text)| (key(path), "test", (*text).to_owned())));
+    Settings::validate(&layers).unwrap()
+}
+
+/// Loads a small set into a sink.
+pub async fn load_into(
+    sink: Arc<dyn Sink>,
+    set: &Set,
+    out: &Path,
+    more: &[(&str, &str)],
+) -> Outcome {
+    let source = set.path().to_str().unwrap();
+    let mut values = vec![
+        ("source.path", source),
+        ("destination.url", "gs://demo/fm"),
+        ("split.validation", "10"),
+        ("retry.initial_backoff", "1ms"),
+        ("retry.max_backoff", "5ms"),
+        ("output.dir", out.to_str().unwrap()),
+    ];
+    values.extend(more);
+    let settings = settings(&values);
+    prepare_output(&settings).unwrap();
+    let data = DataSet::open(&folder_files(set.path()).unwrap(), Vec::new()).unwrap();
+    let job = Job::new(&settings, data).unwrap();
+    let stats = Arc::new(Stats::new(job.count));
+    load(&settings, job, sink, Arc::new(Silent), stats, CancellationToken::new()).await.unwrap()
+}
+
+/// What happens to one object's writes.
+#[derive(Debug, Clone)]
+enum Mishap {
+    /// A fault, before the write or after it took place.
+    Fault {
+        kind: FaultKind,
+        after: bool,
+    },
+    Panic,
+}
+
+/// A sink in which the writes of `image_7.jpg` go wrong at these attempts.
+struct Faulty {
+    inner: Arc<dyn Sink>,
+    mishap: Mishap,
+    attempts: RangeInclusive<u32>,
+    seen: AtomicU32,
+}
+
+impl Sink for Faulty {
+    fn url(&self) -> &str {
+        self.inner.url()
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.inner.check()
+    }
+
+    fn put<'a>(
+        &'a self,
+        object: &'a NewObject,
+        condition: Precondition,
+    ) -> BoxFuture<'a, Result<Stored, Fault>> {
+        if object.name != "image_7.jpg" {
+            return self.inner.put(object, condition);
+        }
+        let attempt = self.seen.fetch_add(1, Ordering::Relaxed) + 1;
+        Box::pin(async move {
+            if !self.attempts.contains(&attempt) {
+                return self.inner.put(object, condition).await;
+            }
+            match self.mishap {
+                Mishap::Panic => panic!("a sink that panics"),
+                Mishap::Fault { kind, after } => {
+                    if after {
+                        self.inner.put(object, condition).await?;
+                    }
+                    Err(Fault::new(kind, "injected"))
+                }
+            }
+        })
+    }
+
+    fn stat<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>> {
+        self.inner.stat(name)
+    }
+
+    fn list<'a>(
+        &'a self,
+        range: &'a NameRange,
+        page: Option<String>,
+    ) -> BoxFuture<'a, Result<Page, Fault>> {
+        self.inner.list(range, page)
+    }
+}
+
+const PASSING: [FaultKind; 10] = [
+    FaultKind::Connect,
+    FaultKind::Closed,
+    FaultKind::CutOff,
+    FaultKind::Timeout,
+    FaultKind::Unparsable,
+    FaultKind::RateLimited,
+    FaultKind::Credentials { transient: true },
+    FaultKind::Status(408),
+    FaultKind::Status(429),
+    FaultKind::Status(503),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_at_every_attempt_in_every_sink() {
+    let set = Set::new(20, 5);
+    for kind in PASSING {
+        for after in [false, true] {
+            // The first attempt, the first two, all but the last, and all.
+            for last in 1..=4 {
+                for in_bucket in [true, false] {
+                    let what = format!("{kind}, after {after}, until {last}, bucket {in_bucket}");
+                    let dir = tempfile::tempdir().unwrap();
+                    let buckets = vec!["demo".to_owned()];
+                    let options = Options { buckets, ..Options::default() };
+                    let emulator = if in_bucket {
+                        Some(Emulator::start(options).await.unwrap())
+                    } else {
+                        None
+                    };
+                    let inner: Arc<dyn Sink> = match &emulator {
+                        Some(emulator) => {
+                            let auth = Auth::Anonymous;
+                            Arc::new(Gcs::new(&emulator.url(), "demo", "fm", auth).unwrap())
+                        }
+                        None => Arc::new(Folder::new("d", dir.path().join("d"))),
+                    };
+                    let mishap = Mishap::Fault { kind, after };
+                    let attempts = 1..=last;
+                    let seen = AtomicU32::new(0);
+                    let faulty = Faulty { inner: Arc::clone(&inner), mishap, attempts, seen };
+                    let more = [("retry.max_attempts", "4")];
+                    let out = dir.path().join("out");
+                    let outcome = load_into(Arc::new(faulty), &set, &out, &more).await;
+
+                    // A write that took place is found by the next attempt.
+                    let stored = last < 4 || after;
+                    let summary = outcome.summary;
+                    assert_eq!(summary.uploaded, 24 + u32::from(stored), "{what}");
+                    assert_eq!(summary.failed, u32::from(!stored), "{what}");
+                    assert_eq!(outcome.error.is_none(), stored, "{what}");
+                    assert_eq!(out.join("automl.csv").exists(), stored, "{what}");
+                    let there = inner.stat("image_7.jpg").await.unwrap();
+                    assert_eq!(there.is_some(), stored, "{what}");
+                    if let Some(emulator) = emulator {
+                        assert_eq!(emulator.counters().overwrites, 0, "{what}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_costs_one_image() {
+    let (set, dir) = (Set::new(20, 5), tempfile::tempdir().unwrap());
+    let inner: Arc<dyn Sink> = Arc::new(Folder::new("d", dir.path().join("d")));
+    let faulty = Faulty { inner, mishap: Mishap::Panic, attempts: 1..=9, seen: AtomicU32::new(0) };
+    let out = dir.path().join("out");
+    let outcome = load_into(Arc::new(faulty), &set, &out, &[]).await;
+    assert_eq!((outcome.summary.uploaded, outcome.summary.failed), (24, 1));
+    assert_eq!(outcome.error.as_ref().map(Error::exit), Some(Exit::Incomplete));
+    let failures = std::fs::read_to_string(out.join("failures.jsonl")).unwrap();
+    assert!(failures.contains("\"object\":\"image_7.jpg\""), "{failures}");
+    assert!(failures.contains("panicked"), "{failures}");
+}
+
+/// A folder on a device that is full.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_ends_the_run() {
+    let (set, dir) = (Set::new(20, 5), tempfile::tempdir().unwrap());
+    let inner: Arc<dyn Sink> = Arc::new(Folder::new("d", dir.path().join("d")));
+    let mishap = Mishap::Fault { kind: FaultKind::Local, after: false };
+    let faulty = Faulty { inner, mishap, attempts: 1..=9, seen: AtomicU32::new(0) };
+    let out = dir.path().join("out");
+    let more = [("upload.concurrency", "1")];
+    let outcome = load_into(Arc::new(faulty), &set, &out, &more).await;
+    assert_eq!(outcome.error.as_ref().map(Error::exit), Some(Exit::Destination));
+    let summary = outcome.summary;
+    assert_eq!((summary.uploaded, summary.failed, summary.not_attempted), (7, 1, 17));
+}
