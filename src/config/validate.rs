@@ -224,6 +224,7 @@ fn manifests(layers: &Layers) -> Result<Vec<ManifestFormat>, ConfigError> {
 mod tests {
     use super::super::*;
     use super::*;
+    use proptest::prelude::*;
 
     fn layers(toml: &str) -> Result<Layers, ConfigError> {
         let dir = tempfile::tempdir().unwrap();
@@ -323,6 +324,33 @@ mod tests {
         layers.add_flags([(key("source.path"), "source", "d".to_owned())].into_iter());
         assert_eq!(layers.get("source.dataset"), None, "--source names one or the other");
         assert_eq!(layers.get("destination.endpoint").unwrap().text, "http://127.0.0.1:1");
+    }
+
+    proptest! {
+        /// Whatever a file says, it makes settings or an error of one line.
+        #[test]
+        fn any_file_ends_well(text: String) {
+            if let Err(e) = settings(&text) {
+                prop_assert!(!e.to_string().trim_end().contains('\n'), "{e}");
+            }
+        }
+
+        #[test]
+        fn any_value_ends_well(key in 0..KEYS.len(), text: String) {
+            let mut layers = Layers::defaults().unwrap();
+            let path = |path: &str| KEYS.iter().find(|key| key.path == path).unwrap();
+            layers.add_flags(
+                [
+                    (path("source.path"), "source", "d".to_owned()),
+                    (path("destination.url"), "to", "gs://demo/fm".to_owned()),
+                    (&KEYS[key], "any", text),
+                ]
+                .into_iter(),
+            );
+            if let Err(e) = Settings::validate(&layers) {
+                prop_assert!(!e.to_string().contains('\n'), "{e}");
+            }
+        }
     }
 
     #[test]

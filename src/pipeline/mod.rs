@@ -2,7 +2,7 @@
 //! each in memory and does one thing with the object: stores it, or verifies it.
 //!
 //! Memory: `queue × record + concurrency × (record + body)`, plus one record in the producer's
-//! hands. A record is `rows × cols` bytes, a body a JPEG and some 500 bytes of request.
+//! hands. A record is `rows × cols` bytes, a body twice a JPEG and some 500 bytes of request.
 
 mod existing;
 mod image;

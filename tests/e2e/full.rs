@@ -33,6 +33,9 @@ fn all_of_fashion_mnist() {
     let summary = desk.summary();
     assert_eq!((&summary["images"], &summary["uploaded"]), (&70_000.into(), &70_000.into()));
     assert_eq!(server.images().len(), 70_000);
+    // The data set has 55 MB unpacked; it is streamed.
+    let memory = summary["peak_rss_bytes"].as_u64().unwrap();
+    assert!(memory < 48_000_000, "{memory} bytes");
     let counters = server.emulator().counters();
     assert_eq!((counters.inserts, counters.overwrites), (70_002, 0));
 

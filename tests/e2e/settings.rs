@@ -31,6 +31,8 @@ fn config_check_accepts_the_files_that_come_with_the_project() {
     desk.run(&check).expect(0);
     let ran = desk.run(&[&check[..], &["--quality", "0"]].concat()).expect(2);
     assert!(ran.error().contains("--quality"), "{ran:?}");
+    let rehearsal = concat!(env!("CARGO_MANIFEST_DIR"), "/config/rehearsal.toml");
+    desk.run(&["config", "check", "--config", rehearsal]).expect(0);
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/default.toml");
     let ran = desk.run(&["config", "check", "--config", file]).expect(2);
     assert!(

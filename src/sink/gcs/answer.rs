@@ -72,7 +72,11 @@ impl ObjectAnswer {
             name: self.name.strip_prefix(prefix).unwrap_or(&self.name).to_owned(),
             size: self.size.parse().map_err(|_| unparsable())?,
             crc32c,
-            generation: self.generation.parse().map_err(|_| unparsable())?,
+            // What is stored has a generation; 0 is the precondition for nothing.
+            generation: match self.generation.parse() {
+                Ok(0) | Err(_) => return Err(unparsable()),
+                Ok(generation) => generation,
+            },
         })
     }
 }
@@ -163,6 +167,42 @@ pub(super) fn transport_fault(error: &reqwest::Error) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever a service sends, it is understood or refused.
+        #[test]
+        fn any_body_ends_well(status: u16, body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let fault = refusal_of(status, &body);
+            prop_assert!(!fault.message.contains(char::is_control), "one line");
+            if let Ok(answer) = serde_json::from_slice::<ObjectAnswer>(&body) {
+                let _ = answer.into_stored("fm/");
+            }
+        }
+
+        #[test]
+        fn any_object_ends_well(
+            name: String, size: String, crc32c: Option<String>, generation: String,
+        ) {
+            let answer = ObjectAnswer { name, size, crc32c, generation };
+            if let Ok(stored) = answer.into_stored("fm/") {
+                prop_assert!(stored.generation > 0);
+            }
+        }
+
+        #[test]
+        fn any_message_becomes_a_line(status in 400_u16..600, message: String, reason: String) {
+            let error = serde_json::json!({ "message": message, "errors": [{ "reason": reason }] });
+            let fault = refusal_of(status, serde_json::json!({ "error": error }).to_string().as_bytes());
+            prop_assert!(!fault.message.contains(char::is_control), "{}", fault.message);
+            prop_assert!(fault.message.chars().count() < 320);
+        }
+
+        #[test]
+        fn any_retry_after_ends_well(value: String) {
+            let _ = retry_after(&value, SystemTime::UNIX_EPOCH);
+        }
+    }
 
     #[test]
     fn reasons_decide_where_the_status_does_not() {
