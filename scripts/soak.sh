@@ -7,6 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 images=${1:-1000000}
 cargo build --release --locked
+# Decoders and parsers with many more cases than the tests give them.
+PROPTEST_CASES=20000 cargo test --quiet --locked --lib -- any_ accepted_
+
 program=$PWD/${CARGO_TARGET_DIR:-target}/release/idx2gcs
 
 desk=$(mktemp -d)

@@ -51,7 +51,7 @@ async fn store(storing: &Storing, object: &NewObject) -> Result<(), Refusal> {
 fn object(format: ManifestFormat, file: &Written) -> NewObject {
     NewObject {
         name: format.file_name().to_owned(),
-        body: Body::File(file.partial.clone(), file.size),
+        body: Body::File(file.partial().to_owned(), file.size),
         crc32c: file.crc32c,
         content_type: "text/csv",
     }

@@ -60,8 +60,7 @@ impl ManifestFormat {
 /// A manifest that lies whole on disk, not yet under its own name. Dropped, it is removed.
 #[derive(Debug)]
 pub struct Written {
-    /// Where it lies.
-    pub partial: PathBuf,
+    partial: Partial,
     /// Where it belongs.
     path: PathBuf,
     /// Rows.
@@ -75,20 +74,29 @@ pub struct Written {
 }
 
 impl Written {
+    /// Where it lies now.
+    pub fn partial(&self) -> &Path {
+        &self.partial.0
+    }
+
     /// Gives the file its own name, in place of what an earlier run left there.
     ///
     /// # Errors
     /// When it cannot be renamed.
     pub fn publish(&self) -> io::Result<&Path> {
-        fs::rename(&self.partial, &self.path)?;
+        fs::rename(&self.partial.0, &self.path)?;
         Ok(&self.path)
     }
 }
 
-impl Drop for Written {
+/// A file under a name that is not its own. Dropped, it is removed.
+#[derive(Debug)]
+struct Partial(PathBuf);
+
+impl Drop for Partial {
     fn drop(&mut self) {
         // After a publication there is nothing left to remove.
-        let _ = fs::remove_file(&self.partial);
+        let _ = fs::remove_file(&self.0);
     }
 }
 
@@ -130,7 +138,7 @@ impl<W: Write> CsvWriter<W> {
 /// A manifest being written beside its final place, which it takes only when it is whole.
 pub struct Draft {
     writer: CsvWriter<Digesting<BufWriter<File>>>,
-    partial: PathBuf,
+    partial: Partial,
     path: PathBuf,
 }
 
@@ -141,8 +149,8 @@ impl Draft {
     /// When the folder cannot be written.
     pub fn create(folder: &Path, format: ManifestFormat, labels: Labels) -> io::Result<Self> {
         let path = folder.join(format.file_name());
-        let partial = folder.join(format!("{}.partial", format.file_name()));
-        let out = Digesting::new(BufWriter::new(File::create(&partial)?));
+        let partial = Partial(folder.join(format!("{}.partial", format.file_name())));
+        let out = Digesting::new(BufWriter::new(File::create(&partial.0)?));
         Ok(Self { writer: CsvWriter::new(out, format, labels), partial, path })
     }
 
@@ -256,6 +264,7 @@ mod tests {
         assert_eq!(written.sha256, data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)));
         drop(written);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        drop(Draft::create(dir.path(), ManifestFormat::Vertex, labels()).unwrap());
         drop(Draft::create(dir.path(), ManifestFormat::Vertex, labels()).unwrap().finish());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "unpublished, it is gone");
     }

@@ -106,8 +106,12 @@ impl Summary {
         let partial = path.with_extension("json.partial");
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
-        fs::write(&partial, text)?;
-        fs::rename(&partial, path)
+        let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
+        if written.is_err() {
+            // Half a summary says less than none.
+            let _ = fs::remove_file(&partial);
+        }
+        written
     }
 
     /// Some image has its end.

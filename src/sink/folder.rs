@@ -30,7 +30,7 @@ impl Folder {
     }
 
     fn check_now(&self) -> Result<(), Fault> {
-        let fault = |e: &io::Error| local(&self.root, "cannot be written", e);
+        let fault = |e: &io::Error| local("cannot be written", e);
         fs::create_dir_all(&self.root).map_err(|e| fault(&e))?;
         let probe = self.partial();
         File::create(&probe).map_err(|e| fault(&e))?;
@@ -72,9 +72,10 @@ impl Folder {
         path: &Path,
         partial: &Path,
     ) -> Result<Stored, Fault> {
-        let fault = |e: &io::Error| local(path, "cannot be written", e);
+        let name = &object.name;
+        let fault = |e: &io::Error| local(&format!("{name}: cannot be written"), e);
         if condition == Precondition::Absent && path.symlink_metadata().is_ok() {
-            return Err(exists(path));
+            return Err(exists(&object.name));
         }
         let create = || {
             let mut file = File::create(partial)?;
@@ -97,7 +98,7 @@ impl Folder {
         });
         match published {
             Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(exists(path)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(exists(&object.name)),
             Err(e) => return Err(fault(&e)),
         }
         Ok(Stored {
@@ -127,7 +128,7 @@ impl Folder {
         match read() {
             Ok(stored) => Ok(Some(stored)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(local(&path, "cannot be read", &e)),
+            Err(e) => Err(local(&format!("{name}: cannot be read"), &e)),
         }
     }
 
@@ -135,8 +136,7 @@ impl Folder {
     /// a checksum would mean to read the files, those of others too.
     fn list_now(&self, range: &NameRange) -> Result<Page, Fault> {
         let mut objects = Vec::new();
-        walk(&self.root, "", range, &mut objects)
-            .map_err(|e| local(&self.root, "cannot be listed", &e))?;
+        walk(&self.root, "", range, &mut objects).map_err(|e| local("cannot be listed", &e))?;
         objects.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(Page { objects, next: None })
     }
@@ -178,12 +178,12 @@ fn walk(
     Ok(())
 }
 
-fn exists(path: &Path) -> Fault {
-    Fault::new(FaultKind::Precondition, format!("{}: exists already", path.display()))
+fn exists(name: &str) -> Fault {
+    Fault::new(FaultKind::Precondition, format!("{name}: exists already"))
 }
 
-fn local(path: &Path, what: &str, e: &io::Error) -> Fault {
-    Fault::new(FaultKind::Local, format!("{}: {what}: {e}", path.display()))
+fn local(what: &str, e: &io::Error) -> Fault {
+    Fault::new(FaultKind::Local, format!("{what}: {e}"))
 }
 
 impl Sink for Folder {

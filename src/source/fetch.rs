@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::StreamExt;
+use reqwest::{StatusCode, header};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
@@ -27,7 +28,8 @@ pub enum FetchProgress<'a> {
 }
 
 /// Brings the files of `entry` into `folder`, from the first mirror that has them. A file that is
-/// there and right is left alone; a file gets its name only once its payload's SHA-256 is right.
+/// there and right is left alone, one that was cut off is continued; a file gets its name only once
+/// its payload's SHA-256 is right.
 ///
 /// # Errors
 /// Names each mirror that was asked and what it answered, or the file that cannot be written.
@@ -88,14 +90,30 @@ async fn fetch_file(
     progress: &(dyn Fn(FetchProgress<'_>) + Sync),
 ) -> Result<(), FetchError> {
     let mirror = |e: reqwest::Error| FetchError::Mirror(deepest(&e.without_url()).to_string());
-    let answer = client.get(url).send().await.map_err(mirror)?;
+    let partial = path.with_extension("gz.partial");
+    let local = |e: &io::Error| FetchError::Local(cannot_write(&partial, e));
+
+    // What an earlier download left is continued where the server can do that.
+    let there = tokio::fs::metadata(&partial).await.map_or(0, |metadata| metadata.len());
+    let mut request = client.get(url);
+    if there > 0 {
+        request = request.header(header::RANGE, format!("bytes={there}-"));
+    }
+    let mut answer = request.send().await.map_err(mirror)?;
+    if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+        // It is as long as the whole, or longer: a new beginning tells more than it does.
+        answer = client.get(url).send().await.map_err(mirror)?;
+    }
     if !answer.status().is_success() {
         return Err(FetchError::Mirror(format!("HTTP {}", answer.status())));
     }
-    progress(FetchProgress::File(&file.name, answer.content_length()));
-    let partial = path.with_extension("gz.partial");
-    let local = |e: &io::Error| FetchError::Local(cannot_write(&partial, e));
-    let mut out = tokio::fs::File::create(&partial).await.map_err(|e| local(&e))?;
+    let continued = answer.status() == StatusCode::PARTIAL_CONTENT;
+    let there = if continued { there } else { 0 };
+    progress(FetchProgress::File(&file.name, answer.content_length().map(|more| there + more)));
+    progress(FetchProgress::Bytes(there));
+    let mut options = tokio::fs::OpenOptions::new();
+    options.create(true).write(true).append(continued).truncate(!continued);
+    let mut out = options.open(&partial).await.map_err(|e| local(&e))?;
     let mut chunks = answer.bytes_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(mirror)?;

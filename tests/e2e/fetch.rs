@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::http::{StatusCode, Uri};
+use axum::extract::Request;
+use axum::http::StatusCode;
 
 use crate::support::Desk;
 
@@ -17,16 +19,29 @@ pub fn fashion_mnist() -> PathBuf {
     }
 }
 
-/// A web server that gives out the files of a folder.
-async fn serve(folder: PathBuf) -> String {
+/// A web server that gives out the files of a folder, and parts of them. Also the ranges that were
+/// asked for.
+async fn serve(folder: PathBuf) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let file = move |uri: Uri| {
-        let path = folder.join(uri.path().trim_start_matches('/'));
-        async move { tokio::fs::read(path).await.map_err(|_| StatusCode::NOT_FOUND) }
+    let ranges = Arc::<Mutex<Vec<String>>>::default();
+    let asked = Arc::clone(&ranges);
+    let file = move |request: Request| {
+        let path = folder.join(request.uri().path().trim_start_matches('/'));
+        let range = request.headers().get("range").map(|range| range.to_str().unwrap().to_owned());
+        asked.lock().unwrap().extend(range.clone());
+        async move {
+            let bytes = tokio::fs::read(path).await.map_err(|_| StatusCode::NOT_FOUND)?;
+            let Some(range) = range else { return Ok((StatusCode::OK, bytes)) };
+            let from = range.strip_prefix("bytes=").and_then(|range| range.strip_suffix('-'));
+            match from.unwrap().parse().ok().and_then(|from: usize| bytes.get(from..)) {
+                Some(rest) if !rest.is_empty() => Ok((StatusCode::PARTIAL_CONTENT, rest.to_vec())),
+                _ => Err(StatusCode::RANGE_NOT_SATISFIABLE),
+            }
+        }
     };
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(file)).await });
-    url
+    (url, ranges)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +55,7 @@ async fn downloads_are_checked_by_their_payload() {
         fs::copy(fashion_mnist().join(&name), mirrors.path().join("good").join(&name)).unwrap();
         fs::write(mirrors.path().join("bad").join(&name), "<html>moved</html>").unwrap();
     }
-    let url = serve(mirrors.path().to_owned()).await;
+    let (url, ranges) = serve(mirrors.path().to_owned()).await;
     let (good, bad) = (format!("{url}/good/"), format!("{url}/bad"));
     let missing = format!("{url}/missing");
 
@@ -64,6 +79,21 @@ async fn downloads_are_checked_by_their_payload() {
     fs::write(&damaged, "half").unwrap();
     desk.run(&[&fetch[..], &[&missing]].concat()).expect(3);
     desk.run(&[&fetch[..], &[&good]].concat()).expect(0);
+
+    // What was cut off is continued; what is as long as it can be is begun anew.
+    assert_eq!(*ranges.lock().unwrap(), Vec::<String>::new());
+    let whole = fs::read(&damaged).unwrap();
+    fs::remove_file(&damaged).unwrap();
+    let partial = damaged.with_extension("gz.partial");
+    fs::write(&partial, &whole[..1000]).unwrap();
+    desk.run(&[&fetch[..], &[&good]].concat()).expect(0);
+    assert_eq!(fs::read(&damaged).unwrap(), whole);
+    fs::remove_file(&damaged).unwrap();
+    fs::write(&partial, &whole).unwrap();
+    desk.run(&[&fetch[..], &[&good]].concat()).expect(0);
+    let continued = format!("bytes={}-", whole.len());
+    assert_eq!(*ranges.lock().unwrap(), ["bytes=1000-".to_owned(), continued]);
+    assert_eq!(desk.files().len(), 4, "{:?}", desk.files());
 
     let ran = desk.run(&["fetch", "cifar"]).expect(2);
     assert!(ran.stderr.contains("fashion-mnist"), "{ran:?}");
