@@ -19,7 +19,7 @@ pub use self::plan::{Plan, RequestCost};
 pub use self::verify::{Verdict, verify};
 use crate::config::{IfExists, Settings};
 use crate::error::{Error, Exit};
-use crate::pace::Rate;
+use crate::pace::{Rate, Slots};
 use crate::pipeline::{self, Cut, Existing, Run, Stop, Storing};
 use crate::report::{JsonLog, ManifestEntry, Reporter, Stats, Summary, keep_reporting, thousands};
 use crate::retry::{Chance, Retry};
@@ -136,6 +136,8 @@ impl Work<'_> {
         self.refuse_existing(&existing, &retry).await?;
 
         let log = Arc::clone(&failures);
+        let concurrency = settings.concurrency.limit.min(self.job.count.max(1));
+        let slots = Arc::new(Slots::new(concurrency));
         let run = Arc::new(Run {
             images: self.job.images.clone(),
             work: Storing {
@@ -143,11 +145,13 @@ impl Work<'_> {
                 if_exists: settings.if_exists,
                 on_error: settings.on_error,
                 retry: Arc::new(retry),
-                rate: Rate::new(settings.max_rate),
+                slots: Some(Arc::clone(&slots)),
+                rate: (settings.max_rate > 0).then(|| Arc::new(Rate::new(settings.max_rate))),
                 stats: Arc::clone(stats),
             },
             existing,
-            concurrency: settings.concurrency.limit.min(self.job.count.max(1)),
+            concurrency,
+            slots,
             queue: settings.queue,
             stats: Arc::clone(stats),
             stop: self.stop.clone(),

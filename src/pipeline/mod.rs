@@ -1,13 +1,14 @@
 //! One producer decodes records into a bounded channel; a pool of workers takes them out, encodes
 //! each in memory and does one thing with the object: stores it, or verifies it.
 //!
-//! Memory: `queue × record + concurrency × (record + body)`, plus one record in the producer's
-//! hands. A record is `rows × cols` bytes, a body twice a JPEG and some 500 bytes of request.
+//! Memory: `queue × record + (concurrency + waiting) × (record + body)`, plus one record in the
+//! producer's hands; at most 1,024 images wait between two attempts. A record is `rows × cols` bytes, a body twice a JPEG and some 500 bytes of request.
 
 mod existing;
 mod image;
 mod store;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::existing::{Existing, Seen, list_all};
 pub use self::image::{ImageFailure, Images};
 pub use self::store::{Refusal, Storing};
+use crate::pace::Slots;
 use crate::report::{State, Stats};
 use crate::sink::{Fault, FaultKind, NewObject, Stored};
 use crate::source::{Record, SourceError};
@@ -59,8 +61,10 @@ pub struct Run<W> {
     pub work: W,
     /// What was there before.
     pub existing: Existing,
-    /// Objects under work at a time.
+    /// Objects under work at a time, those aside that wait for another attempt.
     pub concurrency: u32,
+    /// Their places.
+    pub slots: Arc<Slots>,
     /// Records that may wait.
     pub queue: u32,
     /// The counters.
@@ -84,8 +88,8 @@ pub struct Cut {
     pub failed: u32,
 }
 
-/// The image that a worker has in its hands.
-type Slot = Arc<Mutex<Option<(u32, String)>>>;
+/// The images that workers have in their hands: index and name.
+type Held = Arc<Mutex<HashMap<u32, String>>>;
 
 /// Works through the records, and returns when each has its end or the run was stopped. Dropping
 /// the future stops the workers where they stand.
@@ -101,20 +105,18 @@ pub async fn run<W: Work>(
         // Decoding is computation and reading from disk: a thread of its own.
         tokio::task::spawn_blocking(move || produce(&run, records, &to_workers, &cut))
     };
-    let slots: Vec<Slot> = (0..run.concurrency).map(|_| Slot::default()).collect();
+    let held = Held::default();
+    let worker = || work(Arc::clone(&run), queue.clone(), Arc::clone(&cut), Arc::clone(&held));
     let mut workers = JoinSet::new();
-    for slot in &slots {
-        let (run, queue, cut) = (Arc::clone(&run), queue.clone(), Arc::clone(&cut));
-        workers.spawn(work(run, queue, cut, Arc::clone(slot)));
+    for _ in 0..run.concurrency {
+        workers.spawn(worker());
+    }
+    finish(&mut workers, worker, &run).await;
+    let abandoned = std::mem::take(&mut *lock(&held));
+    for (index, object) in abandoned {
+        run.end(Err(ImageFailure::abandoned(index, object)), &cut);
     }
     drop(queue);
-    finish(&mut workers, &run.stop).await;
-    for slot in slots {
-        let held = lock(&slot).take();
-        if let Some((index, object)) = held {
-            run.end(Err(ImageFailure::abandoned(index, object)), &cut);
-        }
-    }
     // The workers have gone, so a producer that waits for room finds the channel closed.
     if let Err(panic) = producer.await {
         tracing::error!(%panic, "the decoder panicked");
@@ -122,16 +124,21 @@ pub async fn run<W: Work>(
     std::mem::take(&mut *lock(&cut))
 }
 
-/// Waits for the workers; once the run is stopped, no longer than [`DRAIN`].
-async fn finish(workers: &mut JoinSet<()>, stop: &CancellationToken) {
+/// Waits for the workers, and starts another for each place that one gives up; once the run is
+/// stopped, no longer than [`DRAIN`].
+async fn finish<W, F>(workers: &mut JoinSet<()>, worker: impl Fn() -> F, run: &Run<W>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let drained = async {
-        stop.cancelled().await;
+        run.stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::pin!(drained);
     loop {
         tokio::select! {
             joined = workers.join_next() => if joined.is_none() { return },
+            () = run.slots.vacancy() => drop(workers.spawn(worker())),
             () = &mut drained => break,
         }
     }
@@ -168,19 +175,25 @@ async fn work<W: Work>(
     run: Arc<Run<W>>,
     queue: async_channel::Receiver<Record>,
     cut: Arc<Mutex<Cut>>,
-    slot: Slot,
+    held: Held,
 ) {
-    // Records that wait when the run is stopped are left: they count as not attempted.
-    while !run.stop.is_cancelled()
-        && let Ok(record) = queue.recv().await
-    {
+    // Records that wait when the run is stopped are left: they count as not attempted. A worker
+    // whose place is wanted by one that comes back from a wait makes room.
+    while !run.stop.is_cancelled() && !run.slots.is_wanted() {
+        let record = tokio::select! {
+            biased;
+            record = queue.recv() => record,
+            () = run.slots.wanted() => continue,
+        };
+        let Ok(record) = record else { break };
         let (index, name) = (record.index, run.images.name(record.index, record.label));
-        *lock(&slot) = Some((index, name.clone()));
+        lock(&held).insert(index, name.clone());
         let ended = AssertUnwindSafe(run.image(record, &name)).catch_unwind().await;
         let ended = ended.unwrap_or_else(|_| Err(ImageFailure::panicked(index, name)));
         run.end(ended, &cut);
-        *lock(&slot) = None;
+        lock(&held).remove(&index);
     }
+    run.slots.leave();
 }
 
 impl<W: Work> Run<W> {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::image::ImageFailure;
 use super::{Stop, Work};
 use crate::config::{IfExists, OnError};
-use crate::pace::Rate;
+use crate::pace::{Gate, Rate, Slots};
 use crate::report::{State, Stats};
 use crate::retry::policy::refuses_all;
 use crate::retry::{Retry, Tried};
@@ -26,8 +26,10 @@ pub struct Storing {
     pub retry: Arc<Retry>,
     /// What follows a failed image.
     pub on_error: OnError,
+    /// Places among the requests in flight.
+    pub slots: Option<Arc<Slots>>,
     /// Writes a second.
-    pub rate: Rate,
+    pub rate: Option<Arc<Rate>>,
     /// The counters.
     pub stats: Arc<Stats>,
 }
@@ -87,7 +89,8 @@ impl Storing {
             if_exists: IfExists::Overwrite,
             retry: Arc::clone(&self.retry),
             on_error: self.on_error,
-            rate: Rate::new(0),
+            slots: None,
+            rate: None,
             stats: Arc::new(Stats::new(0)),
         }
     }
@@ -136,7 +139,8 @@ impl Storing {
     /// The last attempt's fault.
     pub async fn stat(&self, name: &str) -> Result<Option<Stored>, Fault> {
         let noted = |fault: &Fault| self.note_retry(name, fault);
-        self.retry.run(noted, || self.sink.stat(name)).await.result
+        let gate = Gate { slots: self.slots.as_deref(), rate: None };
+        self.retry.run_through(gate, noted, || self.sink.stat(name)).await.result
     }
 
     fn judge(&self, object: &NewObject, there: &Stored, attempts: u32) -> Judgement {
@@ -165,7 +169,8 @@ impl Storing {
             answer
         };
         let noted = |fault: &Fault| self.note_retry(&object.name, fault);
-        self.retry.run_paced(&self.rate, noted, attempt).await
+        let gate = Gate { slots: self.slots.as_deref(), rate: self.rate.as_deref() };
+        self.retry.run_through(gate, noted, attempt).await
     }
 
     fn note_retry(&self, object: &str, fault: &Fault) {

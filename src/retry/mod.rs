@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use self::backoff::Backoff;
 pub use self::health::Health;
 use self::policy::{Decision, decide};
-use crate::pace::Rate;
+use crate::pace::{Gate, Slots};
 use crate::sink::{Fault, FaultKind};
 
 /// How long one piece of work may be tried.
@@ -96,14 +96,14 @@ impl Retry {
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        self.run_paced(&Rate::new(0), on_retry, attempt).await
+        self.run_through(Gate::default(), on_retry, attempt).await
     }
 
-    /// As [`Retry::run`], with each attempt begun when `pace` permits. Waiting for that counts
+    /// As [`Retry::run`], with each attempt begun when `gate` permits. Waiting for that counts
     /// against no time-out. A stop before the first attempt leaves it at no attempt.
-    pub async fn run_paced<T, F>(
+    pub async fn run_through<T, F>(
         &self,
-        pace: &Rate,
+        gate: Gate<'_>,
         mut on_retry: impl FnMut(&Fault),
         mut attempt: impl FnMut() -> F,
     ) -> Tried<T>
@@ -116,10 +116,12 @@ impl Retry {
         let mut once: Option<FaultKind> = None;
         let mut last = Fault::new(FaultKind::Stopped, "stopped before the first attempt");
         loop {
-            tokio::select! {
-                biased;
-                waited = pace.ready() => deadline += waited,
-                () = self.stop.cancelled() => return Tried { result: Err(last), attempts },
+            if let Some(rate) = gate.rate {
+                tokio::select! {
+                    biased;
+                    waited = rate.ready() => deadline += waited,
+                    () = self.stop.cancelled() => return Tried { result: Err(last), attempts },
+                }
             }
             attempts += 1;
             let left = deadline.saturating_duration_since(Instant::now());
@@ -127,6 +129,9 @@ impl Retry {
             let fault = match tokio::time::timeout(timeout, attempt()).await {
                 Ok(Ok(value)) => {
                     self.health.succeeded();
+                    if let Some(slots) = gate.slots {
+                        slots.succeeded();
+                    }
                     return Tried { result: Ok(value), attempts };
                 }
                 Ok(Err(fault)) => fault,
@@ -160,21 +165,32 @@ impl Retry {
             }
             on_retry(&fault);
             last = fault;
-            if !self.wait(wait).await {
-                return Tried { result: Err(last), attempts };
+            match self.wait(wait, gate.slots).await {
+                Some(waited) => deadline += waited,
+                None => return Tried { result: Err(last), attempts },
             }
         }
     }
 
-    /// Waits, and says whether another attempt makes sense then.
-    async fn wait(&self, wait: Duration) -> bool {
+    /// Waits; nothing, if another attempt makes no sense then, else how long it took beyond that to
+    /// get a place again.
+    async fn wait(&self, wait: Duration, slots: Option<&Slots>) -> Option<Duration> {
         // Not past the moment at which the destination counts as dead: it is told at once then.
         let wait = self.health.left(Instant::now()).map_or(wait, |left| wait.min(left));
+        let given = slots.filter(|slots| !wait.is_zero() && slots.give_up());
         tokio::select! {
             () = (self.chance.sleep)(wait) => {}
-            () = self.stop.cancelled() => return false,
+            () = self.stop.cancelled() => return None,
         }
-        !self.stop.is_cancelled() && !self.health.is_dead(Instant::now())
+        let woke = Instant::now();
+        if let Some(slots) = given {
+            tokio::select! {
+                () = slots.come_back() => {}
+                () = self.stop.cancelled() => return None,
+            }
+        }
+        let sensible = !self.stop.is_cancelled() && !self.health.is_dead(Instant::now());
+        sensible.then(|| woke.elapsed())
     }
 }
 

@@ -91,6 +91,28 @@ fn a_stop_does_not_wait_for_backoffs() {
     assert_eq!((&summary["uploaded"], &summary["failed"]), (&49.into(), &1.into()));
 }
 
+/// With one request in flight at a time, an image that waits for its next attempt lets the others
+/// pass.
+#[cfg(unix)]
+#[test]
+fn an_image_that_waits_holds_no_place() {
+    let rule = Rule::new(Operation::Insert, Answer::status(503)).named("fm/image_30.jpg");
+    let (desk, set) = (Desk::new(), Set::new(90, 10));
+    let desk = desk
+        .env("IDX2GCS_RETRY_INITIAL_BACKOFF", "12h")
+        .env("IDX2GCS_RETRY_MAX_BACKOFF", "12h")
+        .env("IDX2GCS_RETRY_MAX_ELAPSED", "24h")
+        .env("IDX2GCS_RETRY_MAX_OUTAGE", "24h");
+    let server = Server::scripted(Script::new().with(rule));
+    let mut child = start(&desk, &set, &server, &["--concurrency", "1"]);
+    wait_for(&server, 99);
+    assert!(signal(&child, "-INT"));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let summary = desk.summary();
+    assert_eq!((&summary["uploaded"], &summary["failed"]), (&99.into(), &1.into()));
+    assert_eq!(summary["concurrency"]["max"], 1);
+}
+
 /// Before the work begins there is nothing to wait for.
 #[cfg(unix)]
 #[test]
