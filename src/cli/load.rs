@@ -46,32 +46,32 @@ pub(super) fn verify_command() -> Command {
 }
 
 pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
-    let session = Session::begin(args)?;
+    let invocation = Invocation::begin(args)?;
     if args.get_flag("dry-run") {
-        let Session { settings, quiet, .. } = &session;
+        let Invocation { settings, quiet, .. } = &invocation;
         let data = super::runtime()?.block_on(super::fetch::open(&settings.source, *quiet))?;
         say(Plan::draw(settings, &Job::new(settings, data)?)?)?;
         return Ok(Exit::Complete.into());
     }
-    prepare_output(&session.settings)?;
-    forget_last_run(&session.settings.out)?;
-    super::runtime()?.block_on(session.load())
+    prepare_output(&invocation.settings)?;
+    forget_last_run(&invocation.settings.out)?;
+    super::runtime()?.block_on(invocation.load())
 }
 
 pub(super) fn run_verify(args: &ArgMatches) -> Result<ExitCode, Error> {
-    let session = Session::begin(args)?;
-    prepare_output(&session.settings)?;
-    super::runtime()?.block_on(session.verify())
+    let invocation = Invocation::begin(args)?;
+    prepare_output(&invocation.settings)?;
+    super::runtime()?.block_on(invocation.verify())
 }
 
 /// One run of the program for one person.
-struct Session {
+struct Invocation {
     settings: Settings,
     log: LogWriter,
     quiet: bool,
 }
 
-impl Session {
+impl Invocation {
     fn begin(args: &ArgMatches) -> Result<Self, Error> {
         let settings = Settings::validate(&settings::layers(args)?)?;
         let log = LogWriter::default();
