@@ -93,6 +93,14 @@ impl Error {
         Self::Output { path: path.to_owned(), error }
     }
 
+    /// Something that could not be written at the end of a run, which a rerun may finish.
+    pub(crate) fn unwritten(path: &Path, error: &std::io::Error) -> Self {
+        Self::Incomplete(format!(
+            "{}: cannot be written: {error}; run the same command again to finish",
+            path.display()
+        ))
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {

@@ -11,8 +11,10 @@ use super::{complain, say, settings};
 use crate::config::{Endpoint, Place, Progress, Settings};
 use crate::error::{Error, Exit};
 use crate::limits::fit_open_files;
-use crate::load::{Destination, Job, Plan, load, open_destination, prepare_output};
-use crate::load::{forget_last_run, verify, write_summary};
+use crate::load::{
+    Destination, Job, Outcome, Plan, forget_last_run, load, open_destination, prepare_output,
+    remove_drafts, verify, write_summary,
+};
 use crate::report::{
     Bar, JsonLines, LogWriter, PlainLines, Reporter, Silent, Stats, Summary, start_logging,
     thousands,
@@ -87,25 +89,33 @@ impl Invocation {
             Err((error, images)) => {
                 // There is always a summary, also of a run that could not begin.
                 let exit = signals.exit().unwrap_or(error.exit());
-                self.summarise(&Stats::new(images), exit)?;
                 complain(&error);
+                self.summarise(&Stats::new(images), exit)?;
                 return Ok(exit.into());
             }
         };
         let stats = Arc::new(Stats::new(job.count));
         let reporter = self.announce(&job, "loading", "into", &signals, &stats);
         let stop = signals.stop.clone();
-        let outcome = load(&self.settings, job, destination.sink, reporter, stats, stop).await?;
+        let Outcome { mut summary, error, unwritten } =
+            load(&self.settings, job, destination.sink, reporter, stats, stop).await;
         // A run that was refused before it began has its error, and no figures.
-        if !self.quiet && (outcome.error.is_none() || outcome.summary.has_begun()) {
-            say(&outcome.summary)?;
+        let said = if !self.quiet && (error.is_none() || summary.has_begun()) {
+            say(&summary)
+        } else {
+            Ok(())
+        };
+        let mut exit = error.as_ref().or(unwritten.as_ref()).map_or(Exit::Complete, Error::exit);
+        // What became of the images comes first; that it could not be said comes after it.
+        for error in [error.as_ref(), unwritten.as_ref(), said.as_ref().err()].into_iter().flatten()
+        {
+            complain(error);
         }
-        let Some(error) = outcome.error else { return Ok(Exit::Complete.into()) };
-        complain(&error);
-        let Some(exit) = signals.exit() else { return Ok(error.exit().into()) };
-        let mut summary = outcome.summary;
-        summary.exit_code = exit as u8;
-        write_summary(&self.settings.out, &summary)?;
+        if let Some(signalled) = signals.exit().filter(|_| error.is_some()) {
+            exit = signalled;
+            summary.exit_code = exit as u8;
+            write_summary(&self.settings.out, &summary)?;
+        }
         Ok(exit.into())
     }
 
@@ -173,16 +183,17 @@ impl Invocation {
         self.fit_open_files(&*reporter);
 
         let (told, stats) = (Arc::clone(&reporter), Arc::clone(stats));
-        let (out, used) = (self.settings.out.clone(), self.settings.concurrency);
+        let settings = self.settings.clone();
         signals.set_hooks(Hooks {
             stopping: Box::new(move || {
                 told.note("stopping: finishing what is in flight; once more to leave at once");
             }),
             leaving: Box::new(move |exit| {
-                let mut summary = Summary::new(stats.snapshot(), used);
+                let mut summary = Summary::new(stats.snapshot(), settings.concurrency);
                 summary.exit_code = exit as u8;
                 // The process is leaving: there is nobody to tell that this failed.
-                let _ = write_summary(&out, &summary);
+                let _ = write_summary(&settings.out, &summary);
+                remove_drafts(&settings);
             }),
         });
         reporter

@@ -25,15 +25,20 @@ pub(super) struct Hooks {
 }
 
 impl Signals {
-    /// Begins to watch. Needs a running Tokio runtime.
+    /// Begins to watch, on a thread of its own: whatever the run's threads wait for, a second signal
+    /// ends the process.
     pub(super) fn watch() -> Self {
         let signals = Self::default();
         let watched = signals.clone();
-        let mut source = Source::listen();
-        tokio::spawn(async move {
-            while let Some(exit) = source.next().await {
-                watched.caught(exit);
-            }
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(async {
+                let mut source = Source::listen();
+                while let Some(exit) = source.next().await {
+                    watched.caught(exit);
+                }
+            });
         });
         signals
     }
@@ -52,19 +57,19 @@ impl Signals {
 
     fn caught(&self, exit: Exit) {
         let first = self.number.swap(exit as u8, Ordering::Relaxed) == 0;
-        if let Some(hooks) = self.hooks.get() {
-            if first {
-                (hooks.stopping)();
-            } else {
-                (hooks.leaving)(exit);
-            }
-        }
-        if !first {
-            // The user wants out; what is stored is stored, a rerun finishes the rest.
-            #[allow(clippy::exit)]
-            std::process::exit(i32::from(exit as u8));
-        }
         self.stop.cancel();
+        if first {
+            // Standard error may block, and must not keep the next signal waiting.
+            let hooks = Arc::clone(&self.hooks);
+            std::thread::spawn(move || hooks.get().map(|hooks| (hooks.stopping)()));
+            return;
+        }
+        if let Some(hooks) = self.hooks.get() {
+            (hooks.leaving)(exit);
+        }
+        // The user wants out; what is stored is stored, a rerun finishes the rest.
+        #[allow(clippy::exit)]
+        std::process::exit(i32::from(exit as u8));
     }
 }
 

@@ -34,6 +34,13 @@ impl Settings {
         };
         let name = layers.need("destination.name", "a template", some_text)?;
         let endpoint = endpoint(layers)?;
+        let out: PathBuf = layers.need("output.dir", "a folder", some_text)?.into();
+        if let Place::Folder(folder) = &place
+            && let (Ok(inner), Ok(outer)) = (std::path::absolute(&out), std::path::absolute(folder))
+            && inner.starts_with(&outer)
+        {
+            return Err(layers.refuse("output.dir", "outside of the destination"));
+        }
         let files =
             matches!(place, Place::Folder(_)) || matches!(endpoint, Endpoint::Embedded(Some(_)));
         let name = Template::parse(&name, prefix)
@@ -63,7 +70,7 @@ impl Settings {
             on_error: word(layers, "upload.on_error", choices::ON_ERROR, OnError::from_word)?,
             retry: limits(layers)?,
             manifests: manifests(layers)?,
-            out: layers.need("output.dir", "a folder", some_text)?.into(),
+            out,
             progress: word(layers, "output.progress", choices::PROGRESS, Progress::from_word)?,
             log_format: word(
                 layers,

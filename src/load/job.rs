@@ -1,6 +1,9 @@
 //! What is known before the destination is asked, and what loading and verifying share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::encode::Encoder;
@@ -8,12 +11,13 @@ use crate::error::Error;
 use crate::manifest::{Labels, Row};
 use crate::pipeline::{Existing, Images, list_all};
 use crate::report::Stats;
+use crate::retry::policy::{Decision, decide};
 use crate::retry::{Chance, Limits, Retry};
-use crate::sink::{Fault, NameRange, Sink, Stored};
+use crate::sink::{Fault, FaultKind, NameRange, Purpose, Sink, Stored};
 use crate::source::{DataSet, SourceError};
 use crate::split::Split;
 
-/// Before the work begins a destination that does not answer is given up after so many attempts.
+/// Before the work begins a destination that cannot be reached is given up after so many attempts.
 const CHECK_ATTEMPTS: u32 = 4;
 
 /// A data set and what is to be made of it.
@@ -66,16 +70,17 @@ impl Job {
     }
 }
 
-/// Asks the destination whether it is there and may be used, and what it holds of the names in
-/// `within`. `on_other` hears of every object that is none of the job's images. A stop ends it at
-/// once: nothing is under way that would matter.
+/// Asks the destination whether it is there and may be used, and what it holds: for writing, of the
+/// names that can be the job's; for reading, of everything below the prefix. `on_other` hears of every
+/// object that is none of the job's images. A stop ends it at once: nothing is under way that would
+/// matter.
 pub(super) async fn look(
     settings: &Settings,
     job: &Job,
     sink: &dyn Sink,
     retry: &Retry,
     stats: &Stats,
-    within: NameRange,
+    purpose: Purpose,
     on_other: impl FnMut(Stored),
 ) -> Result<Existing, Error> {
     let on_retry = |fault: &Fault| {
@@ -83,12 +88,14 @@ pub(super) async fn look(
         stats.retried(fault.kind);
     };
     let labels = job.all_labels()?;
-    let attempts = settings.retry.max_attempts.min(CHECK_ATTEMPTS);
-    let limits = Limits { max_attempts: attempts, ..settings.retry };
+    let within = match purpose {
+        // A prefix may be shared, and a bucket may be large.
+        Purpose::Write => NameRange::beginning_with(job.images.names.literal_prefix()),
+        Purpose::Read => NameRange::default(),
+    };
     let stop = retry.stop();
-    let first = Retry::new(limits, Chance::default(), stop.clone());
     let looking = async {
-        first.run(on_retry, || sink.check()).await.result?;
+        check(settings, sink, stop, purpose, on_retry).await?;
         job.existing(&labels, sink, retry, on_retry, within, on_other).await
     };
     let looked = tokio::select! {
@@ -97,7 +104,40 @@ pub(super) async fn look(
             return Err(Error::Incomplete("stopped before the work began".to_owned()));
         }
     };
-    looked.map_err(|fault| Error::Destination { url: settings.url.clone(), fault })
+    looked.map_err(|fault| match decide(fault.kind) {
+        // It is there and may be used, but it does not work.
+        Decision::Retry => Error::Incomplete(format!(
+            "{} does not work: {fault}; nothing was written, run the same command again when it does",
+            settings.url
+        )),
+        _ => Error::Destination { url: settings.url.clone(), fault },
+    })
+}
+
+/// A service that answers is waited for as in an outage, one that is not there only for a moment.
+async fn check(
+    settings: &Settings,
+    sink: &dyn Sink,
+    stop: &CancellationToken,
+    purpose: Purpose,
+    on_retry: impl FnMut(&Fault),
+) -> Result<(), Fault> {
+    let max_elapsed = settings.retry.max_elapsed.min(settings.retry.max_outage);
+    let limits = Limits { max_elapsed, ..settings.retry };
+    let retry = Retry::new(limits, Chance::default(), stop.clone());
+    let unreachable = AtomicU32::new(0);
+    let attempt = || async {
+        let checked = sink.check(purpose).await;
+        checked.map_err(|mut fault| {
+            if fault.kind == FaultKind::Connect
+                && unreachable.fetch_add(1, Ordering::Relaxed) + 1 >= CHECK_ATTEMPTS
+            {
+                fault.kind = FaultKind::Unreachable;
+            }
+            fault
+        })
+    };
+    retry.run(on_retry, attempt).await.result
 }
 
 impl Job {

@@ -23,7 +23,7 @@ use crate::pace::{Rate, Slots};
 use crate::pipeline::{self, Cut, Existing, Run, Stop, Storing};
 use crate::report::{JsonLog, ManifestEntry, Reporter, Stats, Summary, keep_reporting, thousands};
 use crate::retry::{Chance, Retry};
-use crate::sink::{Fault, NameRange, Sink};
+use crate::sink::{Fault, Purpose, Sink};
 
 /// The files that a run leaves in the output folder, beside the manifests.
 const SUMMARY: &str = "summary.json";
@@ -35,6 +35,8 @@ pub struct Outcome {
     pub summary: Summary,
     /// Why it is not complete, if it is not.
     pub error: Option<Error>,
+    /// Why the summary could not be written, if so.
+    pub unwritten: Option<Error>,
 }
 
 /// Loads a data set into a sink. `stats` are counted while it runs; `stop` ends the run early: what
@@ -43,8 +45,7 @@ pub struct Outcome {
 /// Writes `summary.json` (always), `failures.jsonl` (if an image failed) and the manifests (if and
 /// only if every image is stored) into the output folder.
 ///
-/// # Errors
-/// When the output folder cannot be written; everything else is told in the outcome.
+/// The outcome tells every error; the summary's own, where there is none before it.
 pub async fn load(
     settings: &Settings,
     job: Job,
@@ -52,7 +53,7 @@ pub async fn load(
     reporter: Arc<dyn Reporter>,
     stats: Arc<Stats>,
     stop: CancellationToken,
-) -> Result<Outcome, Error> {
+) -> Outcome {
     let work = Work { settings, job, sink, stats, stop };
     let reporting = tokio::spawn(keep_reporting(Arc::clone(&reporter), Arc::clone(&work.stats)));
     let mut manifests = Vec::new();
@@ -65,8 +66,8 @@ pub async fn load(
     summary.manifests = manifests;
     let error = ended.err();
     summary.exit_code = error.as_ref().map_or(Exit::Complete, Error::exit) as u8;
-    write_summary(&settings.out, &summary)?;
-    Ok(Outcome { summary, error })
+    let written = write_summary(&settings.out, &summary);
+    Outcome { summary, error, unwritten: written.err() }
 }
 
 /// Writes `summary.json`.
@@ -75,7 +76,7 @@ pub async fn load(
 /// When the output folder cannot be written.
 pub fn write_summary(out: &Path, summary: &Summary) -> Result<(), Error> {
     let path = out.join(SUMMARY);
-    summary.write(&path).map_err(|e| Error::output(&path, e))
+    summary.write(&path).map_err(|e| Error::unwritten(&path, &e))
 }
 
 /// Makes the output folder, and sees that files can be written there before any work is done.
@@ -101,15 +102,26 @@ pub fn prepare_output(settings: &Settings) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes the summary of an earlier run: whatever happens now, it speaks of another.
+/// Removes what an earlier run said of itself: whatever happens now, it speaks of another.
 ///
 /// # Errors
 /// When it cannot be removed.
 pub fn forget_last_run(out: &Path) -> Result<(), Error> {
-    let summary = out.join(SUMMARY);
-    match fs::remove_file(&summary) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::output(&summary, e)),
-        _ => Ok(()),
+    for name in [SUMMARY, FAILURES] {
+        let path = out.join(name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::output(&path, e)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Removes manifests that are not whole, for a process that leaves at once.
+pub fn remove_drafts(settings: &Settings) {
+    for format in &settings.manifests {
+        // There may be none.
+        let _ = fs::remove_file(crate::manifest::partial_path(&settings.out, *format));
     }
 }
 
@@ -129,11 +141,10 @@ impl Work<'_> {
             Arc::new(JsonLog::new(failures.clone()).map_err(|e| Error::output(&failures, e))?);
         let retry = Retry::new(self.settings.retry, Chance::default(), self.stop.clone());
         let (settings, stats) = (self.settings, &self.stats);
-        // Only names that can be ours: a prefix may be shared, and a bucket may be large.
-        let ours = NameRange::beginning_with(self.job.images.names.literal_prefix());
+        let write = Purpose::Write;
         let existing =
-            job::look(settings, &self.job, &*self.sink, &retry, stats, ours, drop).await?;
-        self.refuse_existing(&existing, &retry).await?;
+            job::look(settings, &self.job, &*self.sink, &retry, stats, write, drop).await?;
+        self.bounded(self.refuse_existing(&existing, &retry)).await?;
 
         let log = Arc::clone(&failures);
         let concurrency = settings.concurrency.limit.min(self.job.count.max(1));
@@ -143,6 +154,7 @@ impl Work<'_> {
             work: Storing {
                 sink: Arc::clone(&self.sink),
                 if_exists: settings.if_exists,
+                last_wins: false,
                 on_error: settings.on_error,
                 retry: Arc::new(retry),
                 slots: Some(Arc::clone(&slots)),
@@ -159,9 +171,25 @@ impl Work<'_> {
         });
         let records = self.job.data.records().take(self.job.count as usize);
         let cut = pipeline::run(Arc::clone(&run), records).await;
-        let failures = failures.finish().map_err(|e| Error::output(&settings.out, e))?;
-        self.judge(cut, failures.map(std::path::PathBuf::as_path))?;
-        publish::publish(settings, &self.job, &run.work, manifests).await
+        let written = failures.finish();
+        self.judge(cut, written.as_ref().ok().copied().flatten().map(std::path::PathBuf::as_path))?;
+        written.map_err(|e| Error::unwritten(&settings.out.join(FAILURES), &e))?;
+        self.bounded(publish::publish(settings, &self.job, &run.work, manifests)).await
+    }
+
+    /// Once the run is stopped, work of a few requests may take as long as those in flight.
+    async fn bounded(&self, work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+        let drained = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(pipeline::DRAIN).await;
+        };
+        tokio::select! {
+            done = work => done,
+            () = drained => Err(Error::Incomplete(
+                "stopped before the manifests were published; run the same command again to finish"
+                    .to_owned(),
+            )),
+        }
     }
 
     /// With `--if-exists fail` nothing is written where anything is there, the manifests included.

@@ -30,7 +30,7 @@ pub(super) async fn publish(
                 "all images are stored, but {url} is not: {refusal}; run the same command again"
             )),
         })?;
-        let path = file.publish().map_err(|e| Error::output(&settings.out, e))?;
+        let path = file.publish().map_err(|e| Error::unwritten(&settings.out, &e))?;
         published.push(ManifestEntry {
             format: format.name(),
             path: path.display().to_string(),
@@ -59,7 +59,7 @@ fn object(format: ManifestFormat, file: &Written) -> NewObject {
 
 /// One pass over the labels writes all manifests: no row is kept in memory.
 fn write(settings: &Settings, job: &Job, url: &str) -> Result<Vec<Written>, Error> {
-    let failed = |e| Error::output(&settings.out, e);
+    let failed = |e: std::io::Error| Error::unwritten(&settings.out, &e);
     let mut drafts = settings
         .manifests
         .iter()

@@ -11,14 +11,14 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::job::{self, Job};
-use crate::config::Settings;
+use crate::config::{ManifestFormat, Settings};
 use crate::error::Error;
 use crate::manifest::{CsvWriter, Digesting};
 use crate::pace::Slots;
 use crate::pipeline::{self, ImageFailure, Refusal, Run, Stop, Work};
 use crate::report::{JsonLog, Reporter, State, Stats, keep_reporting, thousands};
 use crate::retry::{Chance, Retry};
-use crate::sink::{Body, NameRange, NewObject, Sink, Stored};
+use crate::sink::{Body, NewObject, Purpose, Sink, Stored};
 
 /// The file of what is not as it should be, in the output folder.
 pub(super) const FINDINGS: &str = "verify.jsonl";
@@ -82,6 +82,7 @@ struct Findings {
     missing: AtomicU64,
     different: AtomicU64,
     unexpected: AtomicU64,
+    exact_manifests: AtomicU64,
 }
 
 impl Findings {
@@ -128,8 +129,12 @@ impl Work for Comparing {
         }
     }
 
-    fn stops_at(&self, _: &ImageFailure) -> Option<Stop> {
-        None
+    fn stops_at(&self, failure: &ImageFailure) -> Option<Stop> {
+        // What could not be asked for is neither missing nor different.
+        match &failure.refusal {
+            Refusal::Fault(fault) => Some(Stop::Refused(fault.clone())),
+            _ => None,
+        }
     }
 }
 
@@ -148,8 +153,13 @@ pub async fn verify(
     let path = settings.out.join(FINDINGS);
     let log = JsonLog::new(path.clone()).map_err(|e| Error::output(&path, e))?;
     let counter = AtomicU64::default;
-    let findings =
-        Arc::new(Findings { log, missing: counter(), different: counter(), unexpected: counter() });
+    let findings = Arc::new(Findings {
+        log,
+        missing: counter(),
+        different: counter(),
+        unexpected: counter(),
+        exact_manifests: counter(),
+    });
     let reporting = tokio::spawn(keep_reporting(Arc::clone(&reporter), Arc::clone(&stats)));
     let compared = compare(settings, &job, &sink, &stats, &stop, &findings).await;
     reporting.abort();
@@ -161,7 +171,8 @@ pub async fn verify(
     let expected = u64::from(job.count) + settings.manifests.len() as u64;
     Ok(Verdict {
         expected,
-        exact: expected - missing - different,
+        // What was found to be so, not what is left when the rest is taken away.
+        exact: u64::from(stats.snapshot().already_present) + count(&findings.exact_manifests),
         missing,
         different,
         unexpected: count(&findings.unexpected),
@@ -179,7 +190,7 @@ async fn compare(
 ) -> Result<(), Error> {
     let mut manifests: Vec<Option<Stored>> = vec![None; settings.manifests.len()];
     let on_other = |stored: Stored| {
-        let is_it = |format: &crate::config::ManifestFormat| format.file_name() == stored.name;
+        let is_it = |format: &ManifestFormat| format.file_name() == stored.name;
         match settings.manifests.iter().position(is_it) {
             Some(position) => {
                 if let Some(slot) = manifests.get_mut(position) {
@@ -190,8 +201,8 @@ async fn compare(
         }
     };
     let retry = Retry::new(settings.retry, Chance::default(), stop.clone());
-    let everything = NameRange::default();
-    let existing = job::look(settings, job, &**sink, &retry, stats, everything, on_other).await?;
+    let existing =
+        job::look(settings, job, &**sink, &retry, stats, Purpose::Read, on_other).await?;
 
     for (format, there) in settings.manifests.iter().zip(manifests) {
         let should = manifest(job, *format, sink.url())?;
@@ -204,7 +215,9 @@ async fn compare(
         };
         match there {
             None => findings.missing(format.file_name(), None),
-            Some(there) if there.holds(&should) => {}
+            Some(there) if there.holds(&should) => {
+                findings.exact_manifests.fetch_add(1, Ordering::Relaxed);
+            }
             Some(there) => findings.different(&should.name, None, there.unlike(&should)),
         }
     }
@@ -221,25 +234,27 @@ async fn compare(
         stop: stop.clone(),
         on_failure: Box::new(move |failure| match &failure.refusal {
             Refusal::Missing => into.missing(&failure.object, Some(failure.index)),
-            other => into.different(&failure.object, Some(failure.index), other.to_string()),
+            Refusal::Fault(_) => {}
+            Refusal::Conflict(how) => {
+                into.different(&failure.object, Some(failure.index), how.clone());
+            }
         }),
     });
     let cut = pipeline::run(run, job.data.records().take(job.count as usize)).await;
     if let Some(error) = cut.source {
         return Err(error.into());
     }
-    if stop.is_cancelled() {
+    if let Some(Stop::Refused(fault) | Stop::Dead(fault)) = cut.stop {
+        return Err(Error::Destination { url: settings.url.clone(), fault });
+    }
+    if stop.is_cancelled() || stats.snapshot().not_attempted > 0 {
         return Err(Error::Incomplete("stopped before everything was compared".to_owned()));
     }
     Ok(())
 }
 
 /// The manifest that should be there, by size and checksum; its bytes are kept nowhere.
-fn manifest(
-    job: &Job,
-    format: crate::config::ManifestFormat,
-    url: &str,
-) -> Result<NewObject, Error> {
+fn manifest(job: &Job, format: ManifestFormat, url: &str) -> Result<NewObject, Error> {
     let out = Digesting::new(io::sink());
     let mut writer = CsvWriter::new(out, format, job.labels.clone());
     let in_memory = |e: io::Error| Error::Incomplete(e.to_string());

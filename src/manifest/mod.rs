@@ -89,6 +89,11 @@ impl Written {
     }
 }
 
+/// Where a manifest is written before it is whole.
+pub(crate) fn partial_path(folder: &Path, format: ManifestFormat) -> PathBuf {
+    folder.join(format!("{}.partial", format.file_name()))
+}
+
 /// A file under a name that is not its own. Dropped, it is removed.
 #[derive(Debug)]
 struct Partial(PathBuf);
@@ -149,7 +154,7 @@ impl Draft {
     /// When the folder cannot be written.
     pub fn create(folder: &Path, format: ManifestFormat, labels: Labels) -> io::Result<Self> {
         let path = folder.join(format.file_name());
-        let partial = Partial(folder.join(format!("{}.partial", format.file_name())));
+        let partial = Partial(partial_path(folder, format));
         let out = Digesting::new(BufWriter::new(File::create(&partial.0)?));
         Ok(Self { writer: CsvWriter::new(out, format, labels), partial, path })
     }

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::retry::Retry;
-use crate::sink::{Fault, NameRange, Sink, Stored};
+use crate::sink::{Fault, FaultKind, NameRange, Sink, Stored};
 
 /// Ranges that are listed at the same time, where one page does not hold all.
 const LISTS_IN_FLIGHT: usize = 8;
@@ -72,20 +72,28 @@ pub async fn list_all(
     on_retry: impl Fn(&Fault) + Copy + Send + Sync,
     mut on_object: impl FnMut(Stored),
 ) -> Result<(), Fault> {
-    let page = |range: NameRange, page: Option<String>| async move {
-        let listed = retry.run(on_retry, || sink.list(&range, page.clone())).await.result?;
+    let page = |range: NameRange, token: Option<String>| async move {
+        let listed = retry.run(on_retry, || sink.list(&range, token.clone())).await.result?;
+        if listed.next.is_some() && listed.next == token {
+            let stuck = "the listing does not advance: its next page is the same again";
+            return Err(Fault::new(FaultKind::Unparsable, stuck));
+        }
         Ok::<_, Fault>((range, listed))
     };
     let (_, first) = page(within.clone(), None).await?;
-    let Some(last) = first.objects.last().map(|stored| stored.name.clone()) else { return Ok(()) };
+    let last = first.objects.last().map(|stored| stored.name.clone());
     first.objects.into_iter().for_each(&mut on_object);
-    if first.next.is_none() {
-        return Ok(());
-    }
-    // What is left begins with the last name of the page that is taken already.
-    let ranges = ranges(stem, &last, within.end);
-    let pages = stream::iter(ranges).map(|range| {
-        stream::try_unfold(Some((range, None)), move |at| async move {
+    let Some(next) = first.next else { return Ok(()) };
+    let beginnings = match &last {
+        // What is left begins with the last name of the page that is taken already.
+        Some(last) => {
+            ranges(stem, last, within.end).into_iter().map(|range| (range, None)).collect()
+        }
+        // A page may be empty and not the last.
+        None => vec![(within, Some(next))],
+    };
+    let pages = stream::iter(beginnings).map(|beginning| {
+        stream::try_unfold(Some(beginning), move |at| async move {
             let Some((range, token)) = at else { return Ok::<_, Fault>(None) };
             let (range, listed) = page(range, token).await?;
             let next = listed.next.map(|token| (range, Some(token)));
@@ -95,7 +103,9 @@ pub async fn list_all(
     });
     let mut pages = pages.flatten_unordered(LISTS_IN_FLIGHT);
     while let Some(objects) = pages.try_next().await? {
-        objects.into_iter().filter(|stored| stored.name > last).for_each(&mut on_object);
+        let new =
+            objects.into_iter().filter(|stored| last.as_ref().is_none_or(|l| stored.name > *l));
+        new.for_each(&mut on_object);
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ use crate::sink::{Fault, FaultKind, NewObject, Stored};
 use crate::source::{Record, SourceError};
 
 /// After a stop, what is in flight may take so long to finish; then it is abandoned.
-const DRAIN: Duration = Duration::from_secs(10);
+pub(crate) const DRAIN: Duration = Duration::from_secs(10);
 
 /// What is done with each object.
 pub trait Work: Send + Sync + 'static {

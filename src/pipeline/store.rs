@@ -22,6 +22,8 @@ pub struct Storing {
     pub sink: Arc<dyn Sink>,
     /// What to do with what is there.
     pub if_exists: IfExists,
+    /// Whether what somebody else writes meanwhile is replaced as well.
+    pub last_wins: bool,
     /// Trying again.
     pub retry: Arc<Retry>,
     /// What follows a failed image.
@@ -87,6 +89,7 @@ impl Storing {
         Self {
             sink: Arc::clone(&self.sink),
             if_exists: IfExists::Overwrite,
+            last_wins: true,
             retry: Arc::clone(&self.retry),
             on_error: self.on_error,
             slots: None,
@@ -106,14 +109,14 @@ impl Storing {
     ) -> Result<State, (Refusal, u32)> {
         let mut attempts = 0;
         let mut there = seen;
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             if there.as_ref().is_some_and(|there| there.crc32c.is_none()) {
                 // The listing told no checksum; asked for this one object the destination may.
                 there = self.stat(&object.name).await.map_err(|fault| (fault.into(), attempts))?;
             }
             let condition = match &there {
                 None => Precondition::Absent,
-                Some(there) => match self.judge(object, there, attempts) {
+                Some(there) => match self.judge(object, there, round, attempts) {
                     Judgement::Replace => Precondition::Generation(there.generation),
                     Judgement::Stands(state) => return Ok(state),
                     Judgement::Conflict(why) => return Err((Refusal::Conflict(why), attempts)),
@@ -143,7 +146,7 @@ impl Storing {
         self.retry.run_through(gate, noted, || self.sink.stat(name)).await.result
     }
 
-    fn judge(&self, object: &NewObject, there: &Stored, attempts: u32) -> Judgement {
+    fn judge(&self, object: &NewObject, there: &Stored, round: u32, attempts: u32) -> Judgement {
         if there.holds(object) {
             // After two attempts or more the first may have been carried out unseen.
             return match self.if_exists {
@@ -153,7 +156,12 @@ impl Storing {
             };
         }
         match self.if_exists {
-            IfExists::Overwrite => Judgement::Replace,
+            // What was there at the start; what has come since is somebody else's.
+            IfExists::Overwrite if round == 0 || self.last_wins => Judgement::Replace,
+            IfExists::Overwrite => Judgement::Conflict(format!(
+                "{} was written by somebody else meanwhile",
+                object.name
+            )),
             IfExists::Skip | IfExists::Fail => Judgement::Conflict(there.unlike(object)),
         }
     }

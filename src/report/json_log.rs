@@ -1,7 +1,7 @@
 //! Files of JSON lines, such as `failures.jsonl`, that exist only if there is something to say.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -16,7 +16,7 @@ pub struct JsonLog {
 
 #[derive(Debug, Default)]
 struct State {
-    out: Option<BufWriter<File>>,
+    out: Option<File>,
     error: Option<io::Error>,
 }
 
@@ -40,16 +40,18 @@ impl JsonLog {
         }
     }
 
+    /// A line at a time and at once: it must be there whatever happens to the process.
     fn write(&self, state: &mut State, line: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
         let out = match &mut state.out {
             Some(out) => out,
-            none => none.insert(BufWriter::new(File::create(&self.path)?)),
+            none => none.insert(File::create(&self.path)?),
         };
-        serde_json::to_writer(&mut *out, line)?;
-        out.write_all(b"\n")
+        out.write_all(&text)
     }
 
-    /// Brings all lines to disk, and says where they are if there are any.
+    /// Says where the lines are, if there are any.
     ///
     /// # Errors
     /// When a line could not be written.
@@ -57,9 +59,6 @@ impl JsonLog {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(e) = state.error.take() {
             return Err(e);
-        }
-        if let Some(out) = &mut state.out {
-            out.flush()?;
         }
         Ok(state.out.as_ref().map(|_| &self.path))
     }

@@ -179,11 +179,19 @@ pub(crate) fn thousands(n: u64) -> String {
     indicatif::HumanCount(n).to_string()
 }
 
-#[cfg(unix)]
+/// `VmHWM` of this program alone; what `getrusage` tells includes whoever started it.
+#[cfg(target_os = "linux")]
+fn peak_rss_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
 fn peak_rss_bytes() -> Option<u64> {
     use nix::sys::resource::{UsageWho, getrusage};
     let max_rss = getrusage(UsageWho::RUSAGE_SELF).ok()?.max_rss();
-    // Linux counts KiB, macOS bytes.
+    // BSD counts KiB, macOS bytes.
     let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
     u64::try_from(max_rss).ok().map(|n| n * unit)
 }

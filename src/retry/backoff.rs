@@ -23,7 +23,12 @@ impl Backoff {
         let doublings = failed.saturating_sub(1).min(31);
         let bound = self.initial.saturating_mul(1 << doublings).min(self.max);
         let jittered = bound.mul_f64(random.clamp(0.0, 1.0));
-        jittered.max(retry_after.unwrap_or_default().min(LONGEST_WISH))
+        jittered.max(retry_after.map(Self::wish).unwrap_or_default())
+    }
+
+    /// So much of a service's wish is honoured.
+    pub(super) fn wish(retry_after: Duration) -> Duration {
+        retry_after.min(LONGEST_WISH)
     }
 }
 

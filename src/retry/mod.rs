@@ -7,6 +7,7 @@ mod health;
 pub mod policy;
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -66,6 +67,8 @@ pub struct Retry {
     limits: Limits,
     chance: Chance,
     health: Health,
+    /// Numbers the pieces of work.
+    works: AtomicU64,
     stop: CancellationToken,
 }
 
@@ -73,7 +76,13 @@ impl Retry {
     /// A loop within `limits`, for all the work of a run. Once `stop` is cancelled nothing is tried
     /// again; attempts under way go on.
     pub fn new(limits: Limits, chance: Chance, stop: CancellationToken) -> Self {
-        Self { limits, chance, health: Health::new(limits.max_outage), stop }
+        Self {
+            limits,
+            chance,
+            health: Health::new(limits.max_outage),
+            works: AtomicU64::new(1),
+            stop,
+        }
     }
 
     /// What ends all trying.
@@ -112,8 +121,9 @@ impl Retry {
     {
         let mut deadline = Instant::now() + self.limits.max_elapsed;
         let mut attempts = 0;
-        // Faults that are worth one more attempt, once: another of the same kind ends the work.
-        let mut once: Option<FaultKind> = None;
+        let work = self.works.fetch_add(1, Ordering::Relaxed);
+        // Kinds of faults that are worth one more attempt each.
+        let mut once: Vec<FaultKind> = Vec::new();
         let mut last = Fault::new(FaultKind::Stopped, "stopped before the first attempt");
         loop {
             if let Some(rate) = gate.rate {
@@ -124,11 +134,13 @@ impl Retry {
                 }
             }
             attempts += 1;
-            let left = deadline.saturating_duration_since(Instant::now());
-            let timeout = self.limits.attempt_timeout.min(left);
+            let began = Instant::now();
+            let left = deadline.saturating_duration_since(began);
+            let alive = self.health.left(began).unwrap_or(Duration::MAX);
+            let timeout = self.limits.attempt_timeout.min(left).min(alive);
             let fault = match tokio::time::timeout(timeout, attempt()).await {
                 Ok(Ok(value)) => {
-                    self.health.succeeded();
+                    self.health.succeeded(Instant::now());
                     if let Some(slots) = gate.slots {
                         slots.succeeded();
                     }
@@ -143,14 +155,18 @@ impl Retry {
             let decision = decide(fault.kind);
             let again = match decision {
                 Decision::Retry => true,
-                Decision::RetryOnce => once.replace(fault.kind) != Some(fault.kind),
+                Decision::RetryOnce => !once.contains(&fault.kind),
                 Decision::Stop => false,
             };
-            if decision == Decision::Stop {
+            let wish = fault.retry_after.map(Backoff::wish);
+            match decision {
                 // A clear no is an answer: the destination works.
-                self.health.succeeded();
-            } else {
-                self.health.failed(Instant::now());
+                Decision::Stop => self.health.succeeded(Instant::now()),
+                Decision::RetryOnce => once.push(fault.kind),
+                Decision::Retry => {}
+            }
+            if decision != Decision::Stop {
+                self.health.failed(work, began, Instant::now(), wish);
             }
             // A connection that was closed while nobody used it shows only now; that says nothing
             // about the service, so the first time there is nothing to wait for.
@@ -268,16 +284,41 @@ mod tests {
         let max_outage = Duration::from_secs(20);
         let (retry, _) = recorded(Limits { max_outage, max_attempts: 1000, ..limits() });
         let began = Instant::now();
-        let (tried, _) = run(&retry, vec![fault(FaultKind::Status(503)); 1000]).await;
-        assert!(tried.result.is_err());
+        let faults = || vec![fault(FaultKind::Status(503)); 1000];
+        let ((first, _), (second, _)) = tokio::join!(run(&retry, faults()), run(&retry, faults()));
+        assert!(first.result.is_err() && second.result.is_err());
         assert_eq!(began.elapsed(), max_outage);
         assert!(retry.is_dead());
         // Whoever comes later finds out with the first fault.
-        let (tried, _) = run(&retry, vec![fault(FaultKind::Status(503)); 1000]).await;
+        let (tried, _) = run(&retry, faults()).await;
         assert_eq!(tried.attempts, 1);
         let (tried, _) = run(&retry, vec![]).await;
         assert!(tried.result.is_ok());
         assert!(!retry.is_dead(), "it works again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wish_longer_than_the_outage_is_honoured() {
+        let max_outage = Duration::from_secs(20);
+        let (retry, waits) =
+            recorded(Limits { max_outage, max_elapsed: Duration::from_mins(10), ..limits() });
+        let mut asked = fault(FaultKind::Status(503));
+        asked.retry_after = Some(Duration::from_secs(50));
+        let ((first, _), (second, _)) =
+            tokio::join!(run(&retry, vec![asked.clone()]), run(&retry, vec![asked]));
+        assert!(first.result.is_ok() && second.result.is_ok());
+        assert_eq!(*waits.lock().unwrap(), [50, 50]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stalled_attempts_end_with_the_outage() {
+        let max_outage = Duration::from_secs(15);
+        let (retry, _) = recorded(Limits { max_outage, ..limits() });
+        let began = Instant::now();
+        let stall = || retry.run(|_| (), std::future::pending::<Result<(), Fault>>);
+        let (first, second) = tokio::join!(stall(), stall());
+        assert!(first.result.is_err() && second.result.is_err());
+        assert_eq!(began.elapsed(), max_outage, "10 s of the first attempt, 5 of the second");
     }
 
     #[tokio::test(start_paused = true)]

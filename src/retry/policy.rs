@@ -34,6 +34,8 @@ pub fn decide(kind: FaultKind) -> Decision {
         FaultKind::Precondition
         | FaultKind::Status(_)
         | FaultKind::Local
+        | FaultKind::LocalFile
+        | FaultKind::Unreachable
         | FaultKind::Stopped
         | FaultKind::Internal => Decision::Stop,
     }
@@ -80,6 +82,8 @@ mod tests {
             (FaultKind::Credentials { transient: false }, RetryOnce),
             (FaultKind::Precondition, Stop),
             (FaultKind::Local, Stop),
+            (FaultKind::LocalFile, Stop),
+            (FaultKind::Unreachable, Stop),
             (FaultKind::Stopped, Stop),
             (FaultKind::Internal, Stop),
         ] {

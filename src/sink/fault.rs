@@ -30,8 +30,12 @@ pub enum FaultKind {
     Precondition,
     /// Any other HTTP status.
     Status(u16),
-    /// The local file system refused.
+    /// The local file system refused, and will refuse whatever comes.
     Local,
+    /// The local file system refused this one file.
+    LocalFile,
+    /// No connection, however often it was tried.
+    Unreachable,
     /// The run was stopped before there was an attempt.
     Stopped,
     /// A defect of this program.
@@ -53,6 +57,8 @@ impl fmt::Display for FaultKind {
             Self::Precondition => f.write_str("precondition"),
             Self::Status(code) => write!(f, "http_{code}"),
             Self::Local => f.write_str("local"),
+            Self::LocalFile => f.write_str("local_file"),
+            Self::Unreachable => f.write_str("unreachable"),
             Self::Stopped => f.write_str("stopped"),
             Self::Internal => f.write_str("internal"),
         }

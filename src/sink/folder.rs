@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    Body, BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Sink, Stored,
+    Body, BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink,
+    Stored,
 };
 
 /// Files being written carry this before a number; [`crate::naming::check_object_name`]
@@ -30,7 +31,7 @@ impl Folder {
     }
 
     fn check_now(&self) -> Result<(), Fault> {
-        let fault = |e: &io::Error| local("cannot be written", e);
+        let fault = |e: &io::Error| Fault::new(FaultKind::Local, format!("cannot be written: {e}"));
         fs::create_dir_all(&self.root).map_err(|e| fault(&e))?;
         let probe = self.partial();
         File::create(&probe).map_err(|e| fault(&e))?;
@@ -112,6 +113,10 @@ impl Folder {
     fn stat_now(&self, name: &str) -> Result<Option<Stored>, Fault> {
         let path = self.root.join(name);
         let read = || -> io::Result<Stored> {
+            // A pipe would block, and what a link points to is not ours.
+            if !path.symlink_metadata()?.is_file() {
+                return Err(io::Error::other("it is no regular file"));
+            }
             let mut file = File::open(&path)?;
             let mut chunk = vec![0; 64 * 1024];
             let (mut size, mut crc32c) = (0, 0);
@@ -182,8 +187,16 @@ fn exists(name: &str) -> Fault {
     Fault::new(FaultKind::Precondition, format!("{name}: exists already"))
 }
 
+/// A fault of this file, unless its kind says that no other file will do better.
 fn local(what: &str, e: &io::Error) -> Fault {
-    Fault::new(FaultKind::Local, format!("{what}: {e}"))
+    let kind = match e.kind() {
+        io::ErrorKind::StorageFull
+        | io::ErrorKind::QuotaExceeded
+        | io::ErrorKind::ReadOnlyFilesystem
+        | io::ErrorKind::PermissionDenied => FaultKind::Local,
+        _ => FaultKind::LocalFile,
+    };
+    Fault::new(kind, format!("{what}: {e}"))
 }
 
 impl Sink for Folder {
@@ -191,8 +204,15 @@ impl Sink for Folder {
         &self.url
     }
 
-    fn check(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async { self.check_now() })
+    fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async move {
+            match purpose {
+                Purpose::Read => fs::read_dir(&self.root)
+                    .map(drop)
+                    .map_err(|e| Fault::new(FaultKind::Local, format!("cannot be read: {e}"))),
+                Purpose::Write => self.check_now(),
+            }
+        })
     }
 
     // The calls below are short and mostly memory-bound: a small file into the page cache costs
@@ -237,7 +257,7 @@ mod tests {
     async fn writes_once_unless_told_to_replace() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::new("x/", dir.path().join("new"));
-        folder.check().await.unwrap();
+        folder.check(Purpose::Write).await.unwrap();
         let first = object("a/b.jpg", b"one");
         let stored = folder.put(&first, Precondition::Absent).await.unwrap();
         assert!(stored.holds(&first));
@@ -284,7 +304,7 @@ mod tests {
         }
         let then = std::time::SystemTime::now() - 2 * LEFT_BEHIND;
         File::open(dir.path().join(&old)).unwrap().set_modified(then).unwrap();
-        Folder::new("x", dir.path().to_owned()).check().await.unwrap();
+        Folder::new("x", dir.path().to_owned()).check(Purpose::Write).await.unwrap();
         assert!(!dir.path().join(old).exists());
         assert!(dir.path().join(new).exists(), "somebody may be writing it");
     }
@@ -294,7 +314,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         fs::write(&path, "").unwrap();
-        let fault = Folder::new("x", path.join("below")).check().await.unwrap_err();
+        let fault = Folder::new("x", path.join("below")).check(Purpose::Write).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Local);
     }
 }

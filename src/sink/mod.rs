@@ -132,6 +132,15 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// What a destination is to be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Listing and looking; nothing is changed.
+    Read,
+    /// Writing as well.
+    Write,
+}
+
 /// A destination. Every method makes one attempt; dropping its future abandons the attempt, which
 /// may have taken effect all the same.
 pub trait Sink: Send + Sync {
@@ -139,8 +148,8 @@ pub trait Sink: Send + Sync {
     /// address is this, a slash and its name.
     fn url(&self) -> &str;
 
-    /// Whether the place is there and writable, without writing an object.
-    fn check(&self) -> BoxFuture<'_, Result<(), Fault>>;
+    /// Whether the place is there and may be used that way, without writing an object.
+    fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>>;
 
     /// Writes one object whole or not at all, and compares what the destination says it stored.
     fn put<'a>(

@@ -13,6 +13,13 @@ use super::catalogue::{Entry, EntryFile};
 use super::{SourceError, payload};
 use crate::http::{self, deepest};
 
+/// A mirror that is slower than this, in bytes a second after a first pause, is given up.
+const SLOWEST: u64 = 10_000;
+const LATENCY: Duration = Duration::from_mins(1);
+
+/// What packing may add to a file that cannot be packed.
+const SLACK: u64 = 1 << 20;
+
 /// A mirror that sends nothing for so long is given up.
 const STALL: Duration = Duration::from_secs(30);
 
@@ -95,14 +102,15 @@ async fn fetch_file(
 
     // What an earlier download left is continued where the server can do that.
     let there = tokio::fs::metadata(&partial).await.map_or(0, |metadata| metadata.len());
-    let mut request = client.get(url);
+    let get = || client.get(url).timeout(LATENCY + Duration::from_secs(file.bytes / SLOWEST));
+    let mut request = get();
     if there > 0 {
         request = request.header(header::RANGE, format!("bytes={there}-"));
     }
     let mut answer = request.send().await.map_err(mirror)?;
     if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
         // It is as long as the whole, or longer: a new beginning tells more than it does.
-        answer = client.get(url).send().await.map_err(mirror)?;
+        answer = get().send().await.map_err(mirror)?;
     }
     if !answer.status().is_success() {
         return Err(FetchError::Mirror(format!("HTTP {}", answer.status())));
@@ -115,8 +123,13 @@ async fn fetch_file(
     options.create(true).write(true).append(continued).truncate(!continued);
     let mut out = options.open(&partial).await.map_err(|e| local(&e))?;
     let mut chunks = answer.bytes_stream();
+    let mut length = there;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(mirror)?;
+        length += chunk.len() as u64;
+        if length > file.bytes + SLACK {
+            return Err(FetchError::Mirror("sends more than the file holds".to_owned()));
+        }
         out.write_all(&chunk).await.map_err(|e| local(&e))?;
         progress(FetchProgress::Bytes(chunk.len() as u64));
     }

@@ -207,6 +207,7 @@ fn settings_that_cannot_work() {
         (&["--to", "gs://demo/fm", "--seed", "4294967296"], &["--seed", "4294967295"]),
         (&["--to", "d", "--name", LONG], &["--name", "can take 265 bytes; files allow 255"]),
         (&["--to", "gs://demo/fm", "--endpoint", "http://me:pw@h"], &["--endpoint \"http://…@h\""]),
+        (&["--to", "d", "--out", "d/out"], &["--out", "outside of the destination"]),
         (&[], &["no destination: give --to"]),
         (&["--to", "gs://demo/fm", "--config", "absent.toml"], &["absent.toml: cannot be read"]),
     ] {

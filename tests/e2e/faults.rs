@@ -108,6 +108,49 @@ fn abort_stops_at_the_first_failure() {
     assert_eq!((&summary["failed"], &summary["not_attempted"]), (&1.into(), &504.into()));
 }
 
+/// A body that does not end must not be kept.
+#[test]
+fn an_answer_of_any_length_is_bounded() {
+    let endless = Answer::Status {
+        code: 200,
+        reason: None,
+        retry_after: None,
+        body: Some("{\"name\":\"".to_owned() + &"x".repeat(100 << 20)),
+    };
+    let rule = Rule::new(Operation::Insert, endless).named("fm/image_7.jpg").attempt(1);
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    let server = Server::scripted(Script::new().with(rule));
+    desk.load(&set, &server, &[]).expect(0);
+    let summary = desk.summary();
+    assert_eq!(summary["retries"]["unparsable"], 1, "{summary:#}");
+    assert!(summary["peak_rss_bytes"].as_u64().unwrap() < 64_000_000, "{summary:#}");
+}
+
+#[test]
+fn pages_may_be_empty_but_must_advance() {
+    let page = |body: &str| Answer::Status {
+        code: 200,
+        reason: None,
+        retry_after: None,
+        body: Some(body.to_owned()),
+    };
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    // The check asks first, then the listing.
+    // A token as the emulator makes them: after the object of that name.
+    let token = data_encoding::BASE64URL_NOPAD.encode(b"ofm/image_");
+    let empty_page = page(&format!(r#"{{"nextPageToken":"{token}"}}"#));
+    let empty = Rule::new(Operation::List, empty_page.clone()).attempt(4);
+    let server = Server::scripted(Script::new().with(empty));
+    desk.load(&set, &server, &[]).expect(0);
+    desk.load(&set, &server, &[]).expect(0);
+    assert_eq!(desk.summary()["already_present"], 35, "an empty page is not the last");
+
+    let same = Rule::new(Operation::List, empty_page);
+    let desk = desk.env("IDX2GCS_RETRY_MAX_ATTEMPTS", "3");
+    let ran = desk.load(&set, &Server::scripted(Script::new().with(same)), &[]).expect(1);
+    assert!(ran.error().contains("does not advance"), "{ran:?}");
+}
+
 #[test]
 fn all_faults_at_once_end_exactly() {
     let faults = Faults {

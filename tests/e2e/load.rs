@@ -287,6 +287,27 @@ fn progress_is_told_in_each_way_and_quiet_is_quiet() {
     assert!(!ran.stdout.contains('\x1b'));
 }
 
+/// What became of the images is told first, and the exit code is theirs.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_output_changes_nothing() {
+    let full = || Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let (desk, set, server) = (Desk::new(), Set::new(60, 10), Server::new());
+    let (source, endpoint) = (set.path().to_str().unwrap(), server.url());
+    let run = |more: &[&str]| {
+        let mut command = desk.command(&["load", "--source", source, "--to", "gs://demo/fm"]);
+        command.args(["--endpoint", &endpoint, "--validation", "10"]).args(more);
+        command.stdout(full()).output().unwrap()
+    };
+    let output = run(&[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("error: standard output: cannot"));
+    let output = run(&["--quality", "20"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("error: gs://demo/fm: 70 objects"));
+    assert_eq!(desk.summary()["exit_code"], 4);
+}
+
 /// Signals are Unix.
 #[cfg(unix)]
 #[test]

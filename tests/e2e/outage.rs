@@ -48,14 +48,27 @@ fn a_dead_service_is_recognised_and_told() {
 }
 
 #[test]
-fn a_service_that_was_never_there_is_a_refusal() {
+fn a_service_that_answers_503_from_the_start_is_told() {
     let script = Script::new()
         .with(Rule::new(Operation::Insert, Answer::status(503)))
         .with(Rule::new(Operation::List, Answer::status(503)));
     let (desk, set) = (Desk::new(), Set::new(30, 10));
-    let ran = desk.load(&set, &Server::scripted(script), &[]).expect(4);
-    assert!(ran.error().contains("HTTP 503"), "{ran:?}");
+    let desk = desk.env("IDX2GCS_RETRY_MAX_OUTAGE", "1s");
+    let ran = desk.load(&set, &Server::scripted(script), &[]).expect(1);
+    assert!(ran.error().starts_with("gs://demo/fm does not work: HTTP 503"), "{ran:?}");
     assert_eq!(desk.summary()["not_attempted"], 40);
+}
+
+/// One object that always fails is no outage: the others are stored, and the run ends with that one.
+#[test]
+fn a_poison_object_costs_one_image() {
+    let rule = Rule::new(Operation::Insert, Answer::status(503)).named("fm/image_1.jpg");
+    let (desk, set) = (Desk::new(), Set::new(90, 10));
+    let desk = desk.env("IDX2GCS_RETRY_MAX_OUTAGE", "50ms").env("IDX2GCS_RETRY_MAX_ATTEMPTS", "20");
+    let server = Server::scripted(Script::new().with(rule));
+    let ran = desk.load(&set, &server, &["--concurrency", "1"]).expect(1);
+    assert!(ran.error().starts_with("1 of 100 images failed"), "{ran:?}");
+    assert_eq!(desk.summary()["uploaded"], 99);
 }
 
 /// A service that comes back in time costs nothing but time.
@@ -130,6 +143,25 @@ fn a_stop_ends_the_check_at_once() {
     assert_eq!(desk.summary()["not_attempted"], 50);
 }
 
+/// The manifests are given the same time as images in flight.
+#[cfg(unix)]
+#[test]
+fn a_stop_while_publishing_is_bounded() {
+    let script =
+        Script::new().with(Rule::new(Operation::Insert, Answer::Stall).named("fm/automl.csv"));
+    let (desk, set) = (Desk::new(), Set::new(40, 10));
+    let desk = desk.env("IDX2GCS_RETRY_ATTEMPT_TIMEOUT", "1h");
+    let server = Server::scripted(script);
+    let mut child = start(&desk, &set, &server, &[]);
+    while !server.emulator().requests().iter().any(|request| request.key == "fm/automl.csv") {
+        std::thread::yield_now();
+    }
+    assert!(signal(&child, "-INT"));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(desk.summary()["uploaded"], 50);
+    assert_eq!(desk.files(), ["out/summary.json"], "no half-written manifest stays");
+}
+
 /// A request without an answer is abandoned some seconds after the stop, and told.
 #[cfg(unix)]
 #[test]
@@ -151,12 +183,19 @@ fn a_stop_does_not_wait_for_stalled_requests() {
 #[cfg(unix)]
 #[test]
 fn a_second_signal_leaves_at_once() {
-    let rule = Rule::new(Operation::Insert, Answer::Stall).named("fm/image_1.jpg");
+    let script = Script::new()
+        .with(Rule::new(Operation::Insert, Answer::Stall).named("fm/image_1.jpg"))
+        .with(Rule::new(Operation::Insert, Answer::status(400)).named("fm/image_2.jpg"));
     let (desk, set) = (Desk::new(), Set::new(40, 10));
     let desk = desk.env("IDX2GCS_RETRY_ATTEMPT_TIMEOUT", "1h");
-    let server = Server::scripted(Script::new().with(rule));
+    let server = Server::scripted(script);
     let mut child = start(&desk, &set, &server, &[]);
-    wait_for(&server, 49);
+    // Counted by the program itself, not only by the server.
+    while !desk.exists("out/failures.jsonl") {
+        std::thread::yield_now();
+    }
+    wait_for(&server, 48);
+    std::thread::sleep(Duration::from_millis(200));
     // Signals of one kind that come together are one; so they are sent until it is gone.
     while child.try_wait().unwrap().is_none() {
         signal(&child, "-INT");
@@ -164,8 +203,8 @@ fn a_second_signal_leaves_at_once() {
     }
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let summary = desk.summary();
-    assert_eq!((&summary["uploaded"], &summary["not_attempted"]), (&49.into(), &1.into()));
-    assert_eq!(summary["exit_code"], 130);
+    assert_eq!((&summary["failed"], &summary["exit_code"]), (&1.into(), &130.into()));
+    assert!(desk.read("out/failures.jsonl").ends_with("}\n"), "no line is cut");
 }
 
 #[cfg(unix)]

@@ -13,7 +13,7 @@ use idx2gcs::report::{Silent, Stats};
 use idx2gcs::sink::folder::Folder;
 use idx2gcs::sink::gcs::{Auth, Gcs};
 use idx2gcs::sink::{
-    BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Sink, Stored,
+    BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink, Stored,
 };
 use idx2gcs::source::{DataSet, folder_files};
 use idx2gcs::{Error, Exit};
@@ -51,7 +51,7 @@ pub async fn load_into(
     let data = DataSet::open(&folder_files(set.path()).unwrap(), Vec::new()).unwrap();
     let job = Job::new(&settings, data).unwrap();
     let stats = Arc::new(Stats::new(job.count));
-    load(&settings, job, sink, Arc::new(Silent), stats, CancellationToken::new()).await.unwrap()
+    load(&settings, job, sink, Arc::new(Silent), stats, CancellationToken::new()).await
 }
 
 /// What happens to one object's writes.
@@ -78,8 +78,8 @@ impl Sink for Faulty {
         self.inner.url()
     }
 
-    fn check(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        self.inner.check()
+    fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
+        self.inner.check(purpose)
     }
 
     fn put<'a>(
@@ -197,9 +197,10 @@ async fn a_panic_costs_one_image() {
     assert!(failures.contains("panicked"), "{failures}");
 }
 
-/// A folder on a device that is full.
+/// What would meet every other object as well, such as a full disk, ends the run; what is wrong with
+/// one file costs one image.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_ends_the_run() {
+async fn a_disk_that_refuses_ends_the_run() {
     let (set, dir) = (Set::new(20, 5), tempfile::tempdir().unwrap());
     let inner: Arc<dyn Sink> = Arc::new(Folder::new("d", dir.path().join("d")));
     let mishap = Mishap::Fault { kind: FaultKind::Local, after: false };
@@ -210,4 +211,77 @@ async fn a_full_disk_ends_the_run() {
     assert_eq!(outcome.error.as_ref().map(Error::exit), Some(Exit::Destination));
     let summary = outcome.summary;
     assert_eq!((summary.uploaded, summary.failed, summary.not_attempted), (7, 1, 17));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bad_file_costs_one_image() {
+    let (set, dir) = (Set::new(20, 5), tempfile::tempdir().unwrap());
+    for name in ["image_3.jpg", "image_4.jpg/below"] {
+        std::fs::create_dir_all(dir.path().join("d").join(name)).unwrap();
+    }
+    let sink: Arc<dyn Sink> = Arc::new(Folder::new("d", dir.path().join("d")));
+    let outcome = load_into(sink, &set, &dir.path().join("out"), &[]).await;
+    assert_eq!(outcome.error.as_ref().map(Error::exit), Some(Exit::Incomplete));
+    assert_eq!((outcome.summary.uploaded, outcome.summary.failed), (23, 2));
+}
+
+/// An object of which somebody else writes a new generation between our look and our write.
+struct Contested(Folder);
+
+impl Sink for Contested {
+    fn url(&self) -> &str {
+        self.0.url()
+    }
+
+    fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
+        self.0.check(purpose)
+    }
+
+    fn put<'a>(
+        &'a self,
+        object: &'a NewObject,
+        condition: Precondition,
+    ) -> BoxFuture<'a, Result<Stored, Fault>> {
+        // What is listed as generation 1 is generation 2 by now.
+        match condition {
+            Precondition::Generation(1) if object.name == "image_7.jpg" => {
+                Box::pin(async { Err(Fault::new(FaultKind::Precondition, "not generation 1")) })
+            }
+            _ => self.0.put(object, condition),
+        }
+    }
+
+    fn stat<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>> {
+        Box::pin(async move {
+            let stored = self.0.stat(name).await?;
+            Ok(stored.map(|stored| Stored { generation: 1, ..stored }))
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        range: &'a NameRange,
+        page: Option<String>,
+    ) -> BoxFuture<'a, Result<Page, Fault>> {
+        self.0.list(range, page)
+    }
+}
+
+/// Overwriting replaces what was there at the start and nothing that came since.
+#[tokio::test(flavor = "multi_thread")]
+async fn overwriting_spares_what_somebody_else_writes_meanwhile() {
+    let (set, dir) = (Set::new(20, 5), tempfile::tempdir().unwrap());
+    let root = dir.path().join("d");
+    let folder: Arc<dyn Sink> = Arc::new(Folder::new("d", root.clone()));
+    assert!(load_into(folder, &set, &dir.path().join("out"), &[]).await.error.is_none());
+    let before = std::fs::read(root.join("image_7.jpg")).unwrap();
+
+    let more = [("destination.if_exists", "overwrite"), ("image.quality", "20")];
+    let contested: Arc<dyn Sink> = Arc::new(Contested(Folder::new("d", root.clone())));
+    let outcome = load_into(contested, &set, &dir.path().join("out"), &more).await;
+    assert_eq!(outcome.error.as_ref().map(Error::exit), Some(Exit::Destination));
+    assert_eq!((outcome.summary.uploaded, outcome.summary.failed), (24, 1));
+    assert_eq!(std::fs::read(root.join("image_7.jpg")).unwrap(), before);
+    let failures = std::fs::read_to_string(dir.path().join("out/failures.jsonl")).unwrap();
+    assert!(failures.contains("was written by somebody else meanwhile"), "{failures}");
 }

@@ -95,6 +95,35 @@ fn a_folder_can_be_verified_too() {
 }
 
 #[test]
+fn nothing_is_written_where_nothing_is() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    let source = set.path().to_str().unwrap();
+    let args = ["verify", "--source", source, "--to", "pictures", "--validation", "10"];
+    let ran = desk.run(&args).expect(4);
+    assert!(ran.error().starts_with("pictures: cannot be read"), "{ran:?}");
+    assert!(!desk.exists("pictures"));
+}
+
+/// What could not be asked for is neither missing nor different.
+#[test]
+fn an_object_that_cannot_be_asked_for_is_no_verdict() {
+    use idx2gcs::emulator::{Answer, Operation, Rule, Script};
+    let listed = r#"{"items":[{"name":"fm/image_3.jpg","size":"600","generation":"1"}]}"#;
+    let page = Answer::Status {
+        code: 200,
+        reason: None,
+        retry_after: None,
+        body: Some(listed.to_owned()),
+    };
+    let script = Script::new()
+        .with(Rule::new(Operation::List, page))
+        .with(Rule::new(Operation::Get, Answer::status(403)));
+    let (desk, set, server) = (Desk::new(), Set::new(60, 10), Server::scripted(script));
+    let ran = verify(&desk, &set, &server, &[]).expect(4);
+    assert!(ran.error().contains("HTTP 403"), "{ran:?}");
+}
+
+#[test]
 fn a_destination_that_refuses_is_no_verdict() {
     let (desk, set, server) = (Desk::new(), Set::new(60, 10), Server::new());
     let (source, endpoint) = (set.path().to_str().unwrap(), server.url());

@@ -59,7 +59,8 @@ struct ErrorReason {
 impl ObjectAnswer {
     /// The object with its name below `prefix`.
     pub(super) fn into_stored(self, prefix: &str) -> Result<Stored, Fault> {
-        let unparsable = || Fault::new(FaultKind::Unparsable, "the answer names no object");
+        let unparsable =
+            || Fault::new(FaultKind::Unparsable, "the answer names no object below the prefix");
         let decode = |text: String| {
             let bytes = data_encoding::BASE64.decode(text.as_bytes()).ok()?;
             <[u8; 4]>::try_from(bytes).ok().map(u32::from_be_bytes)
@@ -69,7 +70,8 @@ impl ObjectAnswer {
             None => None,
         };
         Ok(Stored {
-            name: self.name.strip_prefix(prefix).unwrap_or(&self.name).to_owned(),
+            // Nothing else was asked for.
+            name: self.name.strip_prefix(prefix).ok_or_else(unparsable)?.to_owned(),
             size: self.size.parse().map_err(|_| unparsable())?,
             crc32c,
             // What is stored has a generation; 0 is the precondition for nothing.
@@ -81,14 +83,39 @@ impl ObjectAnswer {
     }
 }
 
+/// No answer is longer: a page of 1,000 objects with names of 1,024 bytes takes 1.2 MB.
+const LONGEST_ANSWER: usize = 4 << 20;
+
+/// The explanation of a refusal is waited for no longer than this.
+const EXPLANATION: Duration = Duration::from_secs(2);
+
+/// Reads an answer to its end.
+async fn body(mut answer: Response) -> Result<Vec<u8>, Fault> {
+    let mut body = Vec::new();
+    loop {
+        match answer.chunk().await {
+            Ok(None) => return Ok(body),
+            Ok(Some(chunk)) if body.len() + chunk.len() <= LONGEST_ANSWER => {
+                body.extend_from_slice(&chunk);
+            }
+            Ok(Some(_)) => {
+                return Err(Fault::new(FaultKind::Unparsable, "the answer does not end"));
+            }
+            Err(e) => {
+                return Err(match transport_fault(&e) {
+                    Fault { kind: FaultKind::Closed, message, .. } => {
+                        Fault::new(FaultKind::CutOff, format!("the answer was cut off: {message}"))
+                    }
+                    fault => fault,
+                });
+            }
+        }
+    }
+}
+
 /// Reads an answer of success to its end and understands it.
 pub(super) async fn parse<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T, Fault> {
-    let body = answer.bytes().await.map_err(|e| match transport_fault(&e) {
-        Fault { kind: FaultKind::Closed, message, .. } => {
-            Fault::new(FaultKind::CutOff, format!("the answer was cut off: {message}"))
-        }
-        fault => fault,
-    })?;
+    let body = body(answer).await?;
     serde_json::from_slice(&body).map_err(|e| {
         Fault::new(FaultKind::Unparsable, format!("the answer cannot be understood: {e}"))
     })
@@ -102,8 +129,9 @@ pub(super) async fn refusal(answer: Response) -> Fault {
         .get(header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| retry_after(value, SystemTime::now()));
-    // The status alone decides; a body that breaks off only takes the explanation with it.
-    let body = answer.bytes().await.unwrap_or_default();
+    // The status alone decides; a body that does not come only takes the explanation with it.
+    let body = tokio::time::timeout(EXPLANATION, body(answer)).await;
+    let body = body.ok().and_then(Result::ok).unwrap_or_default();
     let mut fault = refusal_of(status, &body);
     fault.retry_after = retry_after;
     fault

@@ -5,20 +5,27 @@ mod answer;
 mod auth;
 mod request;
 
+use std::time::Duration;
+
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 
 use self::answer::{ListAnswer, ObjectAnswer, PermissionsAnswer};
 use self::auth::Signed;
 pub use self::auth::{Auth, Renewable};
 use self::request::Requests;
-use super::{BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Sink, Stored};
+use super::{
+    BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink, Stored,
+};
 
 /// Where Google's own API is.
 pub const GOOGLE: &str = "https://storage.googleapis.com";
 
 /// What a load must be allowed to do; the role "Storage Object User" includes all of it.
 const PERMISSIONS: [&str; 3] =
-    ["storage.objects.create", "storage.objects.get", "storage.objects.list"];
+    ["storage.objects.list", "storage.objects.get", "storage.objects.create"];
+
+/// Asking for permissions is a courtesy, and waited for no longer than this.
+const COURTESY: Duration = Duration::from_secs(5);
 
 /// A bucket, or a prefix in it.
 pub struct Gcs {
@@ -104,7 +111,14 @@ impl Gcs {
 
     async fn stat_now(&self, name: &str) -> Result<Option<Stored>, Fault> {
         match self.get::<ObjectAnswer>(&self.requests.stat_url(name)).await {
-            Ok(answer) => answer.into_stored(self.requests.prefix()).map(Some),
+            Ok(answer) => {
+                let stored = answer.into_stored(self.requests.prefix())?;
+                if stored.name == name {
+                    return Ok(Some(stored));
+                }
+                let other = format!("the answer to {name} is about {}", stored.name);
+                Err(Fault::new(FaultKind::Mismatch, other))
+            }
             Err(fault) if fault.kind == FaultKind::Status(404) => Ok(None),
             Err(fault) => Err(fault),
         }
@@ -128,12 +142,17 @@ impl Gcs {
     /// Listing tells whether the bucket is there and may be read. Whether it may be written is
     /// asked of `testIamPermissions`, which needs no permission itself; emulators do not know it,
     /// so only a clear "no" counts.
-    async fn check_now(&self) -> Result<(), Fault> {
+    async fn check_now(&self, purpose: Purpose) -> Result<(), Fault> {
         self.list_now(&NameRange::default(), None, 1).await.map_err(|fault| self.explain(fault))?;
-        let url = self.requests.permissions_url(&PERMISSIONS);
-        let Ok(granted) = self.get::<PermissionsAnswer>(&url).await else { return Ok(()) };
+        let needed = match purpose {
+            Purpose::Read => &PERMISSIONS[..2],
+            Purpose::Write => &PERMISSIONS[..],
+        };
+        let url = self.requests.permissions_url(needed);
+        let granted = tokio::time::timeout(COURTESY, self.get::<PermissionsAnswer>(&url)).await;
+        let Ok(Ok(granted)) = granted else { return Ok(()) };
         let missing: Vec<_> =
-            PERMISSIONS.into_iter().filter(|p| !granted.permissions.contains(*p)).collect();
+            needed.iter().copied().filter(|p| !granted.permissions.contains(*p)).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -172,8 +191,8 @@ impl Sink for Gcs {
         &self.url
     }
 
-    fn check(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(self.check_now())
+    fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(self.check_now(purpose))
     }
 
     fn put<'a>(
