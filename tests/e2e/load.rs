@@ -8,7 +8,7 @@ use idx2gcs::config::Scale;
 use idx2gcs::emulator::{Faults, Options};
 use idx2gcs::encode::Encoder;
 
-use crate::support::{Desk, SIDE, Server, Set, gzip};
+use crate::support::{Desk, SIDE, Server, Set, gzip, until};
 
 fn jpeg(index: u32, quality: u8) -> Vec<u8> {
     let side = u16::try_from(SIDE).unwrap();
@@ -327,9 +327,7 @@ fn a_signal_drains_and_says_what_is_done() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        while server.emulator().counters().inserts < 20 {
-            std::thread::yield_now();
-        }
+        until("inserts", || server.emulator().counters().inserts >= 20);
         let mut kill = std::process::Command::new("kill");
         assert!(kill.arg(signal).arg(child.id().to_string()).status().unwrap().success());
         let output = child.wait_with_output().unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use idx2gcs::emulator::{Answer, Faults, Operation, Options, Rule, Script};
 
-use crate::support::{Desk, Server, Set};
+use crate::support::{Desk, Server, Set, until};
 
 fn slow(milliseconds: u64) -> Server {
     let faults = Faults { latency: Duration::from_millis(milliseconds), ..Faults::default() };
@@ -23,9 +23,7 @@ fn start(desk: &Desk, set: &Set, server: &Server, more: &[&str]) -> Child {
 }
 
 fn wait_for(server: &Server, inserts: u64) {
-    while server.emulator().counters().inserts < inserts {
-        std::thread::yield_now();
-    }
+    until("inserts", || server.emulator().counters().inserts >= inserts);
 }
 
 #[test]
@@ -135,9 +133,7 @@ fn a_stop_ends_the_check_at_once() {
     let desk = desk.env("IDX2GCS_RETRY_ATTEMPT_TIMEOUT", "1h");
     let server = Server::scripted(script);
     let mut child = start(&desk, &set, &server, &[]);
-    while server.emulator().requests().is_empty() {
-        std::thread::yield_now();
-    }
+    until("a request", || !server.emulator().requests().is_empty());
     assert!(signal(&child, "-INT"));
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(desk.summary()["not_attempted"], 50);
@@ -153,9 +149,9 @@ fn a_stop_while_publishing_is_bounded() {
     let desk = desk.env("IDX2GCS_RETRY_ATTEMPT_TIMEOUT", "1h");
     let server = Server::scripted(script);
     let mut child = start(&desk, &set, &server, &[]);
-    while !server.emulator().requests().iter().any(|request| request.key == "fm/automl.csv") {
-        std::thread::yield_now();
-    }
+    until("the manifest", || {
+        server.emulator().requests().iter().any(|request| request.key == "fm/automl.csv")
+    });
     assert!(signal(&child, "-INT"));
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(desk.summary()["uploaded"], 50);
@@ -191,9 +187,7 @@ fn a_second_signal_leaves_at_once() {
     let server = Server::scripted(script);
     let mut child = start(&desk, &set, &server, &[]);
     // Counted by the program itself, not only by the server.
-    while !desk.exists("out/failures.jsonl") {
-        std::thread::yield_now();
-    }
+    until("a failure", || desk.exists("out/failures.jsonl"));
     wait_for(&server, 48);
     std::thread::sleep(Duration::from_millis(200));
     // Signals of one kind that come together are one; so they are sent until it is gone.

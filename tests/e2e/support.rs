@@ -10,6 +10,15 @@ use tempfile::TempDir;
 /// Rows and columns of the small images.
 pub const SIDE: u32 = 28;
 
+/// Waits until something is so, and fails if that takes suspiciously long.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(45);
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
 /// The bytes of an IDX file.
 pub fn idx(dtype: u8, dims: &[u32], data: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, dtype, u8::try_from(dims.len()).unwrap()];
