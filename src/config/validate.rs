@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_interface() {
+    fn the_defaults_are_the_documented_ones() {
         let s = settings("").unwrap();
         assert_eq!((s.validation, s.seed, s.quality), (10_000, 42, 75));
         assert_eq!(s.if_exists, IfExists::Skip);
