@@ -120,7 +120,7 @@ impl Retry {
         F: Future<Output = Result<T, Fault>>,
     {
         let mut deadline = Instant::now() + self.limits.max_elapsed;
-        let mut attempts = 0;
+        let (mut attempts, mut failures) = (0, 0);
         let work = self.works.fetch_add(1, Ordering::Relaxed);
         // Kinds of faults that are worth one more attempt each.
         let mut once: Vec<FaultKind> = Vec::new();
@@ -158,25 +158,27 @@ impl Retry {
                 Decision::RetryOnce => !once.contains(&fault.kind),
                 Decision::Stop => false,
             };
-            let wish = fault.retry_after.map(Backoff::wish);
+            // A connection that was closed while nobody used it shows only now. That says nothing about
+            // the service, so the first time it is no failure, and there is nothing to wait for.
+            let idle = fault.kind == FaultKind::Closed && attempts == 1;
             match decision {
                 // A clear no is an answer: the destination works.
                 Decision::Stop => self.health.succeeded(Instant::now()),
                 Decision::RetryOnce => once.push(fault.kind),
                 Decision::Retry => {}
             }
-            if decision != Decision::Stop {
+            if decision != Decision::Stop && !idle {
+                let wish = fault.retry_after.map(Backoff::wish);
                 self.health.failed(work, began, Instant::now(), wish);
+                failures += 1;
             }
-            // A connection that was closed while nobody used it shows only now; that says nothing
-            // about the service, so the first time there is nothing to wait for.
-            let wait = if fault.kind == FaultKind::Closed && attempts == 1 {
+            let wait = if idle {
                 Duration::ZERO
             } else {
-                self.limits.backoff.wait(attempts, fault.retry_after, (self.chance.random)())
+                self.limits.backoff.wait(failures, fault.retry_after, (self.chance.random)())
             };
             let in_time = Instant::now() + wait < deadline;
-            if !again || !in_time || attempts >= self.limits.max_attempts {
+            if !again || !in_time || failures >= self.limits.max_attempts {
                 return Tried { result: Err(fault), attempts };
             }
             on_retry(&fault);
@@ -273,10 +275,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn gives_up_after_the_last_attempt() {
         let (retry, waits) = recorded(limits());
-        let (tried, retries) = run(&retry, vec![fault(FaultKind::Closed); 9]).await;
-        assert_eq!(tried.result.unwrap_err().kind, FaultKind::Closed);
+        let (tried, retries) = run(&retry, vec![fault(FaultKind::CutOff); 9]).await;
+        assert_eq!(tried.result.unwrap_err().kind, FaultKind::CutOff);
         assert_eq!((tried.attempts, retries), (5, 4));
-        assert_eq!(*waits.lock().unwrap(), [0, 2, 4, 8], "a closed connection is tried at once");
+        assert_eq!(*waits.lock().unwrap(), [1, 2, 4, 8]);
+    }
+
+    /// Once: a service that closes every connection is failing.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_closed_while_idle_is_no_failure() {
+        let (retry, waits) = recorded(Limits { max_attempts: 1, ..limits() });
+        let (tried, _) = run(&retry, vec![fault(FaultKind::Closed)]).await;
+        assert!(tried.result.is_ok());
+        assert_eq!(*waits.lock().unwrap(), [0]);
+        let (tried, _) = run(&retry, vec![fault(FaultKind::Closed); 9]).await;
+        assert_eq!((tried.attempts, tried.result.is_err()), (2, true));
     }
 
     #[tokio::test(start_paused = true)]
