@@ -2,7 +2,8 @@
 //! each in memory and does one thing with the object: stores it, or verifies it.
 //!
 //! Memory: `queue × record + (concurrency + waiting) × (record + body)`, plus one record in the
-//! producer's hands; at most 1,024 images wait between two attempts. A record is `rows × cols` bytes, a body twice a JPEG and some 500 bytes of request.
+//! producer's hands; at most 1,024 images wait between two attempts. A record is `rows × cols` bytes,
+//! a body twice a JPEG and some 500 bytes of request.
 
 mod existing;
 mod image;
