@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use tokio::task::JoinHandle;
 
 use super::signals::{Hooks, Signals};
 use super::{complain, say, settings};
@@ -15,6 +16,7 @@ use crate::load::{
     Destination, Job, Outcome, Plan, forget_last_run, load, open_destination, prepare_output,
     remove_drafts, verify, write_summary,
 };
+use crate::pace::{Bounds, Pace};
 use crate::report::{
     Bar, JsonLines, LogWriter, PlainLines, Reporter, Silent, Stats, Summary, start_logging,
     thousands,
@@ -71,6 +73,8 @@ struct Invocation {
     settings: Settings,
     log: LogWriter,
     quiet: bool,
+    /// The command line, to which a changed config file is added again.
+    args: ArgMatches,
 }
 
 impl Invocation {
@@ -79,7 +83,7 @@ impl Invocation {
         let log = LogWriter::default();
         let verbosity = args.get_count("verbose");
         start_logging(&log, settings.log_format, verbosity, super::colour_on_stderr());
-        Ok(Self { settings, log, quiet: args.get_flag("quiet") })
+        Ok(Self { settings, log, quiet: args.get_flag("quiet"), args: args.clone() })
     }
 
     async fn load(mut self) -> Result<ExitCode, Error> {
@@ -90,15 +94,16 @@ impl Invocation {
                 // There is always a summary, also of a run that could not begin.
                 let exit = signals.exit().unwrap_or(error.exit());
                 complain(&error);
-                self.summarise(&Stats::new(images), exit)?;
+                self.summarise(&self.stats(images), exit)?;
                 return Ok(exit.into());
             }
         };
-        let stats = Arc::new(Stats::new(job.count));
-        let reporter = self.announce(&job, "loading", "into", &signals, &stats);
+        let (reporter, stats) = self.announce(&job, "loading", "into", &signals);
+        let following = self.follow_config(&reporter, &stats);
         let stop = signals.stop.clone();
         let Outcome { mut summary, error, unwritten } =
             load(&self.settings, job, destination.sink, reporter, stats, stop).await;
+        following.abort();
         // A run that was refused before it began has its error, and no figures.
         let said = if !self.quiet && (error.is_none() || summary.has_begun()) {
             say(&summary)
@@ -123,8 +128,7 @@ impl Invocation {
         let signals = Signals::watch();
         let verdict = match self.open(&signals).await {
             Ok((job, destination)) => {
-                let stats = Arc::new(Stats::new(job.count));
-                let reporter = self.announce(&job, "verifying", "in", &signals, &stats);
+                let (reporter, stats) = self.announce(&job, "verifying", "in", &signals);
                 let stop = signals.stop.clone();
                 verify(&self.settings, job, destination.sink, reporter, stats, stop).await
             }
@@ -169,8 +173,7 @@ impl Invocation {
         doing: &str,
         preposition: &str,
         signals: &Signals,
-        stats: &Arc<Stats>,
-    ) -> Arc<dyn Reporter> {
+    ) -> (Arc<dyn Reporter>, Arc<Stats>) {
         let reporter = self.reporter(job);
         let counts = Partition::ALL.into_iter().zip(job.partitions()).filter(|(_, n)| *n > 0);
         let counts = counts.map(|(partition, n)| format!("{} {partition}", thousands(n.into())));
@@ -182,33 +185,54 @@ impl Invocation {
         ));
         self.fit_open_files(&*reporter);
 
-        let (told, stats) = (Arc::clone(&reporter), Arc::clone(stats));
+        let stats = Arc::new(self.stats(job.count));
+        let (told, counted) = (Arc::clone(&reporter), Arc::clone(&stats));
         let settings = self.settings.clone();
         signals.set_hooks(Hooks {
             stopping: Box::new(move || {
                 told.note("stopping: finishing what is in flight; once more to leave at once");
             }),
             leaving: Box::new(move |exit| {
-                let mut summary = Summary::new(stats.snapshot(), settings.concurrency);
+                let mut summary = Summary::new(&counted);
                 summary.exit_code = exit as u8;
                 // The process is leaving: there is nobody to tell that this failed.
                 let _ = write_summary(&settings.out, &summary);
                 remove_drafts(&settings);
             }),
         });
-        reporter
+        (reporter, stats)
+    }
+
+    /// The counters of a run that begins now, and its pace.
+    fn stats(&self, images: u32) -> Stats {
+        Stats::new(images, Arc::new(Pace::new(self.settings.pace)))
+    }
+
+    /// Lets changes of the config file take effect while the run goes on.
+    fn follow_config(&self, reporter: &Arc<dyn Reporter>, stats: &Arc<Stats>) -> JoinHandle<()> {
+        let (reporter, pace) = (Arc::clone(reporter), Arc::clone(stats.pace()));
+        let ends = self.files_a_request();
+        let fit = move |mut bounds: Bounds| {
+            let limit = &mut bounds.concurrency.limit;
+            *limit = ends.map_or(*limit, |ends| fit_open_files(*limit, ends));
+            bounds
+        };
+        tokio::spawn(super::live::follow(self.args.clone(), fit, reporter, pace))
+    }
+
+    /// Open files that a request in flight takes; nothing where they do not add up.
+    fn files_a_request(&self) -> Option<u32> {
+        let Settings { place, endpoint, .. } = &self.settings;
+        let embedded = matches!(endpoint, Endpoint::Embedded(_));
+        matches!(place, Place::Bucket { .. }).then_some(if embedded { 2 } else { 1 })
     }
 
     fn fit_open_files(&mut self, reporter: &dyn Reporter) {
-        let settings = &mut self.settings;
-        if !matches!(settings.place, Place::Bucket { .. }) {
-            return;
-        }
-        let ends = if matches!(settings.endpoint, Endpoint::Embedded(_)) { 2 } else { 1 };
-        let (wanted, fits) =
-            (settings.concurrency.limit, fit_open_files(settings.concurrency.limit, ends));
+        let Some(ends) = self.files_a_request() else { return };
+        let limit = &mut self.settings.pace.concurrency.limit;
+        let (wanted, fits) = (*limit, fit_open_files(*limit, ends));
         if fits < wanted {
-            settings.concurrency.limit = fits;
+            *limit = fits;
             reporter.note(&format!(
                 "the system's limit of open files leaves room for {fits} requests in flight \
                  instead of {wanted}; raise it with: ulimit -n"
@@ -233,7 +257,7 @@ impl Invocation {
     }
 
     fn summarise(&self, stats: &Stats, exit: Exit) -> Result<(), Error> {
-        let mut summary = Summary::new(stats.snapshot(), self.settings.concurrency);
+        let mut summary = Summary::new(stats);
         summary.exit_code = exit as u8;
         write_summary(&self.settings.out, &summary)
     }

@@ -5,6 +5,7 @@ mod emulate;
 mod fetch;
 mod generate;
 mod inspect;
+mod live;
 mod load;
 mod settings;
 mod signals;

@@ -50,6 +50,16 @@ choice! {
 }
 
 choice! {
+    /// How fast the rate of writes may rise.
+    Ramp, RAMPS {
+        /// As it will.
+        None = "none",
+        /// From 1,000 a second, twice as many every 20 minutes, as Google advises.
+        Google = "google",
+    }
+}
+
+choice! {
     /// What to do with an object that is there before it is written.
     IfExists, IF_EXISTS {
         /// The same content counts as stored; another is a conflict.

@@ -150,7 +150,7 @@ pub const KEYS: &[Key] = &[
         Some("concurrency"),
         "auto|N",
         Some("\"auto\""),
-        "Requests in flight; auto is 64, within max_concurrency",
+        "Requests in flight; auto finds the number that is best, from 32 on",
     ),
     key("upload.max_concurrency", Some("max-concurrency"), "N", Some("1024"), "Bound of auto"),
     key(
@@ -159,6 +159,13 @@ pub const KEYS: &[Key] = &[
         "N",
         Some("0"),
         "Object writes a second at the most; 0 is no bound",
+    ),
+    one_of(
+        "upload.ramp",
+        Some("ramp"),
+        "\"none\"",
+        choices::RAMPS,
+        "How fast writes a second may rise; google: from 1,000, doubled every 20 minutes",
     ),
     key(
         "upload.queue",

@@ -8,12 +8,13 @@ mod validate;
 use std::path::PathBuf;
 
 pub use choices::{
-    IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Scale, SplitMethod,
+    IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp, Scale, SplitMethod,
 };
 pub use keys::{KEYS, Key};
 pub use layers::{ConfigError, Layers, Origin, Value};
 
 use crate::naming::Template;
+use crate::pace::Bounds;
 use crate::retry::Limits;
 
 /// Where images come from.
@@ -55,9 +56,9 @@ pub enum Endpoint {
 /// How many requests are in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Concurrency {
-    /// Whether the program chose it.
+    /// Whether the program finds it by itself.
     pub auto: bool,
-    /// The number.
+    /// The number, or the bound of what is found.
     pub limit: u32,
 }
 
@@ -84,10 +85,8 @@ pub struct Settings {
     pub name: Template,
     /// What to do with objects that are there.
     pub if_exists: IfExists,
-    /// Requests in flight.
-    pub concurrency: Concurrency,
-    /// Object writes a second, 0 for no bound.
-    pub max_rate: u32,
+    /// Requests in flight and writes a second.
+    pub pace: Bounds,
     /// Records that may wait for an uploader.
     pub queue: u32,
     /// What follows a failed image.

@@ -4,19 +4,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::{
-    self, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Scale, SplitMethod,
+    self, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp, Scale,
+    SplitMethod,
 };
 use super::{Concurrency, ConfigError, Endpoint, Layers, Place, Settings, Source};
 use crate::naming::{Template, check_bucket_name, check_object_name};
+use crate::pace::Bounds;
 use crate::retry::Limits;
 use crate::retry::backoff::Backoff;
 use crate::source::Catalogue;
 
 /// More requests in flight than this no machine's ports allow.
 const MOST_IN_FLIGHT: u32 = 16_384;
-
-/// Requests in flight where the user leaves it to the program.
-const AUTO_CONCURRENCY: u32 = 64;
 
 impl Settings {
     /// Checks every value and that they go together.
@@ -64,8 +63,11 @@ impl Settings {
                 choices::IF_EXISTS,
                 IfExists::from_word,
             )?,
-            concurrency: concurrency(layers)?,
-            max_rate: number(layers, "upload.max_rate", 0, u32::MAX)?,
+            pace: Bounds {
+                concurrency: concurrency(layers)?,
+                max_rate: number(layers, "upload.max_rate", 0, u32::MAX)?,
+                ramp: word(layers, "upload.ramp", choices::RAMPS, Ramp::from_word)?,
+            },
             queue: number(layers, "upload.queue", 1, 1 << 20)?,
             on_error: word(layers, "upload.on_error", choices::ON_ERROR, OnError::from_word)?,
             retry: limits(layers)?,
@@ -186,7 +188,7 @@ fn concurrency(layers: &Layers) -> Result<Concurrency, ConfigError> {
     let allowed = format!("auto, or a whole number from 1 to {MOST_IN_FLIGHT}");
     layers.need("upload.concurrency", &allowed, |text| {
         if text == "auto" {
-            return Some(Concurrency { auto: true, limit: AUTO_CONCURRENCY.min(most) });
+            return Some(Concurrency { auto: true, limit: most });
         }
         let limit = text.parse().ok().filter(|n| (1..=MOST_IN_FLIGHT).contains(n))?;
         Some(Concurrency { auto: false, limit })
@@ -259,7 +261,7 @@ mod tests {
         assert_eq!(s.if_exists, IfExists::Skip);
         assert_eq!(s.manifests, [ManifestFormat::Automl, ManifestFormat::Vertex]);
         assert_eq!(s.endpoint, Endpoint::Google);
-        assert!(s.concurrency.auto);
+        assert!(s.pace.concurrency.auto);
         assert_eq!(s.retry.max_elapsed, Duration::from_mins(5));
         assert_eq!(s.name.name(3, 0, crate::split::Partition::Test), "image_3.jpg");
     }

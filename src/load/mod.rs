@@ -19,7 +19,6 @@ pub use self::plan::{Plan, RequestCost};
 pub use self::verify::{Verdict, verify};
 use crate::config::{IfExists, Settings};
 use crate::error::{Error, Exit};
-use crate::pace::{Rate, Slots};
 use crate::pipeline::{self, Cut, Existing, Run, Stop, Storing};
 use crate::report::{JsonLog, ManifestEntry, Reporter, Stats, Summary, keep_reporting, thousands};
 use crate::retry::{Chance, Retry};
@@ -59,10 +58,9 @@ pub async fn load(
     let mut manifests = Vec::new();
     let ended = work.run(&mut manifests).await;
     reporting.abort();
-    let now = work.stats.snapshot();
-    reporter.end(&now);
+    reporter.end(&work.stats.snapshot());
 
-    let mut summary = Summary::new(now, settings.concurrency);
+    let mut summary = Summary::new(&work.stats);
     summary.manifests = manifests;
     let error = ended.err();
     summary.exit_code = error.as_ref().map_or(Exit::Complete, Error::exit) as u8;
@@ -147,8 +145,7 @@ impl Work<'_> {
         self.bounded(self.refuse_existing(&existing, &retry)).await?;
 
         let log = Arc::clone(&failures);
-        let concurrency = settings.concurrency.limit.min(self.job.count.max(1));
-        let slots = Arc::new(Slots::new(concurrency));
+        let pace = stats.pace();
         let run = Arc::new(Run {
             images: self.job.images.clone(),
             work: Storing {
@@ -157,13 +154,11 @@ impl Work<'_> {
                 last_wins: false,
                 on_error: settings.on_error,
                 retry: Arc::new(retry),
-                slots: Some(Arc::clone(&slots)),
-                rate: (settings.max_rate > 0).then(|| Arc::new(Rate::new(settings.max_rate))),
+                pace: Some(Arc::clone(pace)),
                 stats: Arc::clone(stats),
             },
             existing,
-            concurrency,
-            slots,
+            pace: Arc::clone(pace),
             queue: settings.queue,
             stats: Arc::clone(stats),
             stop: self.stop.clone(),

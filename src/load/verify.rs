@@ -14,7 +14,6 @@ use super::job::{self, Job};
 use crate::config::{ManifestFormat, Settings};
 use crate::error::Error;
 use crate::manifest::{CsvWriter, Digesting};
-use crate::pace::Slots;
 use crate::pipeline::{self, ImageFailure, Refusal, Run, Stop, Work};
 use crate::report::{JsonLog, Reporter, State, Stats, keep_reporting, thousands};
 use crate::retry::{Chance, Retry};
@@ -222,13 +221,11 @@ async fn compare(
         }
     }
     let into = Arc::clone(findings);
-    let concurrency = settings.concurrency.limit.min(job.count.max(1));
     let run = Arc::new(Run {
         images: job.images.clone(),
         work: Comparing { sink: Arc::clone(sink), retry },
         existing,
-        concurrency,
-        slots: Arc::new(Slots::new(concurrency)),
+        pace: Arc::clone(stats.pace()),
         queue: settings.queue,
         stats: Arc::clone(stats),
         stop: stop.clone(),

@@ -1,16 +1,229 @@
-//! How many requests are in flight, and how fast objects are written.
+//! How many requests are in flight, and how fast they begin.
+//!
+//! [`limiter`] finds out what the service takes; it knows neither clock nor network. [`Pace`] is what
+//! the tasks of a run share: places among the requests in flight, turns to begin, and the limiter
+//! that moves both.
 
-mod rate;
+pub mod limiter;
+mod ramp;
 mod slots;
+mod turns;
 
-pub use rate::Rate;
-pub use slots::Slots;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// What an attempt passes before it begins. The default lets everything through.
+use tokio::time::Instant;
+
+use self::limiter::{Answer, Limiter};
+use self::slots::Slots;
+use self::turns::Turns;
+use crate::config::{Concurrency, Ramp};
+use crate::sink::{Fault, FaultKind};
+
+/// What a request needs of the pace.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Gate<'a> {
-    /// Whoever waits between attempts gives its place up meanwhile.
-    pub slots: Option<&'a Slots>,
-    /// Each attempt waits for its turn.
-    pub rate: Option<&'a Rate>,
+pub enum Gate<'a> {
+    /// Nothing: it may be made at any time.
+    #[default]
+    Open,
+    /// A place in flight, which is given up while the caller waits between attempts.
+    Place(&'a Pace),
+    /// A place, and a turn for each attempt, whose end is noted: a write.
+    Turn(&'a Pace),
+}
+
+impl<'a> Gate<'a> {
+    /// The pace that hands out the places, if any.
+    pub fn pace(self) -> Option<&'a Pace> {
+        match self {
+            Self::Open => None,
+            Self::Place(pace) | Self::Turn(pace) => Some(pace),
+        }
+    }
+
+    /// The pace that hands out the turns, if any.
+    pub fn turns(self) -> Option<&'a Pace> {
+        match self {
+            Self::Open | Self::Place(_) => None,
+            Self::Turn(pace) => Some(pace),
+        }
+    }
+}
+
+/// What the user sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Requests in flight.
+    pub concurrency: Concurrency,
+    /// Object writes a second; 0 is no bound.
+    pub max_rate: u32,
+    /// How fast the rate may rise.
+    pub ramp: Ramp,
+}
+
+/// The pace of a run.
+#[derive(Debug)]
+pub struct Pace {
+    epoch: Instant,
+    slots: Slots,
+    turns: Turns,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    bounds: Bounds,
+    limiter: Limiter,
+    /// What was last told to the turns.
+    rate: Option<f64>,
+    /// Requests that the service refused because there were too many.
+    limited: u64,
+}
+
+/// The pace at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PaceNow {
+    /// Requests that may be in flight.
+    pub limit: u32,
+    /// Object writes that may begin a second, where there is a bound.
+    pub rate: Option<f64>,
+    /// Requests that the service refused because there were too many.
+    pub limited: u64,
+}
+
+impl Pace {
+    /// Within bounds, beginning now.
+    pub fn new(bounds: Bounds) -> Self {
+        let limiter = limiter(bounds.concurrency);
+        let pace = Self {
+            epoch: Instant::now(),
+            slots: Slots::new(limiter.limit()),
+            turns: Turns::new(),
+            state: Mutex::new(State { bounds, limiter, rate: None, limited: 0 }),
+        };
+        pace.settle(&mut pace.state());
+        pace
+    }
+
+    /// A fixed number in flight, at any rate.
+    pub fn fixed(limit: u32) -> Self {
+        let concurrency = Concurrency { auto: false, limit };
+        Self::new(Bounds { concurrency, max_rate: 0, ramp: Ramp::None })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the user has set.
+    pub fn bounds(&self) -> Bounds {
+        self.state().bounds
+    }
+
+    /// Puts other bounds in force, in the middle of a run.
+    pub fn set_bounds(&self, bounds: Bounds) {
+        let mut state = self.state();
+        if bounds.concurrency != state.bounds.concurrency {
+            state.limiter = limiter(bounds.concurrency);
+        }
+        state.bounds = bounds;
+        self.settle(&mut state);
+    }
+
+    /// The pace now.
+    pub fn now(&self) -> PaceNow {
+        let state = self.state();
+        PaceNow { limit: self.slots.places(), rate: state.rate, limited: state.limited }
+    }
+
+    /// Waits for a turn to begin a write, and says how long that took.
+    pub async fn turn(&self) -> Duration {
+        self.turns.take().await
+    }
+
+    /// Notes how a write ended that took `latency`.
+    pub fn ended(&self, fault: Option<&Fault>, latency: Duration) {
+        if fault.is_none() {
+            self.slots.succeeded();
+        }
+        let Some(answer) = answer(fault.map(|fault| fault.kind)) else { return };
+        let wish = fault.and_then(|fault| fault.retry_after);
+        let now = self.epoch.elapsed();
+        let mut state = self.state();
+        let paused_until = state.limiter.paused_until();
+        state.limiter.observe(now, answer, latency, wish);
+        state.limited += u64::from(answer == Answer::Limited);
+        if state.limiter.paused_until() > paused_until {
+            self.turns.pause_until(self.epoch + state.limiter.paused_until());
+        }
+        self.settle(&mut state);
+    }
+
+    /// Makes places and turns what the limiter and the bounds say.
+    fn settle(&self, state: &mut State) {
+        let limit = state.limiter.limit();
+        let Bounds { max_rate, ramp, .. } = state.bounds;
+        let bounds = [
+            state.limiter.rate(),
+            (max_rate > 0).then(|| f64::from(max_rate)),
+            (ramp == Ramp::Google).then(|| ramp::google(self.epoch.elapsed())),
+        ];
+        let rate = bounds.into_iter().flatten().reduce(f64::min);
+        if limit != self.slots.places() {
+            tracing::debug!(from = self.slots.places(), to = limit, "limit of requests in flight");
+            self.slots.resize(limit);
+        }
+        if rate != state.rate {
+            tracing::debug!(from = state.rate, to = rate, "writes a second");
+            state.rate = rate;
+            self.turns.set_rate(rate);
+        }
+    }
+
+    /// Gives the caller's place up for a wait, if the service deserves that; whoever did must
+    /// [`Pace::come_back`] before its next request.
+    pub fn give_up(&self) -> bool {
+        self.slots.give_up()
+    }
+
+    /// Takes a place again after a wait.
+    pub async fn come_back(&self) {
+        self.slots.come_back().await;
+    }
+
+    /// Waits for a place without a worker: one is to be started for it.
+    pub async fn vacancy(&self) {
+        self.slots.vacancy().await;
+    }
+
+    /// Whether the calling worker is to leave; if so it holds no place any more.
+    pub fn must_leave(&self) -> bool {
+        self.slots.must_leave()
+    }
+
+    /// Waits until some worker may have to leave; ask [`Pace::must_leave`] then.
+    pub async fn wanted(&self) {
+        self.slots.wanted().await;
+    }
+
+    /// A worker ends and leaves its place behind.
+    pub fn leave(&self) {
+        self.slots.leave();
+    }
+}
+
+fn limiter(concurrency: Concurrency) -> Limiter {
+    let Concurrency { auto, limit } = concurrency;
+    if auto { Limiter::new(limit) } else { Limiter::fixed(limit) }
+}
+
+/// What an attempt's end says of the service; nothing, if it is about the connection or the request.
+fn answer(fault: Option<FaultKind>) -> Option<Answer> {
+    match fault {
+        // A precondition that does not hold is an answer as quick as any.
+        None | Some(FaultKind::Precondition) => Some(Answer::Accepted),
+        Some(FaultKind::RateLimited | FaultKind::Status(429)) => Some(Answer::Limited),
+        Some(FaultKind::Timeout | FaultKind::Status(408 | 500..=599)) => Some(Answer::Overloaded),
+        Some(_) => None,
+    }
 }

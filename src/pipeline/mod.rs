@@ -1,7 +1,7 @@
 //! One producer decodes records into a bounded channel; a pool of workers takes them out, encodes
 //! each in memory and does one thing with the object: stores it, or verifies it.
 //!
-//! Memory: `queue × record + (concurrency + waiting) × (record + body)`, plus one record in the
+//! Memory: `queue × record + (in flight + waiting) × (record + body)`, plus one record in the
 //! producer's hands; at most 1,024 images wait between two attempts. A record is `rows × cols` bytes,
 //! a body twice a JPEG and some 500 bytes of request.
 
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::existing::{Existing, Seen, list_all};
 pub use self::image::{ImageFailure, Images};
 pub use self::store::{Refusal, Storing};
-use crate::pace::Slots;
+use crate::pace::Pace;
 use crate::report::{State, Stats};
 use crate::sink::{Fault, FaultKind, NewObject, Stored};
 use crate::source::{Record, SourceError};
@@ -62,10 +62,8 @@ pub struct Run<W> {
     pub work: W,
     /// What was there before.
     pub existing: Existing,
-    /// Objects under work at a time, those aside that wait for another attempt.
-    pub concurrency: u32,
-    /// Their places.
-    pub slots: Arc<Slots>,
+    /// How many are under work at a time, those aside that wait for another attempt.
+    pub pace: Arc<Pace>,
     /// Records that may wait.
     pub queue: u32,
     /// The counters.
@@ -108,11 +106,7 @@ pub async fn run<W: Work>(
     };
     let held = Held::default();
     let worker = || work(Arc::clone(&run), queue.clone(), Arc::clone(&cut), Arc::clone(&held));
-    let mut workers = JoinSet::new();
-    for _ in 0..run.concurrency {
-        workers.spawn(worker());
-    }
-    finish(&mut workers, worker, &run).await;
+    keep_working(worker, &run).await;
     let abandoned = std::mem::take(&mut *lock(&held));
     for (index, object) in abandoned {
         run.end(Err(ImageFailure::abandoned(index, object)), &cut);
@@ -125,9 +119,9 @@ pub async fn run<W: Work>(
     std::mem::take(&mut *lock(&cut))
 }
 
-/// Waits for the workers, and starts another for each place that one gives up; once the run is
-/// stopped, no longer than [`DRAIN`].
-async fn finish<W, F>(workers: &mut JoinSet<()>, worker: impl Fn() -> F, run: &Run<W>)
+/// Starts a worker for each place, from the first on, until all have ended; once the run is stopped,
+/// waits no longer than [`DRAIN`].
+async fn keep_working<W, F>(worker: impl Fn() -> F, run: &Run<W>)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -136,10 +130,12 @@ where
         tokio::time::sleep(DRAIN).await;
     };
     tokio::pin!(drained);
+    let mut workers = JoinSet::new();
     loop {
         tokio::select! {
+            biased;
+            () = run.pace.vacancy() => drop(workers.spawn(worker())),
             joined = workers.join_next() => if joined.is_none() { return },
-            () = run.slots.vacancy() => drop(workers.spawn(worker())),
             () = &mut drained => break,
         }
     }
@@ -178,13 +174,15 @@ async fn work<W: Work>(
     cut: Arc<Mutex<Cut>>,
     held: Held,
 ) {
-    // Records that wait when the run is stopped are left: they count as not attempted. A worker
-    // whose place is wanted by one that comes back from a wait makes room.
-    while !run.stop.is_cancelled() && !run.slots.is_wanted() {
+    // Records that wait when the run is stopped are left: they count as not attempted.
+    while !run.stop.is_cancelled() {
+        if run.pace.must_leave() {
+            return;
+        }
         let record = tokio::select! {
             biased;
             record = queue.recv() => record,
-            () = run.slots.wanted() => continue,
+            () = run.pace.wanted() => continue,
         };
         let Ok(record) = record else { break };
         let (index, name) = (record.index, run.images.name(record.index, record.label));
@@ -194,7 +192,7 @@ async fn work<W: Work>(
         run.end(ended, &cut);
         lock(&held).remove(&index);
     }
-    run.slots.leave();
+    run.pace.leave();
 }
 
 impl<W: Work> Run<W> {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::image::ImageFailure;
 use super::{Stop, Work};
 use crate::config::{IfExists, OnError};
-use crate::pace::{Gate, Rate, Slots};
+use crate::pace::{Gate, Pace};
 use crate::report::{State, Stats};
 use crate::retry::policy::refuses_all;
 use crate::retry::{Retry, Tried};
@@ -28,10 +28,8 @@ pub struct Storing {
     pub retry: Arc<Retry>,
     /// What follows a failed image.
     pub on_error: OnError,
-    /// Places among the requests in flight.
-    pub slots: Option<Arc<Slots>>,
-    /// Writes a second.
-    pub rate: Option<Arc<Rate>>,
+    /// How many are in flight, and how fast; manifests need not ask.
+    pub pace: Option<Arc<Pace>>,
     /// The counters.
     pub stats: Arc<Stats>,
 }
@@ -92,9 +90,8 @@ impl Storing {
             last_wins: true,
             retry: Arc::clone(&self.retry),
             on_error: self.on_error,
-            slots: None,
-            rate: None,
-            stats: Arc::new(Stats::new(0)),
+            pace: None,
+            stats: Arc::new(Stats::new(0, Arc::clone(self.stats.pace()))),
         }
     }
 
@@ -142,7 +139,7 @@ impl Storing {
     /// The last attempt's fault.
     pub async fn stat(&self, name: &str) -> Result<Option<Stored>, Fault> {
         let noted = |fault: &Fault| self.note_retry(name, fault);
-        let gate = Gate { slots: self.slots.as_deref(), rate: None };
+        let gate = self.pace.as_deref().map_or(Gate::Open, Gate::Place);
         self.retry.run_through(gate, noted, || self.sink.stat(name)).await.result
     }
 
@@ -177,7 +174,7 @@ impl Storing {
             answer
         };
         let noted = |fault: &Fault| self.note_retry(&object.name, fault);
-        let gate = Gate { slots: self.slots.as_deref(), rate: self.rate.as_deref() };
+        let gate = self.pace.as_deref().map_or(Gate::Open, Gate::Turn);
         self.retry.run_through(gate, noted, attempt).await
     }
 

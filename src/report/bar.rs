@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::summary::{rounded, thousands};
+use super::summary::{rounded, short, thousands};
 use super::{Reporter, Snapshot};
 
 /// The bar above, the pace below: fits 80 columns, and grows with the terminal.
@@ -40,12 +40,20 @@ impl Reporter for Bar {
 
     fn progress(&self, now: &Snapshot) {
         let mut message = format!(
-            "{} images/s · {:.1} MB/s · {} in flight · {} retries",
-            rounded(now.images_per_s),
-            now.bytes as f64 / 1e6 / now.elapsed_s.max(0.001),
+            "{} images/s · {} of {} in flight · {} ms, 99 % {} ms",
+            rounded(now.current_per_s()),
             now.in_flight,
-            thousands(now.retries_total()),
+            now.limit,
+            short(now.current_latency().0),
+            short(now.current_latency().1),
         );
+        if now.limited > 0 {
+            message.push_str(&format!(" · {} × 429", thousands(now.limited)));
+        }
+        let others = now.retries_total().saturating_sub(now.limited);
+        if others > 0 {
+            message.push_str(&format!(" · {} retries", thousands(others)));
+        }
         if now.failed > 0 {
             message.push_str(&format!(" · {} failed", thousands(now.failed.into())));
         }

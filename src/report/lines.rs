@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::summary::{rounded, thousands};
+use super::summary::{rounded, short, thousands};
 use super::{Reporter, Snapshot};
 
 /// A line every few seconds.
@@ -27,11 +27,16 @@ impl Reporter for PlainLines {
     fn progress(&self, now: &Snapshot) {
         let percent = f64::from(now.ended()) * 100.0 / f64::from(now.images.max(1));
         line(&format!(
-            "{} of {} images ({percent:.0} %), {} images/s, {} in flight, {} retries, {} failed",
+            "{} of {} images ({percent:.0} %), {} images/s, {} of {} in flight, \
+             {} ms (99 %: {} ms), {} × 429, {} retries, {} failed",
             thousands(now.ended().into()),
             thousands(now.images.into()),
-            rounded(now.images_per_s),
+            rounded(now.current_per_s()),
             now.in_flight,
+            now.limit,
+            short(now.current_latency().0),
+            short(now.current_latency().1),
+            thousands(now.limited),
             thousands(now.retries_total()),
             thousands(now.failed.into()),
         ));

@@ -6,6 +6,7 @@ mod lines;
 mod log;
 mod stats;
 mod summary;
+mod timeline;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use log::{LogWriter, start_logging};
 pub use stats::{Latency, Snapshot, State, Stats};
 pub(crate) use summary::thousands;
 pub use summary::{ConcurrencyUsed, ManifestEntry, Summary};
+pub use timeline::Sample;
 
 /// Whoever is told how a run goes. The core knows no terminal.
 pub trait Reporter: Send + Sync {
@@ -46,14 +48,19 @@ impl Reporter for Silent {
     fn end(&self, _: &Snapshot) {}
 }
 
-/// Calls the reporter until the future is dropped.
+/// Calls the reporter, and notes each second, until the future is dropped.
 pub(crate) async fn keep_reporting(reporter: Arc<dyn Reporter>, stats: Arc<Stats>) {
     let mut ticks = tokio::time::interval(reporter.interval());
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    // The first tick comes at once, when there is nothing to tell.
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    // The first ticks come at once, when there is nothing to tell.
     ticks.tick().await;
+    seconds.tick().await;
     loop {
-        ticks.tick().await;
-        reporter.progress(&stats.snapshot());
+        tokio::select! {
+            biased;
+            _ = seconds.tick() => stats.sample(),
+            _ = ticks.tick() => reporter.progress(&stats.snapshot()),
+        }
     }
 }

@@ -1,14 +1,16 @@
-//! What a run has done so far, counted without locks where it is hot.
+//! What a run has done so far and at which pace, counted without locks where it is hot.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::timeline::{Sample, Timeline};
+use crate::pace::{Pace, PaceNow};
 use crate::sink::FaultKind;
 
 /// Counters of one run, shared by its tasks.
@@ -16,6 +18,7 @@ use crate::sink::FaultKind;
 pub struct Stats {
     images: u32,
     started: Instant,
+    pace: Arc<Pace>,
     uploaded: AtomicU32,
     already_present: AtomicU32,
     failed: AtomicU32,
@@ -24,7 +27,15 @@ pub struct Stats {
     attempts: AtomicU64,
     bytes: AtomicU64,
     retries: Mutex<BTreeMap<String, u64>>,
-    latency: Mutex<Histogram<u32>>,
+    latency: Mutex<Latencies>,
+    timeline: Mutex<Timeline>,
+}
+
+/// In microseconds.
+#[derive(Debug)]
+struct Latencies {
+    whole: Histogram<u32>,
+    this_second: Histogram<u32>,
 }
 
 /// How an image ended.
@@ -55,6 +66,12 @@ pub struct Snapshot {
     pub in_flight: u32,
     /// The most there were at one time.
     pub most_in_flight: u32,
+    /// Requests that may be in flight.
+    pub limit: u32,
+    /// Object writes that may begin a second, where there is a bound.
+    pub rate: Option<f64>,
+    /// Requests that the service refused because there were too many.
+    pub limited: u64,
     /// Upload attempts.
     pub attempts: u64,
     /// Retries by cause.
@@ -67,6 +84,8 @@ pub struct Snapshot {
     pub images_per_s: f64,
     /// Time of successful upload attempts.
     pub latency_ms: Latency,
+    /// The last whole second.
+    pub last_second: Sample,
 }
 
 /// Percentiles in milliseconds; zero where nothing was measured.
@@ -92,15 +111,16 @@ impl Drop for InFlight<'_> {
 }
 
 impl Stats {
-    /// For a run of so many images, beginning now.
-    pub fn new(images: u32) -> Self {
+    /// For a run of so many images at that pace, beginning now.
+    pub fn new(images: u32, pace: Arc<Pace>) -> Self {
         // Microseconds up to an hour, two significant digits: 2 % exact, some tens of KiB.
-        let mut latency = Histogram::new_with_bounds(1, 3_600_000_000, 2)
+        let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000, 2)
             .unwrap_or_else(|_| unreachable!("the bounds are constants"));
-        latency.auto(true);
+        histogram.auto(true);
         Self {
             images,
             started: Instant::now(),
+            pace,
             uploaded: AtomicU32::new(0),
             already_present: AtomicU32::new(0),
             failed: AtomicU32::new(0),
@@ -109,8 +129,14 @@ impl Stats {
             attempts: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             retries: Mutex::default(),
-            latency: Mutex::new(latency),
+            latency: Mutex::new(Latencies { whole: histogram.clone(), this_second: histogram }),
+            timeline: Mutex::default(),
         }
+    }
+
+    /// The pace of the run.
+    pub fn pace(&self) -> &Arc<Pace> {
+        &self.pace
     }
 
     pub(crate) fn begin_attempt(&self) -> InFlight<'_> {
@@ -122,12 +148,13 @@ impl Stats {
 
     pub(crate) fn answered(&self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.latency.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros);
+        let mut latency = lock(&self.latency);
+        latency.whole.saturating_record(micros);
+        latency.this_second.saturating_record(micros);
     }
 
     pub(crate) fn retried(&self, cause: FaultKind) {
-        let mut retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
-        *retries.entry(cause.to_string()).or_default() += 1;
+        *lock(&self.retries).entry(cause.to_string()).or_default() += 1;
     }
 
     pub(crate) fn ended(&self, state: State) {
@@ -151,6 +178,7 @@ impl Stats {
         );
         let ended = uploaded + already_present + failed;
         let elapsed_s = self.started.elapsed().as_secs_f64();
+        let PaceNow { limit, rate, limited } = self.pace.now();
         Snapshot {
             images: self.images,
             uploaded,
@@ -159,20 +187,59 @@ impl Stats {
             not_attempted: self.images.saturating_sub(ended),
             in_flight: self.in_flight.load(Relaxed),
             most_in_flight: self.most_in_flight.load(Relaxed),
+            limit,
+            rate,
+            limited,
             attempts: self.attempts.load(Relaxed),
-            retries: self.retries.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            retries: lock(&self.retries).clone(),
             bytes: self.bytes.load(Relaxed),
             elapsed_s,
             images_per_s: if elapsed_s > 0.0 { f64::from(ended) / elapsed_s } else { 0.0 },
-            latency_ms: self.latency(),
+            latency_ms: Latency::of(&lock(&self.latency).whole),
+            last_second: *lock(&self.timeline).last(),
         }
     }
 
-    fn latency(&self) -> Latency {
-        let histogram = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Notes the second that has passed since the last call.
+    pub(super) fn sample(&self) {
+        let now = self.snapshot();
+        let latency = {
+            let mut latency = lock(&self.latency);
+            let of_second = Latency::of(&latency.this_second);
+            latency.this_second.reset();
+            of_second
+        };
+        let before = now.last_second;
+        let lasted = (now.elapsed_s - before.t_s).max(0.001);
+        lock(&self.timeline).add(Sample {
+            t_s: now.elapsed_s,
+            ended: now.ended(),
+            images_per_s: f64::from(now.ended() - before.ended) / lasted,
+            in_flight: now.in_flight,
+            limit: now.limit,
+            rate: now.rate,
+            p50_ms: latency.p50,
+            p99_ms: latency.p99,
+            retries: now.retries_total(),
+            limited: now.limited,
+        });
+    }
+
+    /// The run second by second.
+    pub fn timeline(&self) -> Vec<Sample> {
+        lock(&self.timeline).samples().to_vec()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Latency {
+    fn of(histogram: &Histogram<u32>) -> Self {
         let ms = |micros: u64| Duration::from_micros(micros).as_secs_f64() * 1000.0;
         let at = |quantile| ms(histogram.value_at_quantile(quantile));
-        Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: ms(histogram.max()) }
+        Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: ms(histogram.max()) }
     }
 }
 
@@ -180,6 +247,20 @@ impl Snapshot {
     /// Images that have ended, well or not.
     pub fn ended(&self) -> u32 {
         self.images - self.not_attempted
+    }
+
+    /// Images that had their end in the last second; in the first, on average.
+    pub fn current_per_s(&self) -> f64 {
+        if self.last_second.ended > 0 { self.last_second.images_per_s } else { self.images_per_s }
+    }
+
+    /// The median of the last second's attempts, and 99 % of them, in milliseconds.
+    pub fn current_latency(&self) -> (f64, f64) {
+        if self.last_second.p50_ms > 0.0 {
+            (self.last_second.p50_ms, self.last_second.p99_ms)
+        } else {
+            (self.latency_ms.p50, self.latency_ms.p99)
+        }
     }
 
     /// All retries, whatever the cause.
@@ -194,7 +275,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn states_add_up() {
-        let stats = Stats::new(10);
+        let stats = Stats::new(10, Arc::new(Pace::fixed(7)));
         stats.ended(State::Uploaded(600));
         stats.ended(State::Uploaded(5));
         stats.ended(State::AlreadyPresent);
@@ -212,5 +293,25 @@ mod tests {
         assert_eq!(s.retries.get("http_503"), Some(&1));
         assert!((s.images_per_s - 2.0).abs() < 0.01);
         assert!((s.latency_ms.p99 / 50.0 - 1.0).abs() < 0.02);
+        assert_eq!((s.limit, s.rate, s.limited), (7, None, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_tells_of_itself_alone() {
+        let stats = Stats::new(10, Arc::new(Pace::fixed(7)));
+        for (images, latency) in [(4, 100), (2, 10)] {
+            for _ in 0..images {
+                stats.ended(State::Uploaded(1));
+                stats.answered(Duration::from_millis(latency));
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+            stats.sample();
+        }
+        let timeline = stats.timeline();
+        let rates: Vec<_> = timeline.iter().map(|s| s.images_per_s.round()).collect();
+        assert_eq!(rates, [4.0, 2.0]);
+        assert!((timeline[1].p99_ms / 10.0 - 1.0).abs() < 0.02);
+        assert_eq!(timeline[1].ended, 6);
+        assert_eq!(stats.snapshot().last_second, timeline[1]);
     }
 }

@@ -8,8 +8,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Latency, Snapshot};
-use crate::config::Concurrency;
+use super::{Latency, Sample, Stats};
 
 /// What a run did. The four states add up to `images`.
 #[derive(Debug, Clone, Serialize)]
@@ -42,6 +41,8 @@ pub struct Summary {
     pub peak_rss_bytes: Option<u64>,
     /// The import files published.
     pub manifests: Vec<ManifestEntry>,
+    /// The run second by second.
+    pub timeline: Vec<Sample>,
     /// How the process ends.
     pub exit_code: u8,
 }
@@ -74,7 +75,9 @@ pub struct ManifestEntry {
 
 impl Summary {
     /// From the last counters.
-    pub fn new(now: Snapshot, used: Concurrency) -> Self {
+    pub fn new(stats: &Stats) -> Self {
+        let now = stats.snapshot();
+        let auto = stats.pace().bounds().concurrency.auto;
         Self {
             images: now.images,
             uploaded: now.uploaded,
@@ -88,12 +91,13 @@ impl Summary {
             retries: now.retries,
             latency_ms: now.latency_ms,
             concurrency: ConcurrencyUsed {
-                mode: if used.auto { "auto" } else { "fixed" },
-                r#final: used.limit,
+                mode: if auto { "auto" } else { "fixed" },
+                r#final: now.limit,
                 max: now.most_in_flight,
             },
             peak_rss_bytes: peak_rss_bytes(),
             manifests: Vec::new(),
+            timeline: stats.timeline(),
             exit_code: 0,
         }
     }
@@ -172,6 +176,11 @@ impl fmt::Display for Summary {
 pub(crate) fn rounded(n: f64) -> String {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     thousands(n.round() as u64)
+}
+
+/// Milliseconds as far as they matter: `0.8`, `12`, `1,204`.
+pub(crate) fn short(ms: f64) -> String {
+    if ms < 9.95 { format!("{ms:.1}") } else { rounded(ms) }
 }
 
 /// `70,000`.

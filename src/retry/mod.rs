@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use self::backoff::Backoff;
 pub use self::health::Health;
 use self::policy::{Decision, decide};
-use crate::pace::{Gate, Slots};
+use crate::pace::{Gate, Pace};
 use crate::sink::{Fault, FaultKind};
 
 /// How long one piece of work may be tried.
@@ -126,10 +126,10 @@ impl Retry {
         let mut once: Vec<FaultKind> = Vec::new();
         let mut last = Fault::new(FaultKind::Stopped, "stopped before the first attempt");
         loop {
-            if let Some(rate) = gate.rate {
+            if let Some(pace) = gate.turns() {
                 tokio::select! {
                     biased;
-                    waited = rate.ready() => deadline += waited,
+                    waited = pace.turn() => deadline += waited,
                     () = self.stop.cancelled() => return Tried { result: Err(last), attempts },
                 }
             }
@@ -138,19 +138,19 @@ impl Retry {
             let left = deadline.saturating_duration_since(began);
             let alive = self.health.left(began).unwrap_or(Duration::MAX);
             let timeout = self.limits.attempt_timeout.min(left).min(alive);
-            let fault = match tokio::time::timeout(timeout, attempt()).await {
-                Ok(Ok(value)) => {
+            let ended = tokio::time::timeout(timeout, attempt()).await.unwrap_or_else(|_| {
+                let timeout = humantime::format_duration(round(timeout));
+                Err(Fault::new(FaultKind::Timeout, format!("no answer within {timeout}")))
+            });
+            if let Some(pace) = gate.turns() {
+                pace.ended(ended.as_ref().err(), began.elapsed());
+            }
+            let fault = match ended {
+                Ok(value) => {
                     self.health.succeeded(Instant::now());
-                    if let Some(slots) = gate.slots {
-                        slots.succeeded();
-                    }
                     return Tried { result: Ok(value), attempts };
                 }
-                Ok(Err(fault)) => fault,
-                Err(_) => Fault::new(
-                    FaultKind::Timeout,
-                    format!("no answer within {}", humantime::format_duration(round(timeout))),
-                ),
+                Err(fault) => fault,
             };
             let decision = decide(fault.kind);
             let again = match decision {
@@ -183,7 +183,7 @@ impl Retry {
             }
             on_retry(&fault);
             last = fault;
-            match self.wait(wait, gate.slots).await {
+            match self.wait(wait, gate.pace()).await {
                 Some(waited) => deadline += waited,
                 None => return Tried { result: Err(last), attempts },
             }
@@ -192,18 +192,18 @@ impl Retry {
 
     /// Waits; nothing, if another attempt makes no sense then, else how long it took beyond that to
     /// get a place again.
-    async fn wait(&self, wait: Duration, slots: Option<&Slots>) -> Option<Duration> {
+    async fn wait(&self, wait: Duration, pace: Option<&Pace>) -> Option<Duration> {
         // Not past the moment at which the destination counts as dead: it is told at once then.
         let wait = self.health.left(Instant::now()).map_or(wait, |left| wait.min(left));
-        let given = slots.filter(|slots| !wait.is_zero() && slots.give_up());
+        let given = pace.filter(|pace| !wait.is_zero() && pace.give_up());
         tokio::select! {
             () = (self.chance.sleep)(wait) => {}
             () = self.stop.cancelled() => return None,
         }
         let woke = Instant::now();
-        if let Some(slots) = given {
+        if let Some(pace) = given {
             tokio::select! {
-                () = slots.come_back() => {}
+                () = pace.come_back() => {}
                 () = self.stop.cancelled() => return None,
             }
         }

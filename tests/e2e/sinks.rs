@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use idx2gcs::config::{KEYS, Layers, Settings};
 use idx2gcs::emulator::{Emulator, Options};
 use idx2gcs::load::{Job, Outcome, load, prepare_output};
+use idx2gcs::pace::Pace;
 use idx2gcs::report::{Silent, Stats};
 use idx2gcs::sink::folder::Folder;
 use idx2gcs::sink::gcs::{Auth, Gcs};
@@ -50,7 +51,7 @@ pub async fn load_into(
     prepare_output(&settings).unwrap();
     let data = DataSet::open(&folder_files(set.path()).unwrap(), Vec::new()).unwrap();
     let job = Job::new(&settings, data).unwrap();
-    let stats = Arc::new(Stats::new(job.count));
+    let stats = Arc::new(Stats::new(job.count, Arc::new(Pace::new(settings.pace))));
     load(&settings, job, sink, Arc::new(Silent), stats, CancellationToken::new()).await
 }
 

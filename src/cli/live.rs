@@ -1,0 +1,100 @@
+//! A config file that is changed while a run goes on: concurrency and rate follow it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::ArgMatches;
+
+use super::settings;
+use crate::config::{ConfigError, KEYS, Layers, Settings};
+use crate::pace::{Bounds, Pace};
+use crate::report::Reporter;
+
+/// How often the file is looked at. A change counts once two looks in a row see the same, so that
+/// half a file, as an editor may leave it for a moment, is not taken for one.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What takes effect at once.
+const LIVE: [&str; 4] =
+    ["upload.concurrency", "upload.max_concurrency", "upload.max_rate", "upload.ramp"];
+
+/// Follows the config file of a command line, if it names one, until the future is dropped. `fit`
+/// makes new bounds fit the system.
+pub(super) async fn follow(
+    args: ArgMatches,
+    fit: impl Fn(Bounds) -> Bounds,
+    reporter: Arc<dyn Reporter>,
+    pace: Arc<Pace>,
+) {
+    let Some(path) = args.get_one::<PathBuf>("config") else { return };
+    let Ok(mut layers) = settings::layers(&args) else { return };
+    let mut settled = read(path).await;
+    let mut last = settled.clone();
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        let text = read(path).await;
+        if text != last || text == settled {
+            last = text;
+            continue;
+        }
+        settled.clone_from(&text);
+        let changed = settings::layers(&args).and_then(|now| Ok((Settings::validate(&now)?, now)));
+        match changed {
+            Ok((settings, now)) => {
+                if let Some(line) = tell(&layers, &now) {
+                    reporter.note(&line);
+                }
+                pace.set_bounds(fit(settings.pace));
+                layers = now;
+            }
+            Err(error) => reporter.note(&ignored(&error)),
+        }
+    }
+}
+
+async fn read(path: &Path) -> Option<Vec<u8>> {
+    tokio::fs::read(path).await.ok()
+}
+
+fn ignored(error: &ConfigError) -> String {
+    format!("the changed config file is ignored: {error}")
+}
+
+/// What has changed, in one line; nothing if nothing has.
+fn tell(before: &Layers, now: &Layers) -> Option<String> {
+    let text = |layers: &Layers, key| layers.get(key).map(|value| value.text.clone());
+    let changed = KEYS.iter().filter(|key| text(before, key.path) != text(now, key.path));
+    let (live, later): (Vec<_>, Vec<_>) = changed.partition(|key| LIVE.contains(&key.path));
+    let live = live
+        .iter()
+        .map(|key| format!("{} is {} now", key.path, text(now, key.path).unwrap_or_default()));
+    let later = later.iter().map(|key| format!("{} waits for the next run", key.path));
+    let parts: Vec<_> = live.chain(later).collect();
+    (!parts.is_empty()).then(|| format!("config file changed: {}", parts.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_told_in_a_line() {
+        let layers = |toml: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("c.toml");
+            std::fs::write(&path, toml).unwrap();
+            let mut layers = Layers::defaults().unwrap();
+            layers.add_file(&path).unwrap();
+            layers
+        };
+        let before = layers("[upload]\nconcurrency = 8\n");
+        assert_eq!(tell(&before, &layers("[upload]\nconcurrency=8")), None);
+        assert_eq!(
+            tell(&before, &layers("[upload]\nmax_rate = 500\n[image]\nquality = 3")).unwrap(),
+            "config file changed: upload.concurrency is auto now, upload.max_rate is 500 now, \
+             image.quality waits for the next run"
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! How many requests to have in flight, as long as nothing is refused: found by trying.
+
+/// Requests in flight at the start.
+const START: f64 = 32.0;
+
+/// Doubling is worth it while it raises goodput by a quarter.
+const WORTH_DOUBLING: f64 = 1.25;
+
+/// The first step of the later search, and the largest: steps double while they help.
+const FIRST_STEP: f64 = 1.0 / 8.0;
+const LARGEST_STEP: f64 = 0.5;
+
+/// The part of a step that goodput must gain for it to be kept.
+const WORTH_A_STEP: f64 = 0.5;
+
+/// Windows of rest between two trials.
+const REST: u32 = 5;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Phase {
+    /// Doubling; the goodput of the window before, at half the limit.
+    Doubling { before: f64 },
+    /// At rest for so many windows.
+    Resting { windows: u32 },
+    /// A step was made, up or down, from a limit with this goodput.
+    Trying { from: f64, before: f64, step: f64 },
+}
+
+/// The limit of requests in flight, from 1 to a bound.
+#[derive(Debug, Clone)]
+pub(super) struct Search {
+    most: f64,
+    limit: f64,
+    phase: Phase,
+    /// Which way the last trial went that began after a rest.
+    upwards: bool,
+}
+
+impl Search {
+    pub(super) fn new(most: u32) -> Self {
+        let most = f64::from(most.max(1));
+        Self {
+            most,
+            limit: START.min(most),
+            phase: Phase::Doubling { before: 0.0 },
+            upwards: false,
+        }
+    }
+
+    pub(super) fn limit(&self) -> f64 {
+        self.limit
+    }
+
+    /// Whether the limit still doubles, which takes short windows.
+    pub(super) fn is_doubling(&self) -> bool {
+        matches!(self.phase, Phase::Doubling { .. })
+    }
+
+    /// Goes on from a limit that something else has found.
+    pub(super) fn rest_at(&mut self, limit: f64) {
+        self.limit = limit.clamp(1.0, self.most);
+        self.phase = Phase::Resting { windows: REST };
+    }
+
+    /// Takes the goodput of a window, in answers a second, without refusals that would matter.
+    pub(super) fn judge(&mut self, goodput: f64) {
+        let rest = Phase::Resting { windows: REST };
+        let limit = match self.phase {
+            Phase::Doubling { before } if goodput > before * WORTH_DOUBLING => {
+                let bound = self.limit >= self.most;
+                self.phase = if bound { rest } else { Phase::Doubling { before: goodput } };
+                self.limit * 2.0
+            }
+            Phase::Doubling { before } => {
+                self.phase = rest;
+                // The last doubling brought less than it should: so much of it is of use.
+                self.limit / 2.0 * (goodput / before).max(1.0)
+            }
+            Phase::Resting { windows: 0 } => {
+                self.upwards = !self.upwards && self.limit < self.most;
+                self.attempt(goodput, if self.upwards { FIRST_STEP } else { -FIRST_STEP })
+            }
+            Phase::Resting { windows } => {
+                self.phase = Phase::Resting { windows: windows - 1 };
+                self.limit
+            }
+            Phase::Trying { from, before, step } => {
+                let gained = goodput / before - 1.0;
+                // Fewer in flight are as good, if they lose less than more would have to gain.
+                if gained > WORTH_A_STEP * (self.limit / from - 1.0) {
+                    if step > 0.0 && self.limit < self.most {
+                        // More of what helps, at once.
+                        self.attempt(goodput, (step * 2.0).min(LARGEST_STEP))
+                    } else {
+                        self.phase = rest;
+                        self.limit
+                    }
+                } else {
+                    self.phase = rest;
+                    from
+                }
+            }
+        };
+        self.limit = limit.clamp(1.0, self.most);
+    }
+
+    /// Steps away from a limit with this goodput.
+    fn attempt(&mut self, goodput: f64, step: f64) -> f64 {
+        self.phase = Phase::Trying { from: self.limit, before: goodput, step };
+        self.limit + (self.limit * step.abs()).max(1.0) * step.signum()
+    }
+}
