@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::{
-    self, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Scale, SplitMethod,
+    self, Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Scale,
+    SplitMethod,
 };
 use super::{Concurrency, ConfigError, Endpoint, Layers, Place, Settings, Source};
 use crate::naming::{Template, check_bucket_name, check_object_name};
@@ -67,6 +68,8 @@ impl Settings {
             concurrency: concurrency(layers)?,
             max_rate: number(layers, "upload.max_rate", 0, u32::MAX)?,
             queue: number(layers, "upload.queue", 1, 1 << 20)?,
+            http: word(layers, "upload.http", choices::HTTP_VERSIONS, Http::from_word)?,
+            connections: number(layers, "upload.connections", 1, MOST_IN_FLIGHT)?,
             on_error: word(layers, "upload.on_error", choices::ON_ERROR, OnError::from_word)?,
             retry: limits(layers)?,
             manifests: manifests(layers)?,

@@ -43,14 +43,10 @@ pub struct Gcs {
     url: String,
 }
 
-/// A client that keeps a connection for each request in flight.
-///
-/// HTTP/1.1, because Google's front end allows 100 streams an HTTP/2 connection, and a client
-/// multiplexes all requests over one.
-fn client(endpoint: &str) -> Result<reqwest::Client, Fault> {
-    let mut builder = crate::http::client()
-        .redirect(reqwest::redirect::Policy::none())
-        .pool_max_idle_per_host(usize::MAX);
+/// A client for requests to an endpoint.
+fn client(endpoint: &str, builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Fault> {
+    let mut builder =
+        builder.redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(usize::MAX);
     if crate::http::is_loopback(endpoint) {
         builder = builder.no_proxy();
     }
@@ -70,10 +66,23 @@ impl Gcs {
             url.push('/');
             url.push_str(prefix);
         }
-        let client = client(endpoint)?;
+        let client = client(endpoint, crate::http::client())?;
         let requests = Requests::new(endpoint, bucket, prefix);
         let uploads = Uploads::http1(&requests, &client)?;
         Ok(Self { client, uploads, auth, requests, url })
+    }
+
+    /// The same with uploads over so many connections, at least one, that speak HTTP/2.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn with_http2(mut self, connections: u32) -> Result<Self, Fault> {
+        let endpoint = self.requests.endpoint();
+        // A client multiplexes all its requests over one connection.
+        let client = |_| client(endpoint, crate::http::client2());
+        let clients = (0..connections.max(1)).map(client).collect::<Result<_, _>>()?;
+        self.uploads = Uploads::through(clients);
+        Ok(self)
     }
 
     /// Sends one request with fresh credentials, and returns what a success says.
