@@ -82,6 +82,18 @@ choice! {
 }
 
 choice! {
+    /// The version of HTTP that uploads use. Over a network, where answers take their time, both are as
+    /// fast; HTTP/1.1 costs less and has no bound of its own.
+    Http, HTTP_VERSIONS {
+        /// HTTP/1.1: a connection for each request in flight.
+        One = "1.1",
+        /// HTTP/2, known to be spoken: few connections, on each of which Google's front end allows 100
+        /// requests at a time.
+        Two = "2",
+    }
+}
+
+choice! {
     /// How progress is shown.
     Progress, PROGRESS {
         /// A bar on a terminal, lines elsewhere.

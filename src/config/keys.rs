@@ -175,6 +175,20 @@ pub const KEYS: &[Key] = &[
         "Decoded images that may wait between the decoder and the uploaders",
     ),
     one_of(
+        "upload.http",
+        None,
+        "\"1.1\"",
+        choices::HTTP_VERSIONS,
+        "The version of HTTP for uploads; 1.1 keeps a connection for each request in flight, 2 shares a few and needs a service that speaks it from the first byte",
+    ),
+    key(
+        "upload.connections",
+        None,
+        "N",
+        Some("4"),
+        "With http = \"2\": connections that requests are spread over; Google allows 100 requests at a time on each",
+    ),
+    one_of(
         "upload.on_error",
         Some("on-error"),
         "\"continue\"",

@@ -8,7 +8,8 @@ mod validate;
 use std::path::PathBuf;
 
 pub use choices::{
-    IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp, Scale, SplitMethod,
+    Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp, Scale,
+    SplitMethod,
 };
 pub use keys::{KEYS, Key};
 pub use layers::{ConfigError, Layers, Origin, Value};
@@ -89,6 +90,10 @@ pub struct Settings {
     pub pace: Bounds,
     /// Records that may wait for an uploader.
     pub queue: u32,
+    /// The version of HTTP for uploads.
+    pub http: Http,
+    /// With HTTP/2: the connections.
+    pub connections: u32,
     /// What follows a failed image.
     pub on_error: OnError,
     /// Bounds of trying again.

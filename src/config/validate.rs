@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::{
-    self, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp, Scale,
+    self, Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp, Scale,
     SplitMethod,
 };
 use super::{Concurrency, ConfigError, Endpoint, Layers, Place, Settings, Source};
@@ -69,6 +69,8 @@ impl Settings {
                 ramp: word(layers, "upload.ramp", choices::RAMPS, Ramp::from_word)?,
             },
             queue: number(layers, "upload.queue", 1, 1 << 20)?,
+            http: word(layers, "upload.http", choices::HTTP_VERSIONS, Http::from_word)?,
+            connections: number(layers, "upload.connections", 1, MOST_IN_FLIGHT)?,
             on_error: word(layers, "upload.on_error", choices::ON_ERROR, OnError::from_word)?,
             retry: limits(layers)?,
             manifests: manifests(layers)?,

@@ -7,9 +7,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::rt::Executor;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
@@ -46,13 +47,10 @@ pub(crate) async fn serve(
         match accepted {
             Ok((stream, _)) => {
                 bump(&app.stats.connections);
-                let (router, app, stop) = (router.clone(), Arc::clone(&app), stop.clone());
-                tasks.spawn(async move {
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        () = connection(stream, router, app) => {}
-                    }
-                });
+                let serving = Serving { stop: stop.clone(), tasks: tasks.clone() };
+                let connection =
+                    connection(stream, router.clone(), Arc::clone(&app), serving.clone());
+                serving.execute(connection);
             }
             Err(error) => {
                 tracing::debug!(%error, "accept failed");
@@ -62,7 +60,27 @@ pub(crate) async fn serve(
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, app: Arc<App>) {
+/// Runs connections, and the requests of an HTTP/2 connection, until the emulator stops.
+#[derive(Clone)]
+struct Serving {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Serving {
+    fn execute(&self, work: F) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+}
+
+/// HTTP/1.1, or HTTP/2 of a client that begins with it.
+async fn connection(stream: TcpStream, router: Router, app: Arc<App>, serving: Serving) {
     // Small answers must not wait for the acknowledgement of those before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::trace!(%error, "TCP_NODELAY");
@@ -83,7 +101,8 @@ async fn connection(stream: TcpStream, router: Router, app: Arc<App>) {
         }
     });
     // An error here is a client that left, or a fault done on purpose.
-    if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await {
+    let http = auto::Builder::new(serving);
+    if let Err(error) = http.serve_connection(TokioIo::new(stream), answer).await {
         tracing::trace!(%error, "connection ended");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Endpoint, Place, Settings};
+use crate::config::{Endpoint, Http, Place, Settings};
 use crate::emulator::{self, Emulator};
 use crate::error::Error;
 use crate::sink::Sink;
@@ -43,7 +43,12 @@ pub async fn open(settings: &Settings) -> Result<Destination, Error> {
             (emulator.url(), Ok(Auth::Anonymous), Some(emulator))
         }
     };
-    let gcs = auth.and_then(|auth| Gcs::new(&endpoint, bucket, prefix, auth)).map_err(refused)?;
+    let gcs = auth.and_then(|auth| Gcs::new(&endpoint, bucket, prefix, auth));
+    let gcs = gcs.and_then(|gcs| match settings.http {
+        Http::One => Ok(gcs),
+        Http::Two => gcs.with_http2(settings.connections),
+    });
+    let gcs = gcs.map_err(refused)?;
     Ok(Destination { sink: Arc::new(gcs), _emulator: emulator })
 }
 

@@ -39,12 +39,7 @@ impl Job {
     /// A split that leaves nothing to train on, or classes that cannot be told apart.
     pub fn new(settings: &Settings, data: DataSet) -> Result<Self, Error> {
         let split = Split::random(data.training(), settings.validation, settings.seed)?;
-        let encoder = Encoder {
-            quality: settings.quality,
-            scale: settings.scale,
-            rows: data.rows,
-            cols: data.cols,
-        };
+        let encoder = Encoder::new(settings.quality, settings.scale, data.rows, data.cols);
         let images = Images { encoder, split: Arc::new(split), names: settings.name.clone() };
         let labels = Labels::new(&data.classes)?;
         let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());

@@ -160,7 +160,7 @@ impl Retry {
             };
             // A connection that was closed while nobody used it shows only now. That says nothing about
             // the service, so the first time it is no failure, and there is nothing to wait for.
-            let idle = fault.kind == FaultKind::Closed && attempts == 1;
+            let idle = fault.kind == FaultKind::Idle && attempts == 1;
             match decision {
                 // A clear no is an answer: the destination works.
                 Decision::Stop => self.health.succeeded(Instant::now()),
@@ -285,11 +285,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_closed_while_idle_is_no_failure() {
         let (retry, waits) = recorded(Limits { max_attempts: 1, ..limits() });
-        let (tried, _) = run(&retry, vec![fault(FaultKind::Closed)]).await;
+        let (tried, _) = run(&retry, vec![fault(FaultKind::Idle)]).await;
         assert!(tried.result.is_ok());
         assert_eq!(*waits.lock().unwrap(), [0]);
-        let (tried, _) = run(&retry, vec![fault(FaultKind::Closed); 9]).await;
+        let (tried, _) = run(&retry, vec![fault(FaultKind::Idle); 9]).await;
         assert_eq!((tried.attempts, tried.result.is_err()), (2, true));
+        let (tried, _) = run(&retry, vec![fault(FaultKind::Closed)]).await;
+        assert_eq!((tried.attempts, tried.result.is_err()), (1, true), "a new connection");
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ pub fn decide(kind: FaultKind) -> Decision {
     match kind {
         FaultKind::Connect
         | FaultKind::Closed
+        | FaultKind::Idle
         | FaultKind::CutOff
         | FaultKind::Timeout
         | FaultKind::Unparsable
@@ -73,6 +74,7 @@ mod tests {
         for (kind, decision) in [
             (FaultKind::Connect, Retry),
             (FaultKind::Closed, Retry),
+            (FaultKind::Idle, Retry),
             (FaultKind::CutOff, Retry),
             (FaultKind::Timeout, Retry),
             (FaultKind::Unparsable, Retry),

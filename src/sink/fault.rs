@@ -11,6 +11,9 @@ pub enum FaultKind {
     Connect,
     /// The connection ended before an answer began.
     Closed,
+    /// The same with a connection that had been kept from an earlier request: the service may have
+    /// closed it while nobody used it.
+    Idle,
     /// The answer began and broke off.
     CutOff,
     /// No complete answer within the attempt's time-out.
@@ -47,7 +50,7 @@ impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect => f.write_str("connect"),
-            Self::Closed => f.write_str("closed"),
+            Self::Closed | Self::Idle => f.write_str("closed"),
             Self::CutOff => f.write_str("cut_off"),
             Self::Timeout => f.write_str("timeout"),
             Self::Unparsable => f.write_str("unparsable"),

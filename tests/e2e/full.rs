@@ -41,7 +41,7 @@ fn all_of_fashion_mnist() {
 
     // Each object against the source: decoded it is the picture, and its checksum is its own.
     let data = DataSet::open(&folder_files(source.as_ref()).unwrap(), Vec::new()).unwrap();
-    let encoder = Encoder { quality: 75, scale: Scale::None, rows: data.rows, cols: data.cols };
+    let encoder = Encoder::new(75, Scale::None, data.rows, data.cols);
     let (mut worst, mut sum) = (f64::INFINITY, 0.0);
     for record in data.records() {
         let record = record.unwrap();

@@ -12,7 +12,7 @@ use crate::support::{Desk, SIDE, Server, Set, gzip, until};
 
 fn jpeg(index: u32, quality: u8) -> Vec<u8> {
     let side = u16::try_from(SIDE).unwrap();
-    let encoder = Encoder { quality, scale: Scale::None, rows: side, cols: side };
+    let encoder = Encoder::new(quality, Scale::None, side, side);
     encoder.encode(&Set::pixels(index)).unwrap()
 }
 

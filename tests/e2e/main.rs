@@ -19,4 +19,5 @@ mod refusals;
 mod settings;
 mod sinks;
 mod support;
+mod transport;
 mod verify;

@@ -121,9 +121,10 @@ impl Sink for Faulty {
     }
 }
 
-const PASSING: [FaultKind; 10] = [
+const PASSING: [FaultKind; 11] = [
     FaultKind::Connect,
     FaultKind::Closed,
+    FaultKind::Idle,
     FaultKind::CutOff,
     FaultKind::Timeout,
     FaultKind::Unparsable,

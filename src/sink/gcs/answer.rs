@@ -1,31 +1,40 @@
 //! Answers of the service, and what went wrong instead of one.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use reqwest::{Response, header};
+use bytes::{Bytes, BytesMut};
+use http::{Response, header};
+use http_body::Body;
+use http_body_util::BodyExt;
 use serde::Deserialize;
 
 use super::super::{Fault, FaultKind, Stored};
+use crate::http::deepest;
 
 /// An object as `fields=name,size,crc32c,generation` gives it. Numbers of 64 bits are strings in
 /// Google's JSON.
 #[derive(Deserialize)]
-pub(super) struct ObjectAnswer {
-    name: String,
-    size: String,
-    crc32c: Option<String>,
-    generation: String,
+pub(super) struct ObjectAnswer<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    size: Cow<'a, str>,
+    #[serde(borrow)]
+    crc32c: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    generation: Cow<'a, str>,
 }
 
 /// A page of a listing; `items` is absent when there are none.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ListAnswer {
-    #[serde(default)]
-    pub(super) items: Vec<ObjectAnswer>,
+pub(super) struct ListAnswer<'a> {
+    #[serde(default, borrow)]
+    pub(super) items: Vec<ObjectAnswer<'a>>,
     pub(super) next_page_token: Option<String>,
 }
 
@@ -56,12 +65,12 @@ struct ErrorReason {
     reason: String,
 }
 
-impl ObjectAnswer {
+impl ObjectAnswer<'_> {
     /// The object with its name below `prefix`.
     pub(super) fn into_stored(self, prefix: &str) -> Result<Stored, Fault> {
         let unparsable =
             || Fault::new(FaultKind::Unparsable, "the answer names no object below the prefix");
-        let decode = |text: String| {
+        let decode = |text: Cow<'_, str>| {
             let bytes = data_encoding::BASE64.decode(text.as_bytes()).ok()?;
             <[u8; 4]>::try_from(bytes).ok().map(u32::from_be_bytes)
         };
@@ -90,39 +99,42 @@ const LONGEST_ANSWER: usize = 4 << 20;
 const EXPLANATION: Duration = Duration::from_secs(2);
 
 /// Reads an answer to its end.
-async fn body(mut answer: Response) -> Result<Vec<u8>, Fault> {
-    let mut body = Vec::new();
-    loop {
-        match answer.chunk().await {
-            Ok(None) => return Ok(body),
-            Ok(Some(chunk)) if body.len() + chunk.len() <= LONGEST_ANSWER => {
-                body.extend_from_slice(&chunk);
-            }
-            Ok(Some(_)) => {
-                return Err(Fault::new(FaultKind::Unparsable, "the answer does not end"));
-            }
-            Err(e) => {
-                return Err(match transport_fault(&e) {
-                    Fault { kind: FaultKind::Closed, message, .. } => {
-                        Fault::new(FaultKind::CutOff, format!("the answer was cut off: {message}"))
-                    }
-                    fault => fault,
-                });
-            }
+pub(super) async fn body<B>(mut answer: B) -> Result<Bytes, Fault>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error + 'static,
+{
+    // One piece, nearly always.
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(frame) = answer.frame().await {
+        let Ok(piece) = frame.map_err(|e| cut_off(&e))?.into_data() else { continue };
+        if first.len() + whole.len() + piece.len() > LONGEST_ANSWER {
+            return Err(Fault::new(FaultKind::Unparsable, "the answer does not end"));
+        }
+        if first.is_empty() && whole.is_empty() {
+            first = piece;
+        } else {
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&piece);
         }
     }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
-/// Reads an answer of success to its end and understands it.
-pub(super) async fn parse<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T, Fault> {
-    let body = body(answer).await?;
-    serde_json::from_slice(&body).map_err(|e| {
+/// Understands an answer of success.
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
+    serde_json::from_slice(body).map_err(|e| {
         Fault::new(FaultKind::Unparsable, format!("the answer cannot be understood: {e}"))
     })
 }
 
 /// A fault for an answer that is no success.
-pub(super) async fn refusal(answer: Response) -> Fault {
+pub(super) async fn refusal<B>(answer: Response<B>) -> Fault
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error + 'static,
+{
     let status = answer.status().as_u16();
     let retry_after = answer
         .headers()
@@ -130,7 +142,7 @@ pub(super) async fn refusal(answer: Response) -> Fault {
         .and_then(|value| value.to_str().ok())
         .and_then(|value| retry_after(value, SystemTime::now()));
     // The status alone decides; a body that does not come only takes the explanation with it.
-    let body = tokio::time::timeout(EXPLANATION, body(answer)).await;
+    let body = tokio::time::timeout(EXPLANATION, body(answer.into_body())).await;
     let body = body.ok().and_then(Result::ok).unwrap_or_default();
     let mut fault = refusal_of(status, &body);
     fault.retry_after = retry_after;
@@ -170,16 +182,48 @@ fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
+/// The innermost cause of an error, and the kind of the system's error in it.
+fn cause(error: &(dyn Error + 'static)) -> (String, Option<io::ErrorKind>) {
+    let mut io_kind = None;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        io_kind = error.downcast_ref::<io::Error>().map(io::Error::kind).or(io_kind);
+        next = error.source();
+    }
+    (deepest(error).to_string(), io_kind)
+}
+
+/// A fault for an answer that began.
+fn cut_off(error: &(dyn Error + 'static)) -> Fault {
+    match cause(error) {
+        (why, Some(io::ErrorKind::TimedOut)) => Fault::new(FaultKind::Timeout, why),
+        (why, _) => Fault::new(FaultKind::CutOff, format!("the answer was cut off: {why}")),
+    }
+}
+
+/// A fault for a connection that was not made.
+pub(super) fn unconnected(error: &(dyn Error + 'static)) -> Fault {
+    match cause(error) {
+        (why, Some(io::ErrorKind::TimedOut)) => Fault::new(FaultKind::Timeout, why),
+        (why, _) => Fault::new(FaultKind::Connect, why),
+    }
+}
+
+/// A fault for a request that was sent, or begun, and not answered; `kept` says whether its
+/// connection had served others before.
+pub(super) fn unanswered(error: &hyper::Error, kept: bool) -> Fault {
+    let kind = match cause(error) {
+        (_, Some(io::ErrorKind::TimedOut)) => FaultKind::Timeout,
+        _ if error.is_parse() => FaultKind::Unparsable,
+        _ if kept => FaultKind::Idle,
+        _ => FaultKind::Closed,
+    };
+    Fault::new(kind, cause(error).0)
+}
+
 /// Turns the client's error into one of ours. Its address is left out: it may hold a token.
 pub(super) fn transport_fault(error: &reqwest::Error) -> Fault {
-    let mut deepest: &dyn std::error::Error = error;
-    let mut io_kind = None;
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        deepest = error;
-        io_kind = error.downcast_ref::<io::Error>().map(io::Error::kind).or(io_kind);
-        cause = error.source();
-    }
+    let (why, io_kind) = cause(error);
     let kind = if error.is_timeout() || io_kind == Some(io::ErrorKind::TimedOut) {
         FaultKind::Timeout
     } else if error.is_connect() {
@@ -187,9 +231,10 @@ pub(super) fn transport_fault(error: &reqwest::Error) -> Fault {
     } else if error.is_body() && io_kind == Some(io::ErrorKind::NotFound) {
         FaultKind::Local
     } else {
-        FaultKind::Closed
+        // The client does not tell whether the connection was kept; most are.
+        FaultKind::Idle
     };
-    Fault::new(kind, deepest.to_string())
+    Fault::new(kind, why)
 }
 
 #[cfg(test)]
@@ -203,7 +248,7 @@ mod tests {
         fn any_body_ends_well(status: u16, body in prop::collection::vec(any::<u8>(), 0..300)) {
             let fault = refusal_of(status, &body);
             prop_assert!(!fault.message.contains(char::is_control), "one line");
-            if let Ok(answer) = serde_json::from_slice::<ObjectAnswer>(&body) {
+            if let Ok(answer) = serde_json::from_slice::<ObjectAnswer<'_>>(&body) {
                 let _ = answer.into_stored("fm/");
             }
         }
@@ -212,7 +257,12 @@ mod tests {
         fn any_object_ends_well(
             name: String, size: String, crc32c: Option<String>, generation: String,
         ) {
-            let answer = ObjectAnswer { name, size, crc32c, generation };
+            let answer = ObjectAnswer {
+                name: name.into(),
+                size: size.into(),
+                crc32c: crc32c.map(Cow::from),
+                generation: generation.into(),
+            };
             if let Ok(stored) = answer.into_stored("fm/") {
                 prop_assert!(stored.generation > 0);
             }
@@ -269,10 +319,10 @@ mod tests {
     #[test]
     fn an_answer_must_name_an_object() {
         let answer = |crc32c: &str, size: &str| ObjectAnswer {
-            name: "fm/a".to_owned(),
-            size: size.to_owned(),
-            crc32c: Some(crc32c.to_owned()),
-            generation: "12".to_owned(),
+            name: "fm/a".into(),
+            size: size.to_owned().into(),
+            crc32c: Some(crc32c.to_owned().into()),
+            generation: "12".into(),
         };
         let stored = answer("4waSgw==", "9").into_stored("fm/").unwrap();
         assert_eq!((stored.name.as_str(), stored.crc32c), ("a", Some(0xE306_9283)));

@@ -3,18 +3,25 @@
 
 mod answer;
 mod auth;
+mod connection;
 mod request;
+mod uploads;
 
+use std::error::Error;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+use reqwest::RequestBuilder;
 
 use self::answer::{ListAnswer, ObjectAnswer, PermissionsAnswer};
 use self::auth::Signed;
 pub use self::auth::{Auth, Renewable};
 use self::request::Requests;
+use self::uploads::{Uploads, in_turn};
 use super::{
-    BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink, Stored,
+    Body, BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink,
+    Stored,
 };
 
 /// Where Google's own API is.
@@ -30,19 +37,16 @@ const COURTESY: Duration = Duration::from_secs(5);
 /// A bucket, or a prefix in it.
 pub struct Gcs {
     client: reqwest::Client,
+    uploads: Uploads,
     auth: Auth,
     requests: Requests,
     url: String,
 }
 
-/// A client that keeps a connection for each request in flight.
-///
-/// HTTP/1.1, because Google's front end allows 100 streams an HTTP/2 connection, and a client
-/// multiplexes all requests over one.
-fn client(endpoint: &str) -> Result<reqwest::Client, Fault> {
-    let mut builder = crate::http::client()
-        .redirect(reqwest::redirect::Policy::none())
-        .pool_max_idle_per_host(usize::MAX);
+/// A client for requests to an endpoint.
+fn client(endpoint: &str, builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Fault> {
+    let mut builder =
+        builder.redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(usize::MAX);
     if crate::http::is_loopback(endpoint) {
         builder = builder.no_proxy();
     }
@@ -62,39 +66,87 @@ impl Gcs {
             url.push('/');
             url.push_str(prefix);
         }
-        Ok(Self {
-            client: client(endpoint)?,
-            auth,
-            requests: Requests::new(endpoint, bucket, prefix),
-            url,
-        })
+        let client = client(endpoint, crate::http::client())?;
+        let requests = Requests::new(endpoint, bucket, prefix);
+        let uploads = Uploads::http1(&requests, &client)?;
+        Ok(Self { client, uploads, auth, requests, url })
     }
 
-    /// Sends one request with fresh credentials; an answer that is no success becomes a fault.
-    async fn send(&self, request: RequestBuilder) -> Result<Response, Fault> {
+    /// The same with uploads over so many connections, at least one, that speak HTTP/2.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn with_http2(mut self, connections: u32) -> Result<Self, Fault> {
+        let endpoint = self.requests.endpoint();
+        // A client multiplexes all its requests over one connection.
+        let client = |_| client(endpoint, crate::http::client2());
+        let clients = (0..connections.max(1)).map(client).collect::<Result<_, _>>()?;
+        self.uploads = Uploads::through(clients);
+        Ok(self)
+    }
+
+    /// Sends one request with fresh credentials, and returns what a success says.
+    async fn send(&self, request: RequestBuilder) -> Result<Bytes, Fault> {
         let Signed { headers, built } = self.auth.sign().await?;
-        let answer =
-            request.headers(headers).send().await.map_err(|e| answer::transport_fault(&e))?;
+        let answer = request.headers(headers).send().await;
+        let answer = answer.map_err(|e| answer::transport_fault(&e))?;
+        self.read(Response::<reqwest::Body>::from(answer), built).await
+    }
+
+    /// Reads an answer to a request with the credentials built `built` times; one that is no success
+    /// becomes a fault.
+    async fn read<B>(&self, answer: Response<B>, built: u64) -> Result<Bytes, Fault>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+        B::Error: Error + 'static,
+    {
         if answer.status() == StatusCode::UNAUTHORIZED {
             self.auth.rejected(built)?;
         }
-        if answer.status().is_success() { Ok(answer) } else { Err(answer::refusal(answer).await) }
+        if answer.status().is_success() {
+            answer::body(answer.into_body()).await
+        } else {
+            Err(answer::refusal(answer).await)
+        }
     }
 
-    async fn get<T: serde::de::DeserializeOwned>(&self, url: &str) -> Result<T, Fault> {
-        let answer = self.send(self.client.request(Method::GET, url)).await?;
-        answer::parse(answer).await
+    async fn get(&self, url: &str) -> Result<Bytes, Fault> {
+        self.send(self.client.get(url)).await
+    }
+
+    /// Sends an object, and returns what a success says.
+    async fn insert(&self, object: &NewObject, condition: Precondition) -> Result<Bytes, Fault> {
+        let post = |client: &reqwest::Client| {
+            let request = client.post(self.requests.insert_url(condition));
+            request.header(header::CONTENT_TYPE, self.requests.content_type())
+        };
+        let content = match &object.body {
+            Body::Bytes(content) => content,
+            Body::File(path, size) => {
+                let (length, body) = self.requests.file_body(object, path, *size);
+                let request = post(&self.client).header(header::CONTENT_LENGTH, length);
+                return self.send(request.body(body)).await;
+            }
+        };
+        let body = self.requests.body(object, content);
+        match &self.uploads {
+            Uploads::Clients { clients, next } => {
+                self.send(post(in_turn(clients, next)).body(body)).await
+            }
+            Uploads::Direct(direct) => {
+                let path = direct.path(&self.requests, condition).ok_or_else(|| {
+                    Fault::new(FaultKind::Internal, "the address of an upload is none")
+                })?;
+                let Signed { headers, built } = self.auth.sign().await?;
+                let request = direct.connections.post(path, body, headers);
+                self.read(direct.connections.send(request).await?, built).await
+            }
+        }
     }
 
     async fn put_now(&self, object: &NewObject, condition: Precondition) -> Result<Stored, Fault> {
-        let insert = self.requests.insert(object, condition);
-        let request = self
-            .client
-            .post(insert.url)
-            .header("content-type", insert.content_type)
-            .header("content-length", insert.length)
-            .body(insert.body);
-        let stored: ObjectAnswer = answer::parse(self.send(request).await?).await?;
+        let answer = self.insert(object, condition).await?;
+        let stored: ObjectAnswer<'_> = answer::parse(&answer)?;
         let stored = stored.into_stored(self.requests.prefix())?;
         if stored.name == object.name && stored.holds(object) {
             return Ok(stored);
@@ -110,9 +162,10 @@ impl Gcs {
     }
 
     async fn stat_now(&self, name: &str) -> Result<Option<Stored>, Fault> {
-        match self.get::<ObjectAnswer>(&self.requests.stat_url(name)).await {
+        match self.get(&self.requests.stat_url(name)).await {
             Ok(answer) => {
-                let stored = answer.into_stored(self.requests.prefix())?;
+                let stored: ObjectAnswer<'_> = answer::parse(&answer)?;
+                let stored = stored.into_stored(self.requests.prefix())?;
                 if stored.name == name {
                     return Ok(Some(stored));
                 }
@@ -130,7 +183,8 @@ impl Gcs {
         page: Option<&str>,
         most: u32,
     ) -> Result<Page, Fault> {
-        let answer: ListAnswer = self.get(&self.requests.list_url(range, page, most)).await?;
+        let answer = self.get(&self.requests.list_url(range, page, most)).await?;
+        let answer: ListAnswer<'_> = answer::parse(&answer)?;
         let objects = answer
             .items
             .into_iter()
@@ -149,8 +203,9 @@ impl Gcs {
             Purpose::Write => &PERMISSIONS[..],
         };
         let url = self.requests.permissions_url(needed);
-        let granted = tokio::time::timeout(COURTESY, self.get::<PermissionsAnswer>(&url)).await;
+        let granted = tokio::time::timeout(COURTESY, self.get(&url)).await;
         let Ok(Ok(granted)) = granted else { return Ok(()) };
+        let Ok(granted) = answer::parse::<PermissionsAnswer>(&granted) else { return Ok(()) };
         let missing: Vec<_> =
             needed.iter().copied().filter(|p| !granted.permissions.contains(*p)).collect();
         if missing.is_empty() {

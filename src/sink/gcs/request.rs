@@ -1,21 +1,19 @@
 //! Addresses and bodies of requests. Pure: no connection, no clock.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use std::path::Path;
+
+use bytes::Bytes;
 use futures::StreamExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use serde::Serialize;
 use tokio_util::io::ReaderStream;
 
-use super::super::{Body, NameRange, NewObject, Precondition};
+use super::super::{NameRange, NewObject, Precondition};
 
 /// What stays as it is in a path segment or a query value (RFC 3986, unreserved).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The fields of an object that are looked at; asking for no more makes answers a third as long.
 const FIELDS: &str = "name,size,crc32c,generation";
-
-/// Separates the parts of an upload. 128 random bits a run, so that no image contains it.
-struct Boundary(String);
 
 /// Builds the requests for one prefix of one bucket.
 pub(super) struct Requests {
@@ -25,33 +23,23 @@ pub(super) struct Requests {
     prefix: String,
     insert_url: String,
     bucket_url: String,
-    boundary: Boundary,
     content_type: String,
+    parts: Parts,
 }
 
-/// An upload, ready to be sent.
-pub(super) struct Insert {
-    pub(super) url: String,
-    pub(super) content_type: String,
-    pub(super) length: u64,
-    pub(super) body: reqwest::Body,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata<'a> {
-    name: &'a str,
-    content_type: &'a str,
-    crc32c: &'a str,
+/// What is the same in the body of every upload. The boundary in it is 128 random bits a run, so that
+/// no image contains it.
+struct Parts {
+    /// From the start to the name, of which the prefix is there already.
+    start: String,
+    /// From the metadata's end to the content's type.
+    middle: String,
+    /// Behind the content.
+    end: String,
 }
 
 fn encode(text: &str) -> String {
     percent_encode(text.as_bytes(), UNRESERVED).to_string()
-}
-
-/// A CRC32C as Google writes it: big-endian, base64.
-pub(super) fn crc32c_text(crc32c: u32) -> String {
-    data_encoding::BASE64.encode(&crc32c.to_be_bytes())
 }
 
 impl Requests {
@@ -59,6 +47,11 @@ impl Requests {
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         let bucket_path = encode(bucket);
         let boundary = format!("idx2gcs-{:032x}", fastrand::u128(..));
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let mut start = format!(
+            "--{boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n{{\"name\":\""
+        );
+        push_escaped(&mut start, &prefix);
         Self {
             insert_url: format!(
                 "{endpoint}/upload/storage/v1/b/{bucket_path}/o?uploadType=multipart\
@@ -66,9 +59,13 @@ impl Requests {
             ),
             bucket_url: format!("{endpoint}/storage/v1/b/{bucket_path}"),
             content_type: format!("multipart/related; boundary={boundary}"),
-            boundary: Boundary(boundary),
+            parts: Parts {
+                start,
+                middle: format!("\"}}\r\n--{boundary}\r\ncontent-type: "),
+                end: format!("\r\n--{boundary}--\r\n"),
+            },
             bucket: bucket.to_owned(),
-            prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
+            prefix,
             endpoint,
         }
     }
@@ -114,54 +111,80 @@ impl Requests {
         format!("{}/iam/testPermissions?{}", self.bucket_url, asked.join("&"))
     }
 
-    /// One `POST` that carries metadata, checksum and content: `uploadType=multipart`
+    /// Where to `POST` an object with its metadata: `uploadType=multipart`
     /// (<https://cloud.google.com/storage/docs/uploading-objects#rest-upload-objects>).
-    pub(super) fn insert(&self, object: &NewObject, condition: Precondition) -> Insert {
-        let Boundary(boundary) = &self.boundary;
-        let metadata = Metadata {
-            name: &format!("{}{}", self.prefix, object.name),
-            content_type: object.content_type,
-            crc32c: &crc32c_text(object.crc32c),
-        };
-        // Strings and no maps with other keys: this cannot fail.
-        let metadata = serde_json::to_string(&metadata).unwrap_or_default();
-        let head = format!(
-            "--{boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n{metadata}\r\n\
-             --{boundary}\r\ncontent-type: {}\r\n\r\n",
-            object.content_type
-        );
-        let tail = format!("\r\n--{boundary}--\r\n");
-        let length = head.len() as u64 + object.body.size() + tail.len() as u64;
-        let body = match &object.body {
-            Body::Bytes(bytes) => {
-                let mut whole = BytesMut::with_capacity(head.len() + bytes.len() + tail.len());
-                whole.put(head.as_bytes());
-                whole.put(bytes.clone());
-                whole.put(tail.as_bytes());
-                whole.freeze().into()
-            }
-            Body::File(path, _) => {
-                let opened = tokio::fs::File::open(path.clone());
-                let content = futures::stream::once(opened).flat_map(|opened| match opened {
-                    Ok(file) => ReaderStream::with_capacity(file, 64 * 1024).boxed(),
-                    Err(e) => futures::stream::iter([Err(e)]).boxed(),
-                });
-                let part = |text: String| futures::stream::iter([Ok(Bytes::from(text))]);
-                reqwest::Body::wrap_stream(part(head).chain(content).chain(part(tail)))
-            }
-        };
-        Insert {
-            url: format!("{}{}", self.insert_url, condition.generation()),
-            content_type: self.content_type.clone(),
-            length,
-            body,
-        }
+    pub(super) fn insert_url(&self, condition: Precondition) -> String {
+        format!("{}{}", self.insert_url, condition.generation())
     }
+
+    /// The media type of an upload's body.
+    pub(super) fn content_type(&self) -> &str {
+        &self.content_type
+    }
+
+    /// Name, type and checksum, and the start of the content's part; with room for so many bytes
+    /// behind it.
+    fn head(&self, object: &NewObject, room: usize) -> String {
+        let Parts { start, middle, .. } = &self.parts;
+        let fixed = start.len() + middle.len() + 2 * object.content_type.len() + 64;
+        let mut head = String::with_capacity(fixed + object.name.len() + room);
+        head.push_str(start);
+        push_escaped(&mut head, &object.name);
+        head.push_str("\",\"contentType\":\"");
+        push_escaped(&mut head, object.content_type);
+        head.push_str("\",\"crc32c\":\"");
+        data_encoding::BASE64.encode_append(&object.crc32c.to_be_bytes(), &mut head);
+        for text in [middle, object.content_type, "\r\n\r\n"] {
+            head.push_str(text);
+        }
+        head
+    }
+
+    /// The body of an upload from memory, in one piece: one write to the connection.
+    pub(super) fn body(&self, object: &NewObject, content: &[u8]) -> Bytes {
+        let end = self.parts.end.as_bytes();
+        let mut body = self.head(object, content.len() + end.len()).into_bytes();
+        body.extend_from_slice(content);
+        body.extend_from_slice(end);
+        body.into()
+    }
+
+    /// The body of an upload from a file of so many bytes, and its own length.
+    pub(super) fn file_body(
+        &self,
+        object: &NewObject,
+        path: &Path,
+        size: u64,
+    ) -> (u64, reqwest::Body) {
+        let (head, end) = (self.head(object, 0), self.parts.end.clone());
+        let length = head.len() as u64 + size + end.len() as u64;
+        let opened = tokio::fs::File::open(path.to_owned());
+        let content = futures::stream::once(opened).flat_map(|opened| match opened {
+            Ok(file) => ReaderStream::with_capacity(file, 64 * 1024).boxed(),
+            Err(e) => futures::stream::iter([Err(e)]).boxed(),
+        });
+        let part = |text: String| futures::stream::iter([Ok(Bytes::from(text))]);
+        (length, reqwest::Body::wrap_stream(part(head).chain(content).chain(part(end))))
+    }
+}
+
+/// Appends text as it stands in a JSON string.
+fn push_escaped(into: &mut String, text: &str) {
+    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        return into.push_str(text);
+    }
+    // A string always becomes one, between quotes.
+    let quoted = serde_json::to_string(text).unwrap_or_default();
+    let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    into.push_str(inner.unwrap_or_default());
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Body;
     use super::*;
+    use proptest::prelude::*;
 
     fn requests(prefix: &str) -> Requests {
         Requests::new("http://127.0.0.1:1/", "demo", prefix)
@@ -185,36 +208,67 @@ mod tests {
         assert!(requests("").list_url(&all, None, 1).ends_with("&prefix="));
     }
 
-    #[test]
-    fn an_insert_carries_name_checksum_and_content() {
-        let content = b"\xFF\xD8 jpeg \xFF\xD9";
-        let object = NewObject {
-            name: "image_0.jpg".to_owned(),
+    fn object(name: &str, content: &'static [u8]) -> NewObject {
+        NewObject {
+            name: name.to_owned(),
             body: Body::Bytes(Bytes::from_static(content)),
             crc32c: crc32c::crc32c(content),
             content_type: "image/jpeg",
-        };
-        let r = requests("fm");
-        let insert = r.insert(&object, Precondition::Absent);
-        assert!(insert.url.starts_with("http://127.0.0.1:1/upload/storage/v1/b/demo/o?"));
-        assert!(insert.url.ends_with("&ifGenerationMatch=0"));
-        let boundary = insert.content_type.strip_prefix("multipart/related; boundary=").unwrap();
-        let body = insert.body.as_bytes().unwrap();
-        assert_eq!(body.len() as u64, insert.length);
+        }
+    }
+
+    /// The metadata in a body, and the content.
+    fn parts<'a>(requests: &Requests, body: &'a [u8]) -> (serde_json::Value, &'a [u8]) {
+        let boundary =
+            requests.content_type().strip_prefix("multipart/related; boundary=").unwrap();
         let text = String::from_utf8_lossy(body);
         assert_eq!(text.matches(&format!("--{boundary}")).count(), 3);
-        assert!(text.contains("{\"name\":\"fm/image_0.jpg\",\"contentType\":\"image/jpeg\","));
-        assert!(text.contains(&crc32c_text(object.crc32c)));
-        assert!(body.windows(content.len()).any(|w| w == content));
+        let find = |what: &str, from: usize| {
+            let what = what.as_bytes();
+            from + body[from..].windows(what.len()).position(|w| w == what).unwrap()
+        };
+        let metadata = find("\r\n\r\n", 0) + 4;
+        let middle = find(&format!("\r\n--{boundary}\r\n"), metadata);
+        let content = find("\r\n\r\n", middle) + 4;
+        let end = body.strip_suffix(format!("\r\n--{boundary}--\r\n").as_bytes()).unwrap();
+        (serde_json::from_slice(&body[metadata..middle]).unwrap(), &end[content..])
+    }
 
-        let again = r.insert(&object, Precondition::Generation(7));
-        assert!(again.url.ends_with("&ifGenerationMatch=7"));
+    #[test]
+    fn an_insert_carries_name_checksum_and_content() {
+        let content = b"\xFF\xD8 jpeg \xFF\xD9";
+        let r = requests("fm");
+        let body = r.body(&object("image_0.jpg", content), content);
+        let (metadata, stored) = parts(&r, &body);
+        let crc32c = data_encoding::BASE64.encode(&crc32c::crc32c(content).to_be_bytes());
+        assert_eq!(
+            metadata,
+            serde_json::json!({
+                "name": "fm/image_0.jpg", "contentType": "image/jpeg", "crc32c": crc32c,
+            })
+        );
+        assert_eq!(stored, content);
+        let absent = r.insert_url(Precondition::Absent);
+        assert!(absent.starts_with("http://127.0.0.1:1/upload/storage/v1/b/demo/o?"));
+        assert!(absent.ends_with("&ifGenerationMatch=0"));
+        assert!(r.insert_url(Precondition::Generation(7)).ends_with("&ifGenerationMatch=7"));
     }
 
     #[test]
     fn a_checksum_is_big_endian_base64() {
         // RFC 3720 gives 0xE3069283 for "123456789".
-        assert_eq!(crc32c::crc32c(b"123456789"), 0xE306_9283);
-        assert_eq!(crc32c_text(0xE306_9283), "4waSgw==");
+        let (r, content) = (requests(""), b"123456789");
+        let body = r.body(&object("a", content), content);
+        assert_eq!(parts(&r, &body).0["crc32c"], "4waSgw==");
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_arrives_as_it_is(prefix: String, name: String) {
+            let r = requests(&prefix);
+            let body = r.body(&object(&name, b"x"), b"x");
+            let (metadata, _) = parts(&r, &body);
+            prop_assert_eq!(metadata["name"].as_str().unwrap(), format!("{}{name}", r.prefix()));
+        }
     }
 }

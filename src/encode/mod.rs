@@ -1,22 +1,23 @@
 //! Pixels to JPEG bytes, in memory.
 
-use image::ExtendedColorType;
-use image::codecs::jpeg::JpegEncoder;
+mod dct;
+mod jpeg;
+mod tables;
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use self::jpeg::Jpeg;
 use crate::config::Scale;
 
 /// How images are encoded. Grey JPEG of one component, baseline, with the fixed Huffman tables of
-/// ITU-T T.81 Annex K.
-#[derive(Debug, Clone, Copy)]
+/// ITU-T T.81 Annex K. A clone shares what was made for the size and the quality.
+#[derive(Debug, Clone)]
 pub struct Encoder {
-    /// 1 to 100, on the scale of the Independent JPEG Group.
-    pub quality: u8,
-    /// Contrast.
-    pub scale: Scale,
-    /// Height in pixels.
-    pub rows: u16,
-    /// Width in pixels.
-    pub cols: u16,
+    scale: Scale,
+    /// Pixels of an image.
+    size: usize,
+    jpeg: Arc<Jpeg>,
 }
 
 /// Pixels that do not make an image of the encoder's size.
@@ -25,29 +26,29 @@ pub struct Encoder {
 pub struct EncodeError(String);
 
 impl Encoder {
+    /// For images of that height and width in pixels. The quality is one of 1 to 100, on the scale
+    /// of the Independent JPEG Group.
+    pub fn new(quality: u8, scale: Scale, rows: u16, cols: u16) -> Self {
+        let size = usize::from(rows) * usize::from(cols);
+        Self { scale, size, jpeg: Arc::new(Jpeg::new(quality, rows, cols)) }
+    }
+
     /// Encodes one image of `rows × cols` bytes, row-major. The same pixels give the same bytes.
     ///
     /// # Errors
-    /// Pixels of any other number.
+    /// Pixels of any other number, or none.
     pub fn encode(&self, pixels: &[u8]) -> Result<Vec<u8>, EncodeError> {
-        let expected = usize::from(self.rows) * usize::from(self.cols);
-        if pixels.len() != expected {
-            return Err(EncodeError(format!("{} pixels instead of {expected}", pixels.len())));
+        if pixels.len() != self.size {
+            return Err(EncodeError(format!("{} pixels instead of {}", pixels.len(), self.size)));
         }
-        let scaled;
+        if pixels.is_empty() {
+            return Err(EncodeError("no pixels".to_owned()));
+        }
         let pixels = match self.scale {
-            Scale::None => pixels,
-            Scale::Keras => {
-                scaled = stretch(pixels);
-                &scaled
-            }
+            Scale::None => Cow::Borrowed(pixels),
+            Scale::Keras => Cow::Owned(stretch(pixels)),
         };
-        // About what a small grey image takes: header, tables, and half a byte a pixel.
-        let mut jpeg = Vec::with_capacity(400 + expected / 2);
-        JpegEncoder::new_with_quality(&mut jpeg, self.quality)
-            .encode(pixels, self.cols.into(), self.rows.into(), ExtendedColorType::L8)
-            .map_err(|e| EncodeError(e.to_string()))?;
-        Ok(jpeg)
+        Ok(self.jpeg.encode(&pixels))
     }
 }
 
@@ -69,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_jpeg_holds_the_picture() {
-        let encoder = Encoder { quality: 75, scale: Scale::None, rows: 8, cols: 16 };
+        let encoder = Encoder::new(75, Scale::None, 8, 16);
         let pixels: Vec<u8> = (0..128).map(|i| if i % 16 < 8 { 10 } else { 240 }).collect();
         let jpeg = encoder.encode(&pixels).unwrap();
         let decoded = decode(&jpeg);
@@ -82,8 +83,9 @@ mod tests {
 
     #[test]
     fn a_wrong_number_of_pixels_is_an_error() {
-        let encoder = Encoder { quality: 75, scale: Scale::None, rows: 8, cols: 8 };
+        let encoder = Encoder::new(75, Scale::None, 8, 8);
         assert!(encoder.encode(&[0; 63]).is_err());
+        assert!(Encoder::new(75, Scale::None, 0, 8).encode(&[]).is_err());
     }
 
     #[test]

@@ -1,0 +1,274 @@
+//! Baseline JPEG (ITU-T T.81) of one grey component, made for many small pictures of one size: what
+//! is the same for all of them is made once.
+//!
+//! The bytes are those of the `image` crate's encoder, for any picture.
+
+use super::dct::{self, Block};
+use super::tables::{self, Code, Huffman, ZIGZAG};
+
+const DC: [Code; 256] = tables::DC.codes();
+const AC: [Code; 256] = tables::AC.codes();
+
+/// The symbol for 16 zeros that are followed by another coefficient.
+const ZEROS: usize = 0xF0;
+
+/// The symbol for nothing but zeros until the block's end.
+const END: usize = 0x00;
+
+/// Bits of fraction of the reciprocals that stand for a division.
+const RECIPROCAL: u32 = 20;
+
+/// Pictures of one size to JPEG of one quality.
+#[derive(Debug)]
+pub(super) struct Jpeg {
+    rows: usize,
+    cols: usize,
+    /// All that comes before the picture.
+    header: Vec<u8>,
+    /// For each coefficient, row by row: what is added to round, and by what it is multiplied.
+    steps: [(u32, u32); 64],
+}
+
+impl Jpeg {
+    pub(super) fn new(quality: u8, rows: u16, cols: u16) -> Self {
+        let table = tables::quantisation(quality);
+        Self {
+            rows: rows.into(),
+            cols: cols.into(),
+            header: header(&table, rows, cols),
+            // Exact for the coefficients there are: at most 1,024, by steps of at most 255.
+            steps: table.map(u32::from).map(|step| (step / 2, (1 << RECIPROCAL) / step + 1)),
+        }
+    }
+
+    /// Encodes `rows × cols` pixels, of which there is at least one.
+    pub(super) fn encode(&self, pixels: &[u8]) -> Vec<u8> {
+        // Half a byte a pixel is plenty for most pictures.
+        let mut bits = Bits::after(&self.header, pixels.len() / 2 + 64);
+        let mut mean = 0;
+        for top in (0..self.rows).step_by(8) {
+            for left in (0..self.cols).step_by(8) {
+                let coefficients = self.quantised(&dct::forward(&self.block(pixels, top, left)));
+                bits.block(&coefficients, mean);
+                mean = coefficients[0];
+            }
+        }
+        bits.finish()
+    }
+
+    /// The samples of a block, columns as rows. Beyond the picture's edges its last pixels go on.
+    fn block(&self, pixels: &[u8], top: usize, left: usize) -> Block {
+        let mut block = [[0; 8]; 8];
+        for row in 0..8_usize {
+            let start = (top + row).min(self.rows - 1) * self.cols;
+            let line = &pixels[start..start + self.cols];
+            let samples: [u8; 8] = line[left..].first_chunk().copied().unwrap_or_else(|| {
+                std::array::from_fn(|column| line[(left + column).min(self.cols - 1)])
+            });
+            for (column, sample) in block.iter_mut().zip(samples) {
+                column[row] = i32::from(sample) - 128;
+            }
+        }
+        block
+    }
+
+    /// Coefficients divided by their steps, halves away from zero.
+    fn quantised(&self, block: &Block) -> [i32; 64] {
+        let coefficients = block.as_flattened();
+        let mut quantised = [0; 64];
+        for i in 0..64 {
+            let (half, reciprocal) = self.steps[i];
+            // The transform's factor of eight goes first, and what it leaves is cut off.
+            let size = (coefficients[i].unsigned_abs() >> 3) + half;
+            let size = ((size * reciprocal) >> RECIPROCAL).cast_signed();
+            quantised[i] = if coefficients[i] < 0 { -size } else { size };
+        }
+        quantised
+    }
+}
+
+/// Everything from the start of the file to the first block.
+fn header(table: &[u8; 64], rows: u16, cols: u16) -> Vec<u8> {
+    let mut bytes = vec![0xFF, 0xD8];
+    // JFIF 1.2, square pixels, no thumbnail.
+    segment(&mut bytes, 0xE0, &[b"JFIF\0", &[1, 2, 0, 0, 1, 0, 1, 0, 0]]);
+    // Eight bits a sample; one component, not subsampled, with the table 0.
+    segment(&mut bytes, 0xC0, &[&[8], &rows.to_be_bytes(), &cols.to_be_bytes(), &[1, 1, 0x11, 0]]);
+    segment(&mut bytes, 0xDB, &[&[0], &ZIGZAG.map(|i| table[usize::from(i)])]);
+    for (class, Huffman { lengths, symbols }) in [(0x00, tables::DC), (0x10, tables::AC)] {
+        segment(&mut bytes, 0xC4, &[&[class], &lengths, symbols]);
+    }
+    // The component with the tables 0, all 64 coefficients in one scan.
+    segment(&mut bytes, 0xDA, &[&[1, 1, 0x00, 0, 63, 0]]);
+    bytes
+}
+
+fn segment(into: &mut Vec<u8>, marker: u8, parts: &[&[u8]]) {
+    let length = 2 + parts.iter().map(|part| part.len()).sum::<usize>();
+    into.extend([0xFF, marker]);
+    // The longest is a Huffman table of 181 bytes.
+    into.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
+    for part in parts {
+        into.extend_from_slice(part);
+    }
+}
+
+/// Writes bits, the highest first.
+struct Bits {
+    bytes: Vec<u8>,
+    /// Bits that wait, from the highest one down.
+    waiting: u64,
+    /// How many; fewer than 32 between two calls.
+    count: u32,
+}
+
+impl Bits {
+    fn after(header: &[u8], room: usize) -> Self {
+        let mut bytes = Vec::with_capacity(header.len() + room);
+        bytes.extend_from_slice(header);
+        Self { bytes, waiting: 0, count: 0 }
+    }
+
+    /// Up to 32 bits.
+    #[inline]
+    fn put(&mut self, bits: u32, count: u32) {
+        self.waiting |= u64::from(bits) << (64 - self.count - count);
+        self.count += count;
+        if self.count >= 32 {
+            self.write(4);
+            self.waiting <<= 32;
+            self.count -= 32;
+        }
+    }
+
+    /// The first bytes of those that wait, at most four. A zero byte goes behind each of only ones,
+    /// which would be a marker.
+    fn write(&mut self, count: usize) {
+        let [a, b, c, d, ..] = self.waiting.to_be_bytes();
+        let bytes = [a, b, c, d];
+        let inverse = !u32::from_be_bytes(bytes);
+        if count == 4 && inverse.wrapping_sub(0x0101_0101) & !inverse & 0x8080_8080 == 0 {
+            return self.bytes.extend_from_slice(&bytes);
+        }
+        for &byte in &bytes[..count] {
+            self.bytes.push(byte);
+            if byte == 0xFF {
+                self.bytes.push(0);
+            }
+        }
+    }
+
+    /// A symbol whose low four bits are the value's size, and the value (T.81, F.1.2): of a negative
+    /// one the low bits of the number before it.
+    #[inline]
+    fn coefficient(&mut self, codes: &[Code; 256], zeros: usize, value: i32) {
+        let size = 32 - value.unsigned_abs().leading_zeros();
+        let (code, length) = codes[(zeros << 4 | size as usize) & 0xFF];
+        let low = (value + (value >> 31)).cast_unsigned() & ((1 << size) - 1);
+        self.put(u32::from(code) << size | low, u32::from(length) + size);
+    }
+
+    fn symbol(&mut self, codes: &[Code; 256], symbol: usize) {
+        let (code, length) = codes[symbol];
+        self.put(code.into(), length.into());
+    }
+
+    fn block(&mut self, coefficients: &[i32; 64], mean_before: i32) {
+        self.coefficient(&DC, 0, coefficients[0] - mean_before);
+        // Which ones are not zero, the first of the zigzag in the lowest bit: few are.
+        let mut left: u64 = 0;
+        for (place, &i) in ZIGZAG.iter().enumerate().skip(1) {
+            left |= u64::from(coefficients[usize::from(i)] != 0) << place;
+        }
+        let mut last = 0;
+        while left != 0 {
+            let place = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let mut zeros = place - last - 1;
+            while zeros > 15 {
+                self.symbol(&AC, ZEROS);
+                zeros -= 16;
+            }
+            self.coefficient(&AC, zeros, coefficients[usize::from(ZIGZAG[place])]);
+            last = place;
+        }
+        if last < 63 {
+            self.symbol(&AC, END);
+        }
+    }
+
+    /// Fills the last byte with ones, and ends the file.
+    fn finish(mut self) -> Vec<u8> {
+        self.put(0x7F, 7);
+        self.write(self.count as usize / 8);
+        self.bytes.extend([0xFF, 0xD9]);
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::ExtendedColorType;
+    use image::codecs::jpeg::JpegEncoder;
+    use proptest::prelude::*;
+
+    /// What the `image` crate makes of it.
+    fn reference(quality: u8, rows: u16, cols: u16, pixels: &[u8]) -> Vec<u8> {
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, quality)
+            .encode(pixels, cols.into(), rows.into(), ExtendedColorType::L8)
+            .unwrap();
+        jpeg
+    }
+
+    /// Any size with pixels of all values, of the two extremes, or smooth.
+    fn pictures() -> impl Strategy<Value = (u16, u16, Vec<u8>)> {
+        (1..41_u16, 1..41_u16).prop_flat_map(|(rows, cols)| {
+            let count = usize::from(rows) * usize::from(cols);
+            let any_value = prop::collection::vec(any::<u8>(), count);
+            let extremes = prop::collection::vec(prop_oneof![Just(0), Just(255)], count);
+            let ramp = (any::<u8>(), 0..9_u8).prop_map(move |(start, step)| {
+                (0..count)
+                    .scan(start, |v, _| {
+                        *v = v.wrapping_add(step);
+                        Some(*v)
+                    })
+                    .collect::<Vec<_>>()
+            });
+            (Just(rows), Just(cols), prop_oneof![any_value, extremes, ramp])
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn the_bytes_are_those_of_the_image_crate(
+            (rows, cols, pixels) in pictures(), quality in 1..=100_u8,
+        ) {
+            let jpeg = Jpeg::new(quality, rows, cols).encode(&pixels);
+            prop_assert_eq!(jpeg, reference(quality, rows, cols, &pixels));
+        }
+    }
+
+    /// Patterns that give the largest coefficients there are, at the finest and the coarsest steps.
+    #[test]
+    fn the_extremes_are_those_of_the_image_crate() {
+        let patterns: [fn(usize, usize) -> bool; 6] = [
+            |_, _| false,
+            |_, _| true,
+            |x, y| (x + y) % 2 == 0,
+            |x, _| x % 8 < 4,
+            |x, y| [0, 3, 4, 7].contains(&(x % 8)) == [0, 3, 4, 7].contains(&(y % 8)),
+            |x, y| (x / 8 + y / 8) % 2 == 0,
+        ];
+        for pattern in patterns {
+            let pixels: Vec<u8> =
+                (0..28 * 28).map(|i| if pattern(i % 28, i / 28) { 255 } else { 0 }).collect();
+            for quality in 1..=100 {
+                let jpeg = Jpeg::new(quality, 28, 28).encode(&pixels);
+                assert!(jpeg == reference(quality, 28, 28, &pixels), "quality {quality}");
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What lies between the program and the service: connections that close, a proxy, TLS, HTTP/2.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::Response;
+use idx2gcs::emulator::{Answer, Operation, Options, Rule, Script};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+
+use crate::support::{Desk, Ran, Server, Set};
+
+/// A server for one test, and a runtime for what stands before it.
+struct Behind {
+    server: Server,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Behind {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        Self { server: Server::new(), runtime }
+    }
+
+    /// Listens, and lets `each` do with every connection what it likes; returns the port.
+    fn front<F, W>(&self, each: F) -> u16
+    where
+        F: Fn(TcpStream, TcpStream) -> W + Send + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    {
+        let behind = self.server.emulator().addr();
+        let listener = self.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        self.runtime.spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                let server = TcpStream::connect(behind).await.unwrap();
+                tokio::spawn(each(client, server));
+            }
+        });
+        port
+    }
+}
+
+fn load(desk: &Desk, set: &Set, endpoint: &str, more: &[&str]) -> Ran {
+    let source = set.path().to_str().unwrap();
+    let args = ["load", "--source", source, "--to", "gs://demo/fm", "--validation", "10"];
+    desk.run(&[&args[..], &["--endpoint", endpoint], more].concat())
+}
+
+/// Passes bytes on until the server has answered one upload, and closes then, without a word.
+async fn one_upload(mut client: TcpStream, mut server: TcpStream) {
+    let (mut up, mut down) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let mut upload = false;
+    loop {
+        tokio::select! {
+            n = client.read(&mut up) => match n {
+                Ok(n @ 1..) => {
+                    upload |= up[..n].starts_with(b"POST ");
+                    server.write_all(&up[..n]).await.unwrap();
+                }
+                _ => return,
+            },
+            n = server.read(&mut down) => match n {
+                Ok(n @ 1..) => {
+                    client.write_all(&down[..n]).await.unwrap();
+                    // Answers to uploads are small: they come in one piece.
+                    if upload {
+                        return;
+                    }
+                }
+                _ => return,
+            },
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_closed_while_idle_is_no_failed_attempt() {
+    let (desk, set, behind) = (Desk::new(), Set::new(30, 5), Behind::new());
+    let desk = desk.env("IDX2GCS_RETRY_MAX_ATTEMPTS", "1");
+    let port = behind.front(one_upload);
+    let endpoint = format!("http://127.0.0.1:{port}");
+    load(&desk, &set, &endpoint, &["--concurrency", "1"]).expect(0);
+    assert_eq!(desk.summary()["uploaded"], 35);
+    assert_eq!(behind.server.images().len(), 35);
+    assert_eq!(behind.server.emulator().counters().overwrites, 0);
+}
+
+/// Nobody can have closed a new connection while it was idle.
+#[test]
+fn a_new_connection_that_closes_is_a_failed_attempt() {
+    let rule = Rule::new(Operation::Insert, Answer::ResetBefore).named("fm/image_0.jpg").attempt(1);
+    let server = Server::scripted(Script::new().with(rule));
+    let (desk, set) = (Desk::new().env("IDX2GCS_RETRY_MAX_ATTEMPTS", "1"), Set::new(30, 5));
+    desk.load(&set, &server, &["--concurrency", "1"]).expect(1);
+    let summary = desk.summary();
+    assert_eq!((&summary["uploaded"], &summary["failed"]), (&34.into(), &1.into()));
+    assert_eq!(server.emulator().insert_attempts("demo", "fm/image_0.jpg"), 1);
+}
+
+/// A proxy that takes requests with whole addresses, for hosts of any name.
+#[test]
+fn a_proxy_is_used_where_there_is_one() {
+    let (set, behind) = (Set::new(30, 5), Behind::new());
+    let uploads = Arc::new(AtomicU32::new(0));
+    let (counted, to) = (Arc::clone(&uploads), behind.server.url());
+    // The first of this process wins; either serves.
+    let _ = ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let pass = move |request: Request| {
+        let (client, to, counted) = (client.clone(), to.clone(), Arc::clone(&counted));
+        async move {
+            let (head, body) = request.into_parts();
+            assert_eq!(head.uri.host(), Some("storage.test"));
+            counted.fetch_add(u32::from(head.method == "POST"), Ordering::Relaxed);
+            let body: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+            let url = format!("{to}{}", head.uri.path_and_query().unwrap());
+            let request = client.request(head.method, url).headers(head.headers).body(body);
+            let answer = request.send().await.unwrap();
+            let (status, bytes) = (answer.status(), answer.bytes().await.unwrap());
+            Response::builder().status(status).body(Body::from(bytes)).unwrap()
+        }
+    };
+    let listener = behind.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    let serve = axum::serve(listener, Router::new().fallback(pass));
+    behind.runtime.spawn(async move { serve.await });
+
+    // Each time with another quality, so that all objects are written again.
+    for (variable, quality) in [("HTTP_PROXY", "60"), ("http_proxy", "61"), ("ALL_PROXY", "62")] {
+        let before = behind.server.emulator().counters().inserts;
+        let desk = Desk::new().env(variable, &proxy);
+        let more = ["--allow-http", "--if-exists", "overwrite", "--quality", quality];
+        load(&desk, &set, "http://storage.test:4443", &more).expect(0);
+        let inserts = behind.server.emulator().counters().inserts;
+        assert!(inserts >= before + 35, "{variable}");
+        assert_eq!(u64::from(uploads.load(Ordering::Relaxed)), inserts, "{variable}");
+        // What is on this machine needs none.
+        let nowhere = Desk::new().env(variable, "http://127.0.0.1:1");
+        nowhere.load(&set, &Server::new(), &[]).expect(0);
+    }
+}
+
+#[test]
+fn uploads_under_tls() {
+    let (set, behind) = (Set::new(30, 5), Behind::new());
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let port = behind.front(move |client, mut server| {
+        let acceptor = acceptor.clone();
+        async move {
+            // A client that trusts nobody leaves here.
+            if let Ok(mut client) = acceptor.accept(client).await {
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            }
+        }
+    });
+    let endpoint = format!("https://localhost:{port}");
+
+    let trusting = Desk::new();
+    let pem = trusting.path("ca.pem");
+    std::fs::write(&pem, cert.pem()).unwrap();
+    let trusting = trusting.env("SSL_CERT_FILE", pem.to_str().unwrap());
+    load(&trusting, &set, &endpoint, &[]).expect(0);
+    assert_eq!(trusting.summary()["uploaded"], 35);
+    assert_eq!(behind.server.images().len(), 35);
+
+    let ran = load(&Desk::new(), &set, &endpoint, &[]).expect(4);
+    assert!(ran.error().contains("certificate"), "{ran:?}");
+}
+
+#[test]
+fn http2_shares_its_connections() {
+    let rule = Rule::new(Operation::Insert, Answer::status(503)).named("fm/image_7.jpg").attempt(1);
+    let script = Script::new().with(rule);
+    let server = Server::start(Options { script, ..Options::default() });
+    let desk = Desk::new().env("IDX2GCS_UPLOAD_HTTP", "2").env("IDX2GCS_UPLOAD_CONNECTIONS", "2");
+    desk.load(&Set::new(300, 50), &server, &["--concurrency", "64"]).expect(0);
+    let summary = desk.summary();
+    assert_eq!((&summary["uploaded"], &summary["retries"]["http_503"]), (&350.into(), &1.into()));
+    let counters = server.emulator().counters();
+    assert_eq!((counters.inserts, counters.overwrites), (352, 0), "350 images, 2 manifests");
+    // Two, and those of the other requests, which come one after the other.
+    assert!(counters.connections <= 2 + 2, "{counters:?}");
+}
