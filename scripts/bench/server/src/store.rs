@@ -43,7 +43,8 @@ impl Store {
     }
 
     fn shard(&self, name: &str) -> &Mutex<HashMap<String, Object>> {
-        &self.shards[self.hasher.hash_one(name) as usize % SHARDS]
+        let shard = self.hasher.hash_one(name) % SHARDS as u64;
+        &self.shards[usize::try_from(shard).expect("is less than SHARDS")]
     }
 
     /// Stores an object; nothing if `only_new` and it is there.
