@@ -43,28 +43,31 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, Linux {kernel}, {date.today()}, commit {commit}"
 
 
-def markdown(rows, results, failed, absent, written, options):
-    lines = []
+def markdown(rows, figures, failures, absent, written, options):
+    lines, footnotes = [], []
     for latency in dict.fromkeys(row.latency_ms for row in rows):
         lines += [HEAD.format(title=TITLES[latency])]
         ours = None
         for row in (row for row in rows if row.latency_ms == latency):
             start = f"| {row.label} | {row.in_flight} |"
             if row in absent:
-                lines.append(f"{start} not available here: {failed[row]} | | | | |")
+                lines.append(f"{start} not available here: {absent[row]} | | | | |")
                 continue
-            if row in failed:
-                lines.append(f"{start} failed: {failed[row]} | | | | |")
+            if not figures[row]:
+                lines.append(f"{start} failed: {failures[row][0]} | | | | |")
                 continue
-            figures = results[row]
-            ours = ours or figures.rate
+            for failure in failures[row]:
+                footnotes.append(f" Left out: a run of {row}, which failed ({failure}).")
+            result = median(figures[row])
+            ours = ours or result.rate
             images = row.images(options.images)
             if images is None:
                 cells = ["", "", "–"]
             else:
-                cells = [short(figures.cpu), f"{figures.memory / 1e6:,.0f} MB", f"{images:,}"]
-            ratio = f"{figures.rate / ours:.2f}" if figures.rate > ours / 100 else f"{figures.rate / ours:.3f}"
-            lines.append(f"{start} {short(figures.rate)} | {ratio} | " + " | ".join(cells) + " |")
+                cells = [short(result.cpu), f"{result.memory / 1e6:,.0f} MB", f"{images:,}"]
+            ratio = result.rate / ours
+            ratio = f"{ratio:.2f}" if ratio > 0.01 else f"{ratio:.3f}"
+            lines.append(f"{start} {short(result.rate)} | {ratio} | " + " | ".join(cells) + " |")
         lines.append("")
     runs = "one run" if options.rounds == 1 else f"medians of {options.rounds} runs"
     storage = "`idx2gcs emulate`" if options.emulator else "one small storage process"
@@ -75,7 +78,7 @@ def markdown(rows, results, failed, absent, written, options):
             f" Writing the files that some need first ({written:,.0f} images/s with Pillow) is not"
             " counted."
         )
-    return "\n".join(lines + [text])
+    return "\n".join(lines + [text + "".join(footnotes)])
 
 
 def write(readme, text):
