@@ -33,5 +33,6 @@ pub mod retry;
 pub mod sink;
 pub mod source;
 pub mod split;
+pub mod tune;
 
 pub use error::{Error, Exit};

@@ -9,6 +9,7 @@ mod live;
 mod load;
 mod settings;
 mod signals;
+mod tune;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -60,6 +61,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(load::command())
         .subcommand(load::verify_command())
+        .subcommand(tune::command())
         .subcommand(inspect::command())
         .subcommand(fetch::command())
         .subcommand(emulate::command())
@@ -109,6 +111,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
     match matches.subcommand() {
         Some(("load", args)) => load::run(args),
         Some(("verify", args)) => load::run_verify(args),
+        Some(("tune", args)) => tune::run(args),
         Some(("inspect", args)) => inspect::run(args),
         Some(("fetch", args)) => fetch::run(args),
         Some(("emulate", args)) => emulate::run(args),

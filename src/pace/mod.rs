@@ -227,3 +227,61 @@ fn answer(fault: Option<FaultKind>) -> Option<Answer> {
         Some(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    fn bounds(auto: bool, limit: u32, max_rate: u32, ramp: Ramp) -> Bounds {
+        Bounds { concurrency: Concurrency { auto, limit }, max_rate, ramp }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lowest_bound_is_in_force() {
+        let pace = Pace::new(bounds(true, 1024, 0, Ramp::None));
+        assert_eq!(pace.now(), PaceNow { limit: 32, rate: None, limited: 0 });
+        for (max_rate, ramp, rate) in [
+            (500, Ramp::Google, Some(500.0)),
+            (5000, Ramp::Google, Some(1000.0)),
+            (5000, Ramp::None, Some(5000.0)),
+            (0, Ramp::None, None),
+        ] {
+            pace.set_bounds(bounds(false, 7, max_rate, ramp));
+            assert_eq!(pace.now(), PaceNow { limit: 7, rate, limited: 0 });
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_refusal_makes_all_wait() {
+        let pace = Pace::new(bounds(true, 1024, 0, Ramp::None));
+        assert!(pace.turn().now_or_never().is_some());
+        let mut fault = Fault::new(FaultKind::Status(429), "");
+        fault.retry_after = Some(Duration::from_secs(3));
+        tokio::time::advance(Duration::from_millis(50)).await;
+        pace.ended(Some(&fault), Duration::from_millis(50));
+        let began = Instant::now();
+        assert!(pace.turn().now_or_never().is_none());
+        pace.turn().await;
+        assert!(began.elapsed() >= Duration::from_secs(3));
+        assert_eq!(pace.now().limited, 1);
+        assert!(pace.now().rate.is_some(), "the rate is bounded from now on");
+    }
+
+    #[test]
+    fn only_answers_tell_of_the_service() {
+        for (kind, expected) in [
+            (FaultKind::Precondition, Some(Answer::Accepted)),
+            (FaultKind::RateLimited, Some(Answer::Limited)),
+            (FaultKind::Status(429), Some(Answer::Limited)),
+            (FaultKind::Status(503), Some(Answer::Overloaded)),
+            (FaultKind::Timeout, Some(Answer::Overloaded)),
+            (FaultKind::Status(404), None),
+            (FaultKind::Connect, None),
+            (FaultKind::Mismatch, None),
+        ] {
+            assert_eq!(answer(Some(kind)), expected, "{kind}");
+        }
+        assert_eq!(answer(None), Some(Answer::Accepted));
+    }
+}

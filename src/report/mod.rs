@@ -16,8 +16,8 @@ pub use json_log::JsonLog;
 pub use lines::{JsonLines, PlainLines};
 pub use log::{LogWriter, start_logging};
 pub use stats::{Latency, Snapshot, State, Stats};
-pub(crate) use summary::thousands;
 pub use summary::{ConcurrencyUsed, ManifestEntry, Summary};
+pub(crate) use summary::{rounded, short, thousands};
 pub use timeline::Sample;
 
 /// Whoever is told how a run goes. The core knows no terminal.

@@ -139,6 +139,24 @@ impl Folder {
 
     /// Everything in one page: a second would have to walk the tree again. Only names and sizes;
     /// a checksum would mean to read the files, those of others too.
+    /// Folders that are empty then go as well.
+    fn delete_now(&self, name: &str) -> Result<(), Fault> {
+        let path = self.root.join(name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(local(&path.display().to_string(), &e));
+            }
+            _ => {}
+        }
+        let above = path.ancestors().skip(1).take_while(|above| *above != self.root);
+        for folder in above {
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn list_now(&self, range: &NameRange) -> Result<Page, Fault> {
         let mut objects = Vec::new();
         walk(&self.root, "", range, &mut objects).map_err(|e| local("cannot be listed", &e))?;
@@ -228,6 +246,10 @@ impl Sink for Folder {
 
     fn stat<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>> {
         Box::pin(async move { self.stat_now(name) })
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move { self.delete_now(name) })
     }
 
     fn list<'a>(

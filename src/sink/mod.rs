@@ -161,6 +161,9 @@ pub trait Sink: Send + Sync {
     /// What is stored under a name, if anything.
     fn stat<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>>;
 
+    /// Removes what is stored under a name; where nothing is, that is done.
+    fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Fault>>;
+
     /// Objects below the prefix whose names are in `range`, a page at a time; `page` is the page
     /// before's `next`.
     fn list<'a>(

@@ -15,6 +15,7 @@ mod fetch;
 mod full;
 mod load;
 mod outage;
+mod pace;
 mod refusals;
 mod settings;
 mod sinks;

@@ -112,6 +112,10 @@ impl Sink for Faulty {
         self.inner.stat(name)
     }
 
+    fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
+        self.inner.delete(name)
+    }
+
     fn list<'a>(
         &'a self,
         range: &'a NameRange,
@@ -259,6 +263,10 @@ impl Sink for Contested {
             let stored = self.0.stat(name).await?;
             Ok(stored.map(|stored| Stored { generation: 1, ..stored }))
         })
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
+        self.0.delete(name)
     }
 
     fn list<'a>(

@@ -13,13 +13,15 @@ const LARGEST_STEP: f64 = 0.5;
 /// The part of a step that goodput must gain for it to be kept.
 const WORTH_A_STEP: f64 = 0.5;
 
-/// Windows of rest between two trials.
-const REST: u32 = 5;
+/// Windows of rest before a trial: few at first, twice as many after each in vain, up to a bound.
+const SHORTEST_REST: u32 = 1;
+const LONGEST_REST: u32 = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Phase {
-    /// Doubling; the goodput of the window before, at half the limit.
-    Doubling { before: f64 },
+    /// Doubling; the goodput of the window before, at half the limit. One window that brings too
+    /// little is no verdict: new connections take their time.
+    Doubling { before: f64, doubted: bool },
     /// At rest for so many windows.
     Resting { windows: u32 },
     /// A step was made, up or down, from a limit with this goodput.
@@ -32,6 +34,8 @@ pub(super) struct Search {
     most: f64,
     limit: f64,
     phase: Phase,
+    /// Windows of the next rest.
+    rest: u32,
     /// Which way the last trial went that began after a rest.
     upwards: bool,
 }
@@ -42,7 +46,8 @@ impl Search {
         Self {
             most,
             limit: START.min(most),
-            phase: Phase::Doubling { before: 0.0 },
+            phase: Phase::Doubling { before: 0.0, doubted: false },
+            rest: SHORTEST_REST,
             upwards: false,
         }
     }
@@ -59,19 +64,24 @@ impl Search {
     /// Goes on from a limit that something else has found.
     pub(super) fn rest_at(&mut self, limit: f64) {
         self.limit = limit.clamp(1.0, self.most);
-        self.phase = Phase::Resting { windows: REST };
+        self.phase = Phase::Resting { windows: self.rest };
     }
 
     /// Takes the goodput of a window, in answers a second, without refusals that would matter.
     pub(super) fn judge(&mut self, goodput: f64) {
-        let rest = Phase::Resting { windows: REST };
+        let rest = Phase::Resting { windows: self.rest };
         let limit = match self.phase {
-            Phase::Doubling { before } if goodput > before * WORTH_DOUBLING => {
+            Phase::Doubling { before, .. } if goodput > before * WORTH_DOUBLING => {
                 let bound = self.limit >= self.most;
-                self.phase = if bound { rest } else { Phase::Doubling { before: goodput } };
+                self.phase =
+                    if bound { rest } else { Phase::Doubling { before: goodput, doubted: false } };
                 self.limit * 2.0
             }
-            Phase::Doubling { before } => {
+            Phase::Doubling { before, doubted: false } => {
+                self.phase = Phase::Doubling { before, doubted: true };
+                self.limit
+            }
+            Phase::Doubling { before, doubted: true } => {
                 self.phase = rest;
                 // The last doubling brought less than it should: so much of it is of use.
                 self.limit / 2.0 * (goodput / before).max(1.0)
@@ -87,17 +97,14 @@ impl Search {
             Phase::Trying { from, before, step } => {
                 let gained = goodput / before - 1.0;
                 // Fewer in flight are as good, if they lose less than more would have to gain.
-                if gained > WORTH_A_STEP * (self.limit / from - 1.0) {
-                    if step > 0.0 && self.limit < self.most {
-                        // More of what helps, at once.
-                        self.attempt(goodput, (step * 2.0).min(LARGEST_STEP))
-                    } else {
-                        self.phase = rest;
-                        self.limit
-                    }
+                let kept = gained > WORTH_A_STEP * (self.limit / from - 1.0);
+                self.rest = if kept { SHORTEST_REST } else { (self.rest * 2).min(LONGEST_REST) };
+                if kept && step > 0.0 && self.limit < self.most {
+                    // More of what helps, at once.
+                    self.attempt(goodput, (step * 2.0).min(LARGEST_STEP))
                 } else {
-                    self.phase = rest;
-                    from
+                    self.phase = Phase::Resting { windows: self.rest };
+                    if kept { self.limit } else { from }
                 }
             }
         };

@@ -177,6 +177,13 @@ impl Gcs {
         }
     }
 
+    async fn delete_now(&self, name: &str) -> Result<(), Fault> {
+        match self.send(self.client.delete(self.requests.object_url(name))).await {
+            Err(fault) if fault.kind != FaultKind::Status(404) => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
     async fn list_now(
         &self,
         range: &NameRange,
@@ -260,6 +267,10 @@ impl Sink for Gcs {
 
     fn stat<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>> {
         Box::pin(self.stat_now(name))
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(self.delete_now(name))
     }
 
     fn list<'a>(

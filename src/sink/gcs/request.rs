@@ -83,8 +83,11 @@ impl Requests {
     }
 
     pub(super) fn stat_url(&self, name: &str) -> String {
-        let name = encode(&format!("{}{name}", self.prefix));
-        format!("{}/o/{name}?fields={FIELDS}", self.bucket_url)
+        format!("{}?fields={FIELDS}", self.object_url(name))
+    }
+
+    pub(super) fn object_url(&self, name: &str) -> String {
+        format!("{}/o/{}", self.bucket_url, encode(&format!("{}{name}", self.prefix)))
     }
 
     pub(super) fn list_url(&self, range: &NameRange, page: Option<&str>, most: u32) -> String {

@@ -1,0 +1,165 @@
+//! `idx2gcs tune`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::signals::Signals;
+use super::{say, settings};
+use crate::config::{ConfigError, Place, Settings};
+use crate::error::{Error, Exit};
+use crate::limits::fit_open_files;
+use crate::load::{Job, open_destination};
+use crate::report::{LogWriter, start_logging, thousands};
+use crate::retry::{Chance, Retry};
+use crate::sink::{Fault, Purpose};
+use crate::tune::{Advice, Ladder, Step, TuneError, climb};
+
+pub(super) fn command() -> Command {
+    let command = Command::new("tune")
+        .about("Measures the destination and recommends a concurrency")
+        .after_help(
+            "Takes the settings of `load`. Writes images below the prefix, under names of its own, \
+             with 8, 16, 32 … requests in flight up to --max-concurrency, for a second each, and \
+             removes them again: some thousand writes and removals, which needs the permission \
+             storage.objects.delete. `--concurrency auto` needs none of this.",
+        );
+    super::verbosity(settings::add_flags(command)).arg(
+        Arg::new("write")
+            .long("write")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help("Put the result into this config file, whose comments stay"),
+    )
+}
+
+pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
+    let settings = Settings::validate(&settings::layers(args)?)?;
+    let verbosity = args.get_count("verbose");
+    start_logging(&LogWriter::default(), settings.log_format, verbosity, super::colour_on_stderr());
+    let write = args.get_one::<PathBuf>("write");
+    // A file that cannot be understood is told before the work, not after it.
+    let document = write.map(|path| read(path)).transpose()?;
+    let Some(ladder) = super::runtime()?.block_on(measure(&settings, args.get_flag("quiet")))?
+    else {
+        return Ok(Exit::Interrupted.into());
+    };
+    say(&ladder)?;
+    let advice = ladder.advice().ok_or_else(|| {
+        Error::Incomplete(format!("{} has stored nothing; nothing is recommended", settings.url))
+    })?;
+    let rate = match advice.max_rate {
+        0 => String::new(),
+        rate => format!(", max_rate = {rate}: the service refuses more"),
+    };
+    say(format_args!("recommended: concurrency = {}{rate}", advice.concurrency))?;
+    if let (Some(path), Some(document)) = (write, document) {
+        put(path, &with_advice(document, advice).to_string())?;
+    }
+    match &ladder.left {
+        None => Ok(Exit::Complete.into()),
+        Some(left) => Err(left_behind(&settings, left)),
+    }
+}
+
+fn put(path: &Path, text: &str) -> Result<(), Error> {
+    let partial = path.with_extension("toml.partial");
+    let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
+    written.map_err(|e| Error::unwritten(path, &e))?;
+    say(format_args!("written to {}", path.display()))
+}
+
+fn left_behind(settings: &Settings, (count, fault): &(u32, Fault)) -> Error {
+    Error::Incomplete(format!(
+        "{} objects could not be removed again ({fault}); their names begin with {}/idx2gcs-tune-",
+        thousands((*count).into()),
+        settings.url
+    ))
+}
+
+/// Climbs the ladder; nothing if it was stopped.
+async fn measure(settings: &Settings, quiet: bool) -> Result<Option<Ladder>, Error> {
+    let signals = Signals::watch();
+    let data = super::fetch::open(&settings.source, quiet).await?;
+    let job = Job::new(settings, data)?;
+    let destination = open_destination(settings).await?;
+    let sink = destination.sink;
+    let refused = |fault| Error::Destination { url: settings.url.clone(), fault };
+    let retry = Retry::new(settings.retry, Chance::default(), signals.stop.clone());
+    retry.run(|_| (), || sink.check(Purpose::Write)).await.result.map_err(refused)?;
+
+    let most = settings.pace.concurrency.limit;
+    let most = match settings.place {
+        Place::Bucket { .. } => fit_open_files(most, 2),
+        Place::Folder(_) => most,
+    };
+    let on_step = |step: &Step| {
+        tracing::info!(in_flight = step.concurrency, images_per_s = step.per_second(), "measured");
+    };
+    let ladder = climb(&job, &sink, &retry, most, on_step).await.map_err(|e| match e {
+        TuneError::Source(error) => error.into(),
+        TuneError::Refused(fault) => refused(fault),
+    })?;
+    match &ladder.left {
+        Some(left) if signals.stop.is_cancelled() => Err(left_behind(settings, left)),
+        _ => Ok((!signals.stop.is_cancelled()).then_some(ladder)),
+    }
+}
+
+fn read(path: &Path) -> Result<toml_edit::DocumentMut, Error> {
+    let text = match fs::read_to_string(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        text => text.map_err(|e| Error::output(path, e))?,
+    };
+    text.parse().map_err(|e: toml_edit::TomlError| {
+        let why = e.message().lines().next().unwrap_or_default().to_owned();
+        ConfigError::Unfit(format!("{}: is no TOML: {why}", path.display())).into()
+    })
+}
+
+/// The document with the advice under `[upload]`, all else as it was.
+fn with_advice(mut document: toml_edit::DocumentMut, advice: Advice) -> toml_edit::DocumentMut {
+    let upload = document.entry("upload").or_insert_with(toml_edit::table);
+    let mut set = |key: &str, number: u32| {
+        let Some(table) = upload.as_table_like_mut() else { return };
+        let mut value = toml_edit::Value::from(i64::from(number));
+        if let Some(before) = table.get_mut(key).and_then(toml_edit::Item::as_value_mut) {
+            // What stands around the old value, a comment behind it included, stays.
+            value.decor_mut().clone_from(before.decor());
+            *before = value;
+        } else {
+            table.insert(key, toml_edit::Item::Value(value));
+        }
+    };
+    set("concurrency", advice.concurrency);
+    set("max_rate", advice.max_rate);
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(text: &str) -> String {
+        let advice = Advice { concurrency: 128, max_rate: 900 };
+        with_advice(text.parse().unwrap(), advice).to_string()
+    }
+
+    #[test]
+    fn comments_and_all_else_stay() {
+        let text = "# mine\n[upload]\n# why\nconcurrency = \"auto\" # was 64\nqueue = 9\n\n[split]\nseed = 1 # s\n";
+        let expected = "# mine\n[upload]\n# why\nconcurrency = 128 # was 64\nqueue = 9\nmax_rate = 900\n\n[split]\nseed = 1 # s\n";
+        assert_eq!(edited(text), expected);
+    }
+
+    #[test]
+    fn an_empty_file_gets_a_section() {
+        assert_eq!(edited(""), "[upload]\nconcurrency = 128\nmax_rate = 900\n");
+        assert_eq!(
+            edited("upload = { queue = 9 }\n"),
+            "upload = { queue = 9 , concurrency = 128, max_rate = 900 }\n"
+        );
+    }
+}

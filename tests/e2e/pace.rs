@@ -1,0 +1,112 @@
+//! How fast: a service's limit, a changed config file, `tune`.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use idx2gcs::emulator::{Answer, Faults, Operation, Options, Rule, Script};
+
+use crate::support::{Desk, Server, Set, until};
+
+/// Hardly more is refused than it takes to find the limit out, and the run ends exact.
+#[test]
+fn a_limit_is_found_and_kept_to() {
+    let (desk, set) = (Desk::new(), Set::new(5900, 100));
+    let server = Server::start(Options {
+        faults: Faults { max_rate: 2000, ..Faults::default() },
+        ..Options::default()
+    });
+    desk.load(&set, &server, &[]).expect(0);
+    let refused = server.emulator().counters().faults.rate_limited;
+    assert!((1..600).contains(&refused), "{refused} of 6,000");
+    let summary = desk.summary();
+    assert_eq!(summary["retries"]["http_429"], refused);
+    assert_eq!(summary["concurrency"]["mode"], "auto");
+    let timeline = summary["timeline"].as_array().unwrap();
+    let last = timeline.last().expect("6,000 images at 2,000 a second take more than a second");
+    assert!(last["rate"].as_f64().unwrap() > 0.0, "{last}");
+    assert!((1..=refused).contains(&last["limited"].as_u64().unwrap()), "{last}");
+}
+
+#[test]
+fn a_changed_config_file_takes_effect_during_the_run() {
+    let (desk, set, server) = (Desk::new(), Set::new(390, 10), Server::new());
+    let config = desk.path("c.toml");
+    fs::write(&config, "[upload]\nconcurrency = 2\nmax_rate = 20\n").unwrap();
+    let (source, endpoint) = (set.path().to_str().unwrap(), server.url());
+    let args = ["load", "--source", source, "--to", "gs://demo/fm", "--endpoint", &endpoint];
+    let mut child = desk
+        .command(&[&args[..], &["--validation", "10", "--config", "c.toml"]].concat())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut line_with = |what: &str| {
+        lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find(|line| line.contains(what))
+            .unwrap_or_else(|| panic!("no line with {what:?}"))
+    };
+    until("the first objects", || !server.images().is_empty());
+    fs::write(&config, "[upload]\nconcurrency = fast\n").unwrap();
+    let ignored = line_with("the changed config file is ignored: ");
+    assert!(ignored.contains("c.toml:2"), "{ignored}");
+    fs::write(&config, "[upload]\nconcurrency = 8\n[image]\nquality = 3\n").unwrap();
+    let changed = line_with("config file changed: ");
+    assert!(changed.contains("image.quality waits for the next run"), "{changed}");
+    assert!(changed.contains("upload.concurrency is 8 now, upload.max_rate is 0 now"), "{changed}");
+    line_with("400 of 400 images");
+    assert!(child.wait().unwrap().success());
+    assert_eq!(desk.summary()["concurrency"]["final"], 8);
+    let (_, image) = server.emulator().object("demo", "fm/image_399.jpg").unwrap();
+    desk.load(&set, &server, &[]).expect(0);
+    assert_eq!(desk.summary()["already_present"], 400, "all of one quality: {} B", image.len());
+}
+
+fn tune(desk: &Desk, set: &Set, server: &Server, more: &[&str]) -> crate::support::Ran {
+    let (source, endpoint) = (set.path().to_str().unwrap(), server.url());
+    let args = ["tune", "--source", source, "--to", "gs://demo/fm", "--endpoint", &endpoint];
+    desk.run(&[&args[..], &["--validation", "10", "--max-concurrency", "16"], more].concat())
+}
+
+#[test]
+fn tune_measures_recommends_and_leaves_nothing_behind() {
+    let (desk, set, server) = (Desk::new(), Set::new(90, 10), Server::new());
+    fs::write(desk.path("c.toml"), "# mine\n[upload]\nqueue = 9 # nine\n").unwrap();
+    let ran = tune(&desk, &set, &server, &["--write", "c.toml"]).expect(0);
+    assert!(ran.stdout.starts_with("in flight   images/s"), "{ran:?}");
+    assert!(ran.stdout.contains("\n        8  "), "{ran:?}");
+    assert!(ran.stdout.contains("\nrecommended: concurrency = "), "{ran:?}");
+    assert!(server.emulator().counters().inserts > 100);
+    assert!(server.emulator().objects("demo").is_empty());
+    let config = desk.read("c.toml");
+    assert!(config.starts_with("# mine\n[upload]\nqueue = 9 # nine\nconcurrency = "), "{config}");
+    desk.load(&set, &server, &["--config", "c.toml"]).expect(0);
+    assert_eq!(desk.summary()["concurrency"]["mode"], "fixed");
+}
+
+#[test]
+fn tune_says_what_it_could_not_remove() {
+    let rule = Rule::new(Operation::Delete, Answer::status(403));
+    let (desk, set) = (Desk::new(), Set::new(30, 10));
+    let server = Server::scripted(Script::new().with(rule));
+    let ran = tune(&desk, &set, &server, &[]).expect(1);
+    assert!(ran.error().contains("could not be removed again (HTTP 403"), "{ran:?}");
+    assert!(ran.error().ends_with("their names begin with gs://demo/fm/idx2gcs-tune-"), "{ran:?}");
+    assert!(ran.stdout.contains("recommended: "), "{ran:?}");
+}
+
+#[test]
+fn tune_refuses_before_it_works() {
+    let (desk, set, server) = (Desk::new(), Set::new(30, 10), Server::new());
+    fs::write(desk.path("c.toml"), "[upload\n").unwrap();
+    let ran = tune(&desk, &set, &server, &["--write", "c.toml"]).expect(2);
+    assert!(ran.error().starts_with("c.toml: is no TOML: "), "{ran:?}");
+    assert_eq!(server.emulator().counters().inserts, 0);
+    let rule = Rule::new(Operation::Insert, Answer::status(403));
+    let server = Server::scripted(Script::new().with(rule));
+    let ran = tune(&desk, &set, &server, &[]).expect(4);
+    assert!(ran.error().starts_with("gs://demo/fm: HTTP 403"), "{ran:?}");
+}
