@@ -113,49 +113,54 @@ fn segment(into: &mut Vec<u8>, marker: u8, parts: &[&[u8]]) {
     }
 }
 
+/// The bits of one block: at most 64 codes of 16 bits, each with a value of 11, and what is written
+/// beyond the end of the last.
+const LONGEST_BLOCK: usize = 64 * 27 / 8 + 16;
+
 /// Writes bits, the highest first.
 struct Bits {
     bytes: Vec<u8>,
     /// Bits that wait, from the highest one down.
     waiting: u64,
-    /// How many; fewer than 32 between two calls.
+    /// How many; fewer than 8 between two calls.
     count: u32,
+    /// Bytes of the block that is being written.
+    block: [u8; LONGEST_BLOCK],
+    length: usize,
 }
 
 impl Bits {
     fn after(header: &[u8], room: usize) -> Self {
         let mut bytes = Vec::with_capacity(header.len() + room);
         bytes.extend_from_slice(header);
-        Self { bytes, waiting: 0, count: 0 }
+        Self { bytes, waiting: 0, count: 0, block: [0; LONGEST_BLOCK], length: 0 }
     }
 
-    /// Up to 32 bits.
+    /// Up to 32 bits. All that wait are written every time, and those of an unfinished byte once
+    /// more: that is faster than to look whether there is a byte.
     #[inline]
     fn put(&mut self, bits: u32, count: u32) {
         self.waiting |= u64::from(bits) << (64 - self.count - count);
         self.count += count;
-        if self.count >= 32 {
-            self.write(4);
-            self.waiting <<= 32;
-            self.count -= 32;
+        if let Some(place) = self.block.get_mut(self.length..self.length + 8) {
+            place.copy_from_slice(&self.waiting.to_be_bytes());
         }
+        let whole = self.count / 8;
+        self.length += whole as usize;
+        self.waiting <<= 8 * whole;
+        self.count %= 8;
     }
 
-    /// The first bytes of those that wait, at most four. A zero byte goes behind each of only ones,
-    /// which would be a marker.
-    fn write(&mut self, count: usize) {
-        let [a, b, c, d, ..] = self.waiting.to_be_bytes();
-        let bytes = [a, b, c, d];
-        let inverse = !u32::from_be_bytes(bytes);
-        if count == 4 && inverse.wrapping_sub(0x0101_0101) & !inverse & 0x8080_8080 == 0 {
-            return self.bytes.extend_from_slice(&bytes);
+    /// Appends the block. A zero byte goes behind each of only ones, which would be a marker.
+    fn flush(&mut self) {
+        let mut rest = &self.block[..self.length];
+        while let Some(ones) = rest.iter().position(|&byte| byte == 0xFF) {
+            self.bytes.extend_from_slice(&rest[..=ones]);
+            self.bytes.push(0);
+            rest = &rest[ones + 1..];
         }
-        for &byte in &bytes[..count] {
-            self.bytes.push(byte);
-            if byte == 0xFF {
-                self.bytes.push(0);
-            }
-        }
+        self.bytes.extend_from_slice(rest);
+        self.length = 0;
     }
 
     /// A symbol whose low four bits are the value's size, and the value (T.81, F.1.2): of a negative
@@ -195,12 +200,13 @@ impl Bits {
         if last < 63 {
             self.symbol(&AC, END);
         }
+        self.flush();
     }
 
     /// Fills the last byte with ones, and ends the file.
     fn finish(mut self) -> Vec<u8> {
         self.put(0x7F, 7);
-        self.write(self.count as usize / 8);
+        self.flush();
         self.bytes.extend([0xFF, 0xD9]);
         self.bytes
     }
