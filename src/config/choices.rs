@@ -82,8 +82,10 @@ choice! {
 }
 
 choice! {
-    /// The version of HTTP that uploads use. Over a network, where answers take their time, both are as
-    /// fast; HTTP/1.1 costs less and has no bound of its own.
+    /// The version of HTTP that uploads use. At a latency of 50 ms and with 256 requests in flight both
+    /// store 4,800 images a second; HTTP/1.1 takes 45 µs of processor time for each, HTTP/2 over 4
+    /// connections 80 µs, over 8 connections 81 µs. Without latency it is 32, 51 and 55 µs, and 32,000,
+    /// 23,500 and 21,000 images a second.
     Http, HTTP_VERSIONS {
         /// HTTP/1.1: a connection for each request in flight.
         One = "1.1",

@@ -1,13 +1,21 @@
 //! Baseline JPEG (ITU-T T.81) of one grey component, made for many small pictures of one size: what
-//! is the same for all of them is made once.
+//! is the same for all of them is made once, by the `image` crate.
 //!
-//! The bytes are those of the `image` crate's encoder, for any picture.
+//! The bytes are those of that crate's encoder, for any picture.
+
+use image::ExtendedColorType;
+use image::codecs::jpeg::JpegEncoder;
 
 use super::dct::{self, Block};
-use super::tables::{self, Code, Huffman, ZIGZAG};
+use super::tables::{self, Code, ZIGZAG};
 
 const DC: [Code; 256] = tables::DC.codes();
 const AC: [Code; 256] = tables::AC.codes();
+
+/// Markers of segments (T.81, table B.1): a quantisation table, and the scan's own, the last before
+/// the first block.
+const QUANTISATION: u8 = 0xDB;
+const SCAN: u8 = 0xDA;
 
 /// The symbol for 16 zeros that are followed by another coefficient.
 const ZEROS: usize = 0xF0;
@@ -31,14 +39,13 @@ pub(super) struct Jpeg {
 
 impl Jpeg {
     pub(super) fn new(quality: u8, rows: u16, cols: u16) -> Self {
-        let table = tables::quantisation(quality);
-        Self {
-            rows: rows.into(),
-            cols: cols.into(),
-            header: header(&table, rows, cols),
+        let (header, table) = header(quality, rows, cols);
+        let mut steps = [(0, 0); 64];
+        for (&i, step) in ZIGZAG.iter().zip(table.map(u32::from)) {
             // Exact for the coefficients there are: at most 1,024, by steps of at most 255.
-            steps: table.map(u32::from).map(|step| (step / 2, (1 << RECIPROCAL) / step + 1)),
+            steps[usize::from(i)] = (step / 2, (1 << RECIPROCAL) / step.max(1) + 1);
         }
+        Self { rows: rows.into(), cols: cols.into(), header, steps }
     }
 
     /// Encodes `rows × cols` pixels, of which there is at least one.
@@ -87,75 +94,87 @@ impl Jpeg {
     }
 }
 
-/// Everything from the start of the file to the first block.
-fn header(table: &[u8; 64], rows: u16, cols: u16) -> Vec<u8> {
-    let mut bytes = vec![0xFF, 0xD8];
-    // JFIF 1.2, square pixels, no thumbnail.
-    segment(&mut bytes, 0xE0, &[b"JFIF\0", &[1, 2, 0, 0, 1, 0, 1, 0, 0]]);
-    // Eight bits a sample; one component, not subsampled, with the table 0.
-    segment(&mut bytes, 0xC0, &[&[8], &rows.to_be_bytes(), &cols.to_be_bytes(), &[1, 1, 0x11, 0]]);
-    segment(&mut bytes, 0xDB, &[&[0], &ZIGZAG.map(|i| table[usize::from(i)])]);
-    for (class, Huffman { lengths, symbols }) in [(0x00, tables::DC), (0x10, tables::AC)] {
-        segment(&mut bytes, 0xC4, &[&[class], &lengths, symbols]);
+/// What the `image` crate writes before the first block, and the quantisation table in it, in zigzag
+/// order. Of a picture without pixels there is neither.
+fn header(quality: u8, rows: u16, cols: u16) -> (Vec<u8>, [u8; 64]) {
+    let mut file = Vec::new();
+    let black = vec![0; usize::from(rows) * usize::from(cols)];
+    // A `Vec` takes all that is written.
+    let _ = JpegEncoder::new_with_quality(&mut file, quality).encode(
+        &black,
+        cols.into(),
+        rows.into(),
+        ExtendedColorType::L8,
+    );
+    let mut table = [1; 64];
+    // The start of the image is two bytes; each segment has a marker of two and its length in two.
+    let mut at = 2;
+    while let Some(&[0xFF, marker, high, low]) = file.get(at..).and_then(<[u8]>::first_chunk) {
+        let segment = &file[at + 4..];
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        match marker {
+            QUANTISATION => {
+                // Its first byte is the table's number.
+                if let Some(steps) = segment.get(1..).and_then(<[u8]>::first_chunk) {
+                    table = *steps;
+                }
+            }
+            SCAN => break,
+            _ => {}
+        }
     }
-    // The component with the tables 0, all 64 coefficients in one scan.
-    segment(&mut bytes, 0xDA, &[&[1, 1, 0x00, 0, 63, 0]]);
-    bytes
+    file.truncate(at);
+    (file, table)
 }
 
-fn segment(into: &mut Vec<u8>, marker: u8, parts: &[&[u8]]) {
-    let length = 2 + parts.iter().map(|part| part.len()).sum::<usize>();
-    into.extend([0xFF, marker]);
-    // The longest is a Huffman table of 181 bytes.
-    into.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
-    for part in parts {
-        into.extend_from_slice(part);
-    }
-}
+/// The bits of one block: at most 64 codes of 16 bits, each with a value of 11, and what is written
+/// beyond the end of the last.
+const LONGEST_BLOCK: usize = 64 * 27 / 8 + 16;
 
 /// Writes bits, the highest first.
 struct Bits {
     bytes: Vec<u8>,
     /// Bits that wait, from the highest one down.
     waiting: u64,
-    /// How many; fewer than 32 between two calls.
+    /// How many; fewer than 8 between two calls.
     count: u32,
+    /// Bytes of the block that is being written.
+    block: [u8; LONGEST_BLOCK],
+    length: usize,
 }
 
 impl Bits {
     fn after(header: &[u8], room: usize) -> Self {
         let mut bytes = Vec::with_capacity(header.len() + room);
         bytes.extend_from_slice(header);
-        Self { bytes, waiting: 0, count: 0 }
+        Self { bytes, waiting: 0, count: 0, block: [0; LONGEST_BLOCK], length: 0 }
     }
 
-    /// Up to 32 bits.
+    /// Up to 32 bits. All that wait are written every time, and those of an unfinished byte once
+    /// more: that is faster than to look whether there is a byte.
     #[inline]
     fn put(&mut self, bits: u32, count: u32) {
         self.waiting |= u64::from(bits) << (64 - self.count - count);
         self.count += count;
-        if self.count >= 32 {
-            self.write(4);
-            self.waiting <<= 32;
-            self.count -= 32;
+        if let Some(place) = self.block.get_mut(self.length..self.length + 8) {
+            place.copy_from_slice(&self.waiting.to_be_bytes());
         }
+        let whole = self.count / 8;
+        self.length += whole as usize;
+        self.waiting <<= 8 * whole;
+        self.count %= 8;
     }
 
-    /// The first bytes of those that wait, at most four. A zero byte goes behind each of only ones,
-    /// which would be a marker.
-    fn write(&mut self, count: usize) {
-        let [a, b, c, d, ..] = self.waiting.to_be_bytes();
-        let bytes = [a, b, c, d];
-        let inverse = !u32::from_be_bytes(bytes);
-        if count == 4 && inverse.wrapping_sub(0x0101_0101) & !inverse & 0x8080_8080 == 0 {
-            return self.bytes.extend_from_slice(&bytes);
+    /// Appends the block. A zero byte goes behind each of only ones, which would be a marker.
+    fn flush(&mut self) {
+        let mut rest = &self.block[..self.length];
+        while let Some(ones) = rest.iter().position(|&byte| byte == 0xFF) {
+            self.bytes.extend_from_slice(&rest[..=ones]);
+            self.bytes.push(0);
+            rest = &rest[ones + 1..];
         }
-        for &byte in &bytes[..count] {
-            self.bytes.push(byte);
-            if byte == 0xFF {
-                self.bytes.push(0);
-            }
-        }
+        self.bytes.extend_from_slice(rest);
+        self.length = 0;
     }
 
     /// A symbol whose low four bits are the value's size, and the value (T.81, F.1.2): of a negative
@@ -195,12 +214,13 @@ impl Bits {
         if last < 63 {
             self.symbol(&AC, END);
         }
+        self.flush();
     }
 
     /// Fills the last byte with ones, and ends the file.
     fn finish(mut self) -> Vec<u8> {
         self.put(0x7F, 7);
-        self.write(self.count as usize / 8);
+        self.flush();
         self.bytes.extend([0xFF, 0xD9]);
         self.bytes
     }
@@ -210,7 +230,6 @@ impl Bits {
 mod tests {
     use super::*;
     use image::ExtendedColorType;
-    use image::codecs::jpeg::JpegEncoder;
     use proptest::prelude::*;
 
     /// What the `image` crate makes of it.

@@ -1,18 +1,5 @@
 //! The tables of ITU-T T.81 Annex K that a grey baseline JPEG is made with.
 
-/// K.1: how coarsely each coefficient is kept, row by row, at quality 50.
-#[rustfmt::skip]
-const LUMINANCE: [u8; 64] = [
-    16, 11, 10, 16,  24,  40,  51,  61,
-    12, 12, 14, 19,  26,  58,  60,  55,
-    14, 13, 16, 24,  40,  57,  69,  56,
-    14, 17, 22, 29,  51,  87,  80,  62,
-    18, 22, 37, 56,  68, 109, 103,  77,
-    24, 35, 55, 64,  81, 104, 113,  92,
-    49, 64, 78, 87, 103, 121, 120, 101,
-    72, 92, 95, 98, 112, 100, 103,  99,
-];
-
 /// Figure A.6: which coefficient comes at which place of the zigzag.
 #[rustfmt::skip]
 pub(super) const ZIGZAG: [u8; 64] = [
@@ -81,14 +68,4 @@ impl Huffman {
         }
         codes
     }
-}
-
-/// The quantisation table for a quality of 1 to 100, on the scale of the Independent JPEG Group.
-pub(super) fn quantisation(quality: u8) -> [u8; 64] {
-    let quality = u32::from(quality.clamp(1, 100));
-    let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
-    LUMINANCE.map(|step| {
-        let scaled = (u32::from(step) * percent + 50) / 100;
-        u8::try_from(scaled).unwrap_or(u8::MAX).max(1)
-    })
 }

@@ -126,7 +126,8 @@ impl Connections {
         loop {
             let (kept, mut connection) = match self.take() {
                 Some(connection) => (true, connection),
-                None => (false, self.connect().await?),
+                // Rare, and larger than all the rest of the future.
+                None => (false, Box::pin(self.connect()).await?),
             };
             match connection.exchange(request).await {
                 Ok(answer) => {
@@ -177,7 +178,8 @@ impl Connections {
             }
         };
         let mut http = http1::Builder::new();
-        http.max_buf_size(READ_BUFFER);
+        // Copying head and body together is cheaper for the system than to gather them.
+        http.max_buf_size(READ_BUFFER).writev(false);
         let (sender, driver) =
             http.handshake(TokioIo::new(stream)).await.map_err(|e| answer::unconnected(&e))?;
         Ok(Connection { sender, driver: Box::new(driver), ended: false })
