@@ -65,3 +65,6 @@ step "tests"
 cargo nextest run --locked --no-fail-fast "$@"
 cargo test --locked --doc
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+step "speed, in short: not slower than a program on the object_store crate"
+scripts/bench.sh --quick

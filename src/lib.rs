@@ -2,17 +2,18 @@
 //!
 //! ```text
 //!  source ──► producer ══ bounded channel ══► uploaders ──► sink ──► manifests
-//!  gunzip     one thread    `queue` records     `concurrency`   GCS or    published last,
-//!  IDX                                          tasks: split,   a folder  complete or absent
-//!                                               name, encode,
-//!                                               store, retry
+//!  gunzip     one thread    `queue` records     tasks: split,   GCS or    published last,
+//!  IDX                                          name, encode,   a folder  complete or absent
+//!                                               store, retry;
+//!                                               as many as help
 //! ```
 //!
 //! The modules are in the order in which data flows: [`config`] says what to do, [`source`] decodes,
 //! [`split`] and [`naming`] say what an image is for and is called, [`encode`] makes JPEG bytes,
 //! [`pipeline`] moves records through, with [`pace`] and [`retry`] between it and the [`sink`];
 //! [`manifest`] lists what is stored and [`report`] tells how it went. [`load`] is the whole job,
-//! [`emulator`] a Google Cloud Storage on loopback, and [`cli`] the program around it.
+//! [`tune`] measures a destination, [`emulator`] is a Google Cloud Storage on loopback, and [`cli`]
+//! the program around it.
 //!
 //! Nothing but [`cli`] knows a terminal, a signal or an environment variable.
 

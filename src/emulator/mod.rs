@@ -59,7 +59,6 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -210,7 +209,7 @@ impl Emulator {
         }
         faults.validate().map_err(EmulatorError::Faults)?;
         let listen = |source| EmulatorError::Listen { addr, source };
-        let listener = TcpListener::bind(addr).await.map_err(listen)?;
+        let listener = server::listen(addr).map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
 
         let stats = Arc::new(Stats::default());

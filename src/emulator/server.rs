@@ -1,5 +1,7 @@
 //! The accept loop, and the faults that need the connection itself.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +31,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, Error)]
 #[error("the connection was closed on purpose")]
 struct Closed;
+
+/// Connections that may wait to be accepted: a client that opens a thousand at once finds room. One
+/// that does not waits a second before it asks again.
+const BACKLOG: u32 = 4096;
+
+/// Listens on an address.
+pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As Tokio's own `bind` does; elsewhere it means that two may listen on one port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
 
 /// Accepts connections until `stop` is cancelled. Every connection is a task
 /// of `tasks` and ends with `stop`, too.

@@ -43,6 +43,9 @@ const FEWEST_PLACES: f64 = 32.0;
 /// A success changes the smoothed latency by one part in so many.
 const SMOOTHING: u32 = 16;
 
+/// A latency counts for no more than so many times the smoothed one.
+const OUTLIER: u32 = 4;
+
 /// How an attempt ended, as far as the pace is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
@@ -134,7 +137,9 @@ impl Limiter {
         match answer {
             Answer::Accepted => {
                 let first = self.latency.is_zero();
-                let smoothed = (self.latency * (SMOOTHING - 1) + latency) / SMOOTHING;
+                // One that had to be sent again by the system says nothing of the service.
+                let usual = latency.min(self.latency * OUTLIER);
+                let smoothed = (self.latency * (SMOOTHING - 1) + usual) / SMOOTHING;
                 self.latency = if first { latency } else { smoothed };
                 if let Some(ceiling) = &mut self.ceiling {
                     ceiling.accepted();
