@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -96,23 +98,25 @@ pub async fn run<W: Work>(
     run: Arc<Run<W>>,
     records: impl Iterator<Item = Result<Record, SourceError>> + Send + 'static,
 ) -> Cut {
-    let (to_workers, queue) = async_channel::bounded(run.queue as usize);
+    let (to_workers, queue) = async_channel::unbounded();
+    let room = Arc::new(Semaphore::new(run.queue as usize));
     let cut = Arc::new(Mutex::new(Cut::default()));
 
     let producer = {
-        let (run, cut) = (Arc::clone(&run), Arc::clone(&cut));
+        let (run, cut, room) = (Arc::clone(&run), Arc::clone(&cut), Arc::clone(&room));
         // Decoding is computation and reading from disk: a thread of its own.
-        tokio::task::spawn_blocking(move || produce(&run, records, &to_workers, &cut))
+        tokio::task::spawn_blocking(move || produce(&run, records, &to_workers, &room, &cut))
     };
     let held = Held::default();
-    let worker = || work(Arc::clone(&run), queue.clone(), Arc::clone(&cut), Arc::clone(&held));
+    let shared = Shared { run: Arc::clone(&run), queue, room, cut: Arc::clone(&cut), held };
+    let worker = || work(shared.clone());
     keep_working(worker, &run).await;
-    let abandoned = std::mem::take(&mut *lock(&held));
+    let abandoned = std::mem::take(&mut *lock(&shared.held));
     for (index, object) in abandoned {
         run.end(Err(ImageFailure::abandoned(index, object)), &cut);
     }
-    drop(queue);
-    // The workers have gone, so a producer that waits for room finds the channel closed.
+    // The workers have gone: a producer that waits for room is told so.
+    shared.room.close();
     if let Err(panic) = producer.await {
         tracing::error!(%panic, "the decoder panicked");
     }
@@ -147,15 +151,26 @@ fn produce<W: Work>(
     run: &Run<W>,
     records: impl Iterator<Item = Result<Record, SourceError>>,
     to_workers: &async_channel::Sender<Record>,
+    room: &Semaphore,
     cut: &Mutex<Cut>,
 ) {
+    let runtime = Handle::current();
+    // Room is waited for in parts, so that the thread sleeps and wakes once for many records.
+    let part = (run.queue / 8).max(1);
+    let mut left = 0;
     for record in records {
+        if left == 0 {
+            let Ok(permits) = runtime.block_on(room.acquire_many(part)) else { return };
+            permits.forget();
+            left = part;
+        }
+        left -= 1;
         if run.stop.is_cancelled() {
             return;
         }
         match record {
             Ok(record) => {
-                if to_workers.send_blocking(record).is_err() {
+                if to_workers.try_send(record).is_err() {
                     return;
                 }
             }
@@ -168,12 +183,30 @@ fn produce<W: Work>(
     }
 }
 
-async fn work<W: Work>(
+/// What each worker has.
+struct Shared<W> {
     run: Arc<Run<W>>,
     queue: async_channel::Receiver<Record>,
+    /// Records that may still be put into the queue.
+    room: Arc<Semaphore>,
     cut: Arc<Mutex<Cut>>,
     held: Held,
-) {
+}
+
+impl<W> Clone for Shared<W> {
+    fn clone(&self) -> Self {
+        Self {
+            run: Arc::clone(&self.run),
+            queue: self.queue.clone(),
+            room: Arc::clone(&self.room),
+            cut: Arc::clone(&self.cut),
+            held: Arc::clone(&self.held),
+        }
+    }
+}
+
+async fn work<W: Work>(shared: Shared<W>) {
+    let Shared { run, queue, room, cut, held } = shared;
     // Records that wait when the run is stopped are left: they count as not attempted.
     while !run.stop.is_cancelled() {
         if run.pace.must_leave() {
@@ -185,6 +218,7 @@ async fn work<W: Work>(
             () = run.pace.wanted() => continue,
         };
         let Ok(record) = record else { break };
+        room.add_permits(1);
         let (index, name) = (record.index, run.images.name(record.index, record.label));
         lock(&held).insert(index, name.clone());
         let ended = AssertUnwindSafe(run.image(record, &name)).catch_unwind().await;

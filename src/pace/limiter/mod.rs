@@ -20,7 +20,7 @@ use self::search::Search;
 use self::window::Window;
 
 /// A window lasts at least so long, and so many latencies: while doubling, and later.
-const SHORT_WINDOW: (Duration, f64) = (Duration::from_millis(20), 1.0);
+const SHORT_WINDOW: (Duration, f64) = (Duration::from_millis(20), 0.75);
 const WINDOW: (Duration, f64) = (Duration::from_millis(250), 2.0);
 
 /// Answers that a window needs for its rate to mean something: so many, or some for each place, or

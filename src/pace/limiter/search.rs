@@ -72,9 +72,12 @@ impl Search {
         let rest = Phase::Resting { windows: self.rest };
         let limit = match self.phase {
             Phase::Doubling { before, .. } if goodput > before * WORTH_DOUBLING => {
-                let bound = self.limit >= self.most;
-                self.phase =
-                    if bound { rest } else { Phase::Doubling { before: goodput, doubted: false } };
+                self.phase = Phase::Doubling { before: goodput, doubted: false };
+                if self.limit >= self.most {
+                    // All there may be is of use; to try less is for later.
+                    self.rest = LONGEST_REST;
+                    self.phase = Phase::Resting { windows: self.rest };
+                }
                 self.limit * 2.0
             }
             Phase::Doubling { before, doubted: false } => {
