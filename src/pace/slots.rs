@@ -11,6 +11,7 @@
 //! when they have finished their image.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
 
@@ -27,17 +28,27 @@ const MOST_WAITING: i64 = 1024;
 #[derive(Debug)]
 pub(super) struct Slots {
     credit: AtomicI64,
-    /// Places there are to be.
-    places: AtomicU32,
-    /// Places that there are beyond that.
-    surplus: AtomicU32,
+    ledger: Mutex<Ledger>,
+    /// Workers that the ledger wants to leave: what a worker reads between two images.
+    to_leave: AtomicU32,
     /// Places for which no worker has been started yet.
     vacant: Semaphore,
-    /// Places that workers have left behind for those that come back.
-    free: Semaphore,
-    /// Workers that want a place back.
-    wanting: AtomicU32,
+    /// Places handed to workers that came back for one.
+    returned: Semaphore,
     wanted: Notify,
+}
+
+/// Always so: places held by workers, vacant, spare or being returned are `places + surplus`.
+#[derive(Debug, Default)]
+struct Ledger {
+    /// Places there are to be.
+    places: u32,
+    /// Places that there are beyond that.
+    surplus: u32,
+    /// Workers that want a place back and have been handed none.
+    wanting: u32,
+    /// Places that nobody holds and that no worker is to be started for.
+    spare: u32,
 }
 
 impl Slots {
@@ -45,31 +56,39 @@ impl Slots {
     pub(super) fn new(places: u32) -> Self {
         Self {
             credit: AtomicI64::new(i64::from(places) * WAIT / 4),
-            places: AtomicU32::new(places),
-            surplus: AtomicU32::new(0),
+            ledger: Mutex::new(Ledger { places, ..Ledger::default() }),
+            to_leave: AtomicU32::new(0),
             vacant: Semaphore::new(places as usize),
-            free: Semaphore::new(0),
-            wanting: AtomicU32::new(0),
+            returned: Semaphore::new(0),
             wanted: Notify::new(),
         }
     }
 
-    /// Places there are to be.
-    pub(super) fn places(&self) -> u32 {
-        self.places.load(Relaxed)
+    /// Reads or changes the ledger, and tells the workers what follows for them.
+    fn with<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> T {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut ledger);
+        self.to_leave.store(ledger.surplus + ledger.wanting, Relaxed);
+        result
     }
 
-    /// Makes it so many places. Not to be called by two at a time.
+    /// Places there are to be.
+    pub(super) fn places(&self) -> u32 {
+        self.with(|ledger| ledger.places)
+    }
+
+    /// Makes it so many places.
     pub(super) fn resize(&self, places: u32) {
-        let before = self.places.swap(places, Relaxed);
-        if places < before {
-            self.surplus.fetch_add(before - places, Relaxed);
-            return;
-        }
-        let more = places - before;
-        let stay = |surplus: u32| Some(surplus.saturating_sub(more));
-        let surplus = self.surplus.fetch_update(Relaxed, Relaxed, stay).unwrap_or_default();
-        self.vacant.add_permits(more.saturating_sub(surplus) as usize);
+        let vacant = self.with(|ledger| {
+            let there = ledger.places + ledger.surplus;
+            // What nobody holds goes first.
+            let unused = ledger.spare.min(there.saturating_sub(places));
+            ledger.spare -= unused;
+            ledger.places = places;
+            ledger.surplus = (there - unused).saturating_sub(places);
+            places.saturating_sub(there)
+        });
+        self.vacant.add_permits(vacant as usize);
     }
 
     /// Notes a success.
@@ -99,28 +118,36 @@ impl Slots {
 
     /// Takes a place again after a wait.
     pub(super) async fn come_back(&self) {
-        self.wanting.fetch_add(1, Relaxed);
+        let spare = self.with(|ledger| {
+            let spare = ledger.spare > 0;
+            ledger.spare -= u32::from(spare);
+            ledger.wanting += u32::from(!spare);
+            spare
+        });
+        if spare {
+            return;
+        }
         self.wanted.notify_one();
-        if let Ok(place) = self.free.acquire().await {
+        if let Ok(place) = self.returned.acquire().await {
             place.forget();
         }
-        self.wanting.fetch_sub(1, Relaxed);
     }
 
     /// Whether the calling worker is to leave, because its place is wanted or one too many; if so its
     /// place is taken from it.
     pub(super) fn must_leave(&self) -> bool {
-        if self.surplus.load(Relaxed) > 0 {
-            let one_less = |surplus: u32| surplus.checked_sub(1);
-            if self.surplus.fetch_update(Relaxed, Relaxed, one_less).is_ok() {
-                return true;
-            }
-        }
-        let wanted = self.wanting.load(Relaxed) > 0;
-        if wanted {
-            self.leave();
-        }
-        wanted
+        self.to_leave.load(Relaxed) > 0
+            && self.with(|ledger| {
+                if ledger.surplus > 0 {
+                    ledger.surplus -= 1;
+                    return true;
+                }
+                let wanted = ledger.wanting > 0;
+                if wanted {
+                    self.give_back(ledger);
+                }
+                wanted
+            })
     }
 
     /// Waits until somebody may want a place back; ask [`Slots::must_leave`] then.
@@ -130,7 +157,17 @@ impl Slots {
 
     /// A worker ends and leaves its place behind.
     pub(super) fn leave(&self) {
-        self.free.add_permits(1);
+        self.with(|ledger| self.give_back(ledger));
+    }
+
+    /// A place goes to one who wants it, and to one only.
+    fn give_back(&self, ledger: &mut Ledger) {
+        if ledger.wanting > 0 {
+            ledger.wanting -= 1;
+            self.returned.add_permits(1);
+        } else {
+            ledger.spare += 1;
+        }
     }
 }
 
@@ -138,6 +175,7 @@ impl Slots {
 mod tests {
     use super::*;
     use futures::FutureExt;
+    use std::sync::Arc;
 
     fn vacancies(slots: &Slots) -> usize {
         (0..10_000).take_while(|_| slots.vacancy().now_or_never().is_some()).count()
@@ -202,5 +240,45 @@ mod tests {
         (0..1_000_000).for_each(|_| slots.succeeded());
         let given = (0..10_000).filter(|_| slots.give_up()).count();
         assert_eq!(given, 1024);
+    }
+
+    const IMAGES: u32 = 20_000;
+
+    async fn work(slots: Arc<Slots>, next: Arc<AtomicU32>) {
+        while !slots.must_leave() {
+            let image = next.fetch_add(1, Relaxed);
+            if image >= IMAGES {
+                return slots.leave();
+            }
+            slots.succeeded();
+            if image.is_multiple_of(3) && slots.give_up() {
+                tokio::task::yield_now().await;
+                slots.come_back().await;
+            }
+            if image.is_multiple_of(7) {
+                slots.resize(fastrand::u32(1..=8));
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// However waits, returns and changes of the number fall together, no place is lost: with the
+    /// last one the last worker would leave, and images would be left over.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn there_is_a_worker_until_all_is_done() {
+        for _ in 0..10 {
+            let (slots, next) = (Arc::new(Slots::new(8)), Arc::new(AtomicU32::new(0)));
+            let mut workers = tokio::task::JoinSet::new();
+            loop {
+                tokio::select! {
+                    biased;
+                    () = slots.vacancy() => {
+                        workers.spawn(work(Arc::clone(&slots), Arc::clone(&next)));
+                    }
+                    joined = workers.join_next() => if joined.is_none() { break },
+                }
+            }
+            assert!(next.load(Relaxed) >= IMAGES, "ended after {} images", next.load(Relaxed));
+        }
     }
 }
