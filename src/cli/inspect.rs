@@ -74,6 +74,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
 
 fn inspect(path: &Path) -> Result<Finding, SourceError> {
     let file = IdxFile::open(path)?;
+    file.prove(&|| false)?;
     let header = &file.header;
     let labels = if header.dtype == Dtype::U8 && header.shape.0.len() == 1 {
         let mut counts = BTreeMap::new();

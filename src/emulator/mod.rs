@@ -94,7 +94,7 @@ pub struct Options {
     /// Keeps every request's head for [`Emulator::requests`]. Costs memory
     /// with every request, so it is off by default.
     pub record: bool,
-    /// The largest request body and object, in bytes. Default: 256 MiB.
+    /// The largest request body and object, in bytes. Default: 4 GiB.
     pub max_body: usize,
 }
 
@@ -108,7 +108,7 @@ impl Default for Options {
             faults: Faults::default(),
             script: Script::default(),
             record: false,
-            max_body: 256 * 1024 * 1024,
+            max_body: 4 << 30,
         }
     }
 }

@@ -46,6 +46,17 @@ impl Job {
         Ok(Self { data, images, labels, count })
     }
 
+    /// Proves that the source is whole, on a thread of its own. A stop ends it early.
+    ///
+    /// # Errors
+    /// A file that is damaged, or shorter or longer than it says.
+    pub async fn prove(&self, stop: &CancellationToken) -> Result<(), Error> {
+        let (data, stop) = (self.data.clone(), stop.clone());
+        let proof = tokio::task::spawn_blocking(move || data.prove(&|| stop.is_cancelled()));
+        let proved = proof.await.map_err(|panic| Error::Incomplete(panic.to_string()))?;
+        Ok(proved?)
+    }
+
     /// Images of the run by partition, in the order of [`crate::split::Partition::ALL`].
     pub fn partitions(&self) -> [u32; 3] {
         let mut counts = [0; 3];

@@ -140,8 +140,9 @@ impl Work<'_> {
         let retry = Retry::new(self.settings.retry, Chance::default(), self.stop.clone());
         let (settings, stats) = (self.settings, &self.stats);
         let write = Purpose::Write;
-        let existing =
-            job::look(settings, &self.job, &*self.sink, &retry, stats, write, drop).await?;
+        // While the source is proved, the destination is asked; nothing is written before both.
+        let looking = job::look(settings, &self.job, &*self.sink, &retry, stats, write, drop);
+        let ((), existing) = futures::try_join!(self.job.prove(&self.stop), looking)?;
         self.bounded(self.refuse_existing(&existing, &retry)).await?;
 
         let log = Arc::clone(&failures);

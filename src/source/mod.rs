@@ -82,7 +82,7 @@ struct Pair {
     labels: IdxFile,
 }
 
-/// A data set that has been opened and checked: headers, lengths and counts agree.
+/// A data set that has been opened: headers, lengths of plain files, and counts agree.
 #[derive(Debug, Clone)]
 pub struct DataSet {
     pairs: Vec<Pair>,
@@ -95,7 +95,8 @@ pub struct DataSet {
 }
 
 impl DataSet {
-    /// Opens the files of each part and checks all that can be checked without decoding them.
+    /// Opens the files of each part and checks all that can be checked without unpacking them, the
+    /// labels excepted, which are small.
     ///
     /// # Errors
     /// The first file that is missing, damaged or does not fit the others.
@@ -121,6 +122,7 @@ impl DataSet {
             }
             let labels = IdxFile::open(labels)?;
             check_labels(&labels)?;
+            labels.prove(&|| false)?;
             let (n, m) = (images.header.records(), labels.header.records());
             if n != m {
                 return Err(SourceError::unfit(
@@ -140,6 +142,15 @@ impl DataSet {
         let (rows, cols) =
             size.ok_or_else(|| SourceError::NotFound("the data set has no files".to_owned()))?;
         Ok(Self { pairs, rows, cols, classes })
+    }
+
+    /// Proves that packed images are whole, which takes unpacking them once. Ends early, proving
+    /// nothing, once `stopped` says so.
+    ///
+    /// # Errors
+    /// The first file that is damaged, or shorter or longer than it says.
+    pub fn prove(&self, stopped: &dyn Fn() -> bool) -> Result<(), SourceError> {
+        self.pairs.iter().try_for_each(|pair| pair.images.prove(stopped))
     }
 
     /// Images in the training part.
