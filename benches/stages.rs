@@ -12,9 +12,9 @@ use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use idx2gcs::config::Scale;
-use idx2gcs::encode::Encoder;
-use idx2gcs::source::idx::Records;
-use idx2gcs::split::Split;
+use idx2gcs::encode::{Encoder, Encoding};
+use idx2gcs::source::array::Records;
+use idx2gcs::split::{HeldOut, Partition, Split};
 
 const ROWS: u16 = 28;
 const COLS: u16 = 28;
@@ -47,7 +47,7 @@ fn idx(pictures: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn read_all(reader: impl Read) -> u32 {
-    let mut records = Records::new(reader).expect("is an IDX file");
+    let mut records = Records::open(reader).expect("is an IDX file");
     let mut count = 0;
     while let Some(record) = records.next_record().expect("is whole") {
         black_box(record);
@@ -75,7 +75,8 @@ fn encode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("encode");
     group.throughput(Throughput::Elements(1));
     for (name, scale) in [("as it is", Scale::None), ("keras", Scale::Keras)] {
-        let encoder = Encoder::new(75, scale, ROWS, COLS);
+        let encoding = Encoding { scale, ..Encoding::default() };
+        let encoder = Encoder::new(encoding, ROWS, COLS, 1).expect("is small");
         let mut next = pictures.iter().cycle();
         group.bench_function(name, |b| {
             b.iter(|| next.next().map(|pixels| encoder.encode(pixels)));
@@ -101,7 +102,8 @@ fn split(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("split");
     group.throughput(Throughput::Elements(60_000));
     group.bench_function("random", |b| {
-        b.iter(|| Split::random(60_000, 10_000, black_box(42)));
+        let parts = [(Partition::Train, 60_000), (Partition::Test, 10_000)];
+        b.iter(|| Split::random(&parts, HeldOut::Count(10_000), black_box(42)));
     });
     group.finish();
 }

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::classes::LabelClash;
 use crate::config::ConfigError;
 use crate::emulator::EmulatorError;
-use crate::manifest::LabelClash;
 use crate::sink::Fault;
 use crate::source::SourceError;
-use crate::split::TooFew;
+use crate::split::SplitError;
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub enum Error {
     Config(#[from] ConfigError),
     /// A split that cannot be drawn.
     #[error("{0}; --validation says how many")]
-    Split(TooFew),
+    Split(SplitError),
     /// Class names that cannot be told apart.
     #[error(transparent)]
     Labels(#[from] LabelClash),
@@ -82,13 +82,18 @@ pub enum Error {
     Emulator(#[from] EmulatorError),
 }
 
-impl From<TooFew> for Error {
-    fn from(few: TooFew) -> Self {
+impl From<SplitError> for Error {
+    fn from(few: SplitError) -> Self {
         Self::Split(few)
     }
 }
 
 impl Error {
+    /// A stop before anything was done.
+    pub(crate) fn stopped_early() -> Self {
+        Self::Incomplete("stopped before the work began".to_owned())
+    }
+
     pub(crate) fn output(path: &Path, error: std::io::Error) -> Self {
         Self::Output { path: path.to_owned(), error }
     }

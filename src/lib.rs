@@ -17,6 +17,8 @@
 //!
 //! Nothing but [`cli`] knows a terminal, a signal or an environment variable.
 
+pub mod check;
+pub mod classes;
 pub mod cli;
 pub mod config;
 pub mod emulator;

@@ -8,10 +8,12 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
-use crate::config::Source;
+use crate::classes::Classes;
+use crate::config::{Source, Transposed};
 use crate::error::{Error, Exit};
 use crate::source::{
-    Catalogue, DataSet, Entry, FetchProgress, SourceError, cache_folder, fetch, find, folder_files,
+    Catalogue, DataSet, Entry, FetchProgress, Reading, SourceError, cache_folder, fetch, find,
+    folder_files, single_file,
 };
 
 pub(super) fn command() -> Command {
@@ -65,6 +67,10 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
 pub(super) async fn open(source: &Source, quiet: bool) -> Result<DataSet, Error> {
     let catalogue = Catalogue::builtin();
     let entry = source.dataset.as_deref().and_then(|name| catalogue.get(name));
+    let reading = reading(source, entry)?;
+    if !source.files.is_empty() {
+        return Ok(DataSet::open(&source.files, reading)?);
+    }
     let folder = match (&source.path, entry) {
         (Some(path), _) => path.clone(),
         (None, Some(entry)) => {
@@ -79,8 +85,20 @@ pub(super) async fn open(source: &Source, quiet: bool) -> Result<DataSet, Error>
         // Settings without either are refused when they are validated.
         (None, None) => return Err(unknown("").into()),
     };
-    let classes = entry.map(|entry| entry.classes.clone()).unwrap_or_default();
-    Ok(DataSet::open(&folder_files(&folder)?, classes)?)
+    let files = if folder.is_file() || folder.to_string_lossy().contains('#') {
+        single_file(&folder)?
+    } else {
+        folder_files(&folder)?
+    };
+    Ok(DataSet::open(&files, reading)?)
+}
+
+/// What the settings say of the values, over what the data set's entry says.
+fn reading(source: &Source, entry: Option<&Entry>) -> Result<Reading, Error> {
+    let classes = source.classes.clone().or_else(|| entry.map(|entry| entry.classes.clone()));
+    let classes = Classes::new(classes.unwrap_or_default(), source.first_label.unwrap_or(0))?;
+    let transposed = source.transposed == Transposed::Yes;
+    Ok(Reading { classes, range: source.range, transposed, label_column: source.label_column })
 }
 
 async fn download(

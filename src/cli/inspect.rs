@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::say;
 use crate::error::{Error, Exit};
 use crate::report::thousands;
-use crate::source::idx::Dtype;
-use crate::source::{IdxFile, SourceError, folder_files};
+use crate::source::array::Dtype;
+use crate::source::{ArrayFile, SourceError, folder_files};
 
 pub(super) fn command() -> Command {
     Command::new("inspect")
@@ -43,9 +43,11 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let mut findings = Vec::new();
     for path in args.get_many::<PathBuf>("path").into_iter().flatten() {
         if path.is_dir() {
-            for (_, images, labels) in folder_files(path)? {
-                findings.push(inspect(&images)?);
-                findings.push(inspect(&labels)?);
+            for files in folder_files(path)? {
+                findings.push(inspect(&files.images)?);
+                if let Some(labels) = &files.labels {
+                    findings.push(inspect(labels)?);
+                }
             }
         } else {
             findings.push(inspect(path)?);
@@ -73,7 +75,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
 }
 
 fn inspect(path: &Path) -> Result<Finding, SourceError> {
-    let file = IdxFile::open(path)?;
+    let file = ArrayFile::open(path)?;
     file.prove(&|| false)?;
     let header = &file.header;
     let labels = if header.dtype == Dtype::U8 && header.shape.0.len() == 1 {

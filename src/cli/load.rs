@@ -6,21 +6,24 @@ use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::signals::{Hooks, Signals};
 use super::{complain, say, settings};
+use crate::check::Survey;
 use crate::config::{Endpoint, Place, Progress, Settings};
 use crate::error::{Error, Exit};
 use crate::limits::fit_open_files;
 use crate::load::{
     Destination, Job, Outcome, Plan, forget_last_run, load, open_destination, prepare_output,
-    remove_drafts, verify, write_summary,
+    reach, remove_drafts, survey, verify, write_summary,
 };
 use crate::pace::{Bounds, Pace};
 use crate::report::{
     Bar, JsonLines, LogWriter, PlainLines, Reporter, Silent, Stats, Summary, start_logging,
     thousands,
 };
+use crate::sink::Purpose;
 use crate::split::Partition;
 
 pub(super) fn command() -> Command {
@@ -53,8 +56,12 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let invocation = Invocation::begin(args)?;
     if args.get_flag("dry-run") {
         let Invocation { settings, quiet, .. } = &invocation;
-        let data = super::runtime()?.block_on(super::fetch::open(&settings.source, *quiet))?;
-        say(Plan::draw(settings, &Job::new(settings, data)?)?)?;
+        let job = super::runtime()?.block_on(async {
+            let data = super::fetch::open(&settings.source, *quiet).await?;
+            let survey = survey(settings, &data, &CancellationToken::new()).await?;
+            Job::new(settings, data, &survey)
+        })?;
+        say(Plan::draw(settings, &job)?)?;
         return Ok(Exit::Complete.into());
     }
     prepare_output(&invocation.settings)?;
@@ -88,7 +95,7 @@ impl Invocation {
 
     async fn load(mut self) -> Result<ExitCode, Error> {
         let signals = Signals::watch();
-        let (job, destination) = match self.open(&signals).await {
+        let (job, destination) = match self.open(&signals, Purpose::Write).await {
             Ok(opened) => opened,
             Err((error, images)) => {
                 // There is always a summary, also of a run that could not begin.
@@ -126,7 +133,7 @@ impl Invocation {
 
     async fn verify(mut self) -> Result<ExitCode, Error> {
         let signals = Signals::watch();
-        let verdict = match self.open(&signals).await {
+        let verdict = match self.open(&signals, Purpose::Read).await {
             Ok((job, destination)) => {
                 let (reporter, stats) = self.announce(&job, "verifying", "in", &signals);
                 let stop = signals.stop.clone();
@@ -149,20 +156,35 @@ impl Invocation {
     }
 
     /// The source and the destination; an error comes with the number of images that are known.
-    async fn open(&self, signals: &Signals) -> Result<(Job, Destination), (Error, u32)> {
-        let settings = &self.settings;
+    async fn open(
+        &self,
+        signals: &Signals,
+        purpose: Purpose,
+    ) -> Result<(Job, Destination), (Error, u32)> {
+        let (settings, stop) = (&self.settings, &signals.stop);
         let opening = async {
             let data =
                 super::fetch::open(&settings.source, self.quiet).await.map_err(|e| (e, 0))?;
-            let job = Job::new(settings, data).map_err(|e| (e, 0))?;
-            let destination = open_destination(settings).await.map_err(|e| (e, job.count))?;
-            Ok((job, destination))
+            // While the source is read through, the destination is asked.
+            let reaching = async {
+                let destination = open_destination(settings).await?;
+                reach(settings, &*destination.sink, purpose, stop).await?;
+                Ok(destination)
+            };
+            let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
+            // Settings that do not fit the data set are said before anybody is asked, if possible.
+            let early = (!Job::needs_hashes(settings))
+                .then(|| Job::new(settings, data.clone(), &Survey::default()))
+                .transpose()
+                .map_err(|e| (e, 0))?;
+            let (survey, destination) = futures::try_join!(survey(settings, &data, stop), reaching)
+                .map_err(|e| (e, count))?;
+            let job = early.map_or_else(|| Job::new(settings, data, &survey), Ok);
+            Ok((job.map_err(|e| (e, 0))?, destination))
         };
         tokio::select! {
             opened = opening => opened,
-            () = signals.stop.cancelled() => {
-                Err((Error::Incomplete("stopped before the work began".to_owned()), 0))
-            }
+            () = stop.cancelled() => Err((Error::stopped_early(), 0)),
         }
     }
 

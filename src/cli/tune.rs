@@ -11,7 +11,7 @@ use super::{say, settings};
 use crate::config::{ConfigError, Place, Settings};
 use crate::error::{Error, Exit};
 use crate::limits::fit_open_files;
-use crate::load::{Job, open_destination};
+use crate::load::{Job, open_destination, reach, survey};
 use crate::report::{LogWriter, start_logging, thousands};
 use crate::retry::{Chance, Retry};
 use crate::sink::{Fault, Purpose};
@@ -83,12 +83,13 @@ fn left_behind(settings: &Settings, (count, fault): &(u32, Fault)) -> Error {
 async fn measure(settings: &Settings, quiet: bool) -> Result<Option<Ladder>, Error> {
     let signals = Signals::watch();
     let data = super::fetch::open(&settings.source, quiet).await?;
-    let job = Job::new(settings, data)?;
+    let survey = survey(settings, &data, &signals.stop).await?;
+    let job = Job::new(settings, data, &survey)?;
     let destination = open_destination(settings).await?;
     let sink = destination.sink;
     let refused = |fault| Error::Destination { url: settings.url.clone(), fault };
     let retry = Retry::new(settings.retry, Chance::default(), signals.stop.clone());
-    retry.run(|_| (), || sink.check(Purpose::Write)).await.result.map_err(refused)?;
+    reach(settings, &*sink, Purpose::Write, &signals.stop).await?;
 
     let most = settings.pace.concurrency.limit;
     let most = match settings.place {

@@ -27,6 +27,26 @@ choice! {
     SplitMethod, SPLIT_METHODS {
         /// At random, as scikit-learn's `train_test_split`.
         Random = "random",
+        /// At random, with its share of each class, as with `stratify`.
+        Stratified = "stratified",
+        /// By a hash of the pixels: stable as data grows.
+        Hash = "hash",
+        /// As a file says.
+        File = "file",
+        /// Not at all.
+        None = "none",
+    }
+}
+
+choice! {
+    /// Whether rows and columns are exchanged in the file.
+    Transposed, TRANSPOSED {
+        /// As the data set's entry in the catalogue says.
+        Auto = "auto",
+        /// They are.
+        Yes = "true",
+        /// They are not.
+        No = "false",
     }
 }
 
@@ -35,6 +55,8 @@ choice! {
     ImageFormat, IMAGE_FORMATS {
         /// Baseline JPEG.
         Jpeg = "jpeg",
+        /// PNG, without loss.
+        Png = "png",
     }
 }
 

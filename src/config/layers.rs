@@ -34,7 +34,8 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value as text, whichever way it was written; a list is joined by commas.
+/// A value as text, whichever way it was written; a list is joined by commas, a list of tables is
+/// JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value {
     /// The text.
@@ -179,7 +180,7 @@ impl Layers {
     }
 
     /// Puts flags over what is there. `--source` is one flag for both ways to name a source, so it
-    /// replaces both.
+    /// replaces them, and a list of files.
     pub fn add_flags(&mut self, flags: impl Iterator<Item = (&'static Key, &'static str, String)>) {
         let flags: Vec<_> = flags.collect();
         if flags.iter().any(|(key, _, _)| SOURCE.contains(&key.path)) {
@@ -242,7 +243,7 @@ impl Layers {
 }
 
 /// The keys that name a source.
-const SOURCE: [&str; 2] = ["source.dataset", "source.path"];
+const SOURCE: [&str; 3] = ["source.dataset", "source.path", "source.files"];
 
 fn names_in(section: &str, name: impl Fn(&Key) -> String) -> String {
     let names: Vec<_> = KEYS.iter().filter(|key| key.section() == section).map(name).collect();
@@ -301,9 +302,30 @@ fn as_text(value: &DeValue<'_>) -> Option<String> {
         DeValue::Float(number) => Some(number.to_string()),
         DeValue::Boolean(value) => Some(value.to_string()),
         DeValue::Array(items) => {
+            let tables = items.iter().map(|item| as_texts(item.get_ref())).collect();
+            if let Some(tables) = tables
+                && !items.is_empty()
+            {
+                let tables: Vec<BTreeMap<String, String>> = tables;
+                return serde_json::to_string(&tables).ok();
+            }
             let items: Option<Vec<_>> = items.iter().map(|item| as_text(item.get_ref())).collect();
-            items.map(|items| items.join(","))
+            let items = items?;
+            // A comma within a text would be taken for one between two.
+            if items.iter().any(|item| item.contains(',')) {
+                return serde_json::to_string(&items).ok();
+            }
+            Some(items.join(","))
         }
         DeValue::Datetime(_) | DeValue::Table(_) => None,
     }
+}
+
+/// A table of texts.
+fn as_texts(value: &DeValue<'_>) -> Option<BTreeMap<String, String>> {
+    let DeValue::Table(table) = value else { return None };
+    let pairs = table
+        .iter()
+        .map(|(key, value)| Some((key.get_ref().to_string(), as_text(value.get_ref())?)));
+    pairs.collect()
 }

@@ -9,24 +9,54 @@ use std::path::PathBuf;
 
 pub use choices::{
     Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp, Scale,
-    SplitMethod,
+    SplitMethod, Transposed,
 };
 pub use keys::{KEYS, Key};
 pub use layers::{ConfigError, Layers, Origin, Value};
 
+use crate::encode::Encoding;
 use crate::naming::Template;
 use crate::pace::Bounds;
 use crate::retry::Limits;
+use crate::source::{Files, Range};
+use crate::split::HeldOut;
 
 /// Where images come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     /// The named data set.
     pub dataset: Option<String>,
-    /// The folder to read it from, over the usual places.
+    /// The folder or file to read it from, over the usual places.
     pub path: Option<PathBuf>,
+    /// The parts, where they are listed.
+    pub files: Vec<Files>,
+    /// Names of the classes, over the data set's own.
+    pub classes: Option<Vec<String>>,
+    /// The label of the first class, over the data set's own.
+    pub first_label: Option<u32>,
+    /// Which column of labels is the class, over the data set's own.
+    pub label_column: Option<u32>,
+    /// Which values are black and white.
+    pub range: Option<Range>,
+    /// Whether rows and columns are exchanged.
+    pub transposed: Transposed,
     /// Only the first so many images.
     pub limit: Option<u32>,
+}
+
+/// How images are held out of the training part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SplitSettings {
+    /// The way.
+    pub method: SplitMethod,
+    /// How many.
+    pub validation: HeldOut,
+    /// Whether the user said how many; if not, a data set may know better.
+    pub validation_said: bool,
+    /// Seed.
+    pub seed: u32,
+    /// The list, with [`SplitMethod::File`].
+    pub file: Option<PathBuf>,
 }
 
 /// Where objects go.
@@ -68,14 +98,10 @@ pub struct Concurrency {
 pub struct Settings {
     /// Where images come from.
     pub source: Source,
-    /// Images held out.
-    pub validation: u32,
-    /// Seed of the split.
-    pub seed: u32,
-    /// JPEG quality, 1 to 100.
-    pub quality: u8,
-    /// Contrast.
-    pub scale: Scale,
+    /// How images are held out.
+    pub split: SplitSettings,
+    /// What is made of pixels.
+    pub encoding: Encoding,
     /// Where objects go.
     pub place: Place,
     /// The destination as the user wrote it, without a slash at its end.

@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use super::choices::{
     self, Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp, Scale,
-    SplitMethod,
+    SplitMethod, Transposed,
 };
-use super::{Concurrency, ConfigError, Endpoint, Layers, Place, Settings, Source};
+use super::{
+    Concurrency, ConfigError, Endpoint, Layers, Origin, Place, Settings, Source, SplitSettings,
+};
+use crate::encode::Encoding;
 use crate::naming::{Template, check_bucket_name, check_object_name};
 use crate::pace::Bounds;
 use crate::retry::Limits;
 use crate::retry::backoff::Backoff;
-use crate::source::Catalogue;
+use crate::source::{Catalogue, Files, Range};
+use crate::split::{HeldOut, Partition};
 
 /// More requests in flight than this no machine's ports allow.
 const MOST_IN_FLIGHT: u32 = 16_384;
@@ -45,14 +49,10 @@ impl Settings {
         let name = Template::parse(&name, prefix)
             .and_then(|name| if files { name.check_file_names().map(|()| name) } else { Ok(name) })
             .map_err(|e| layers.refuse("destination.name", &format!("a usable template: {e}")))?;
-        word(layers, "split.method", choices::SPLIT_METHODS, SplitMethod::from_word)?;
-        word(layers, "image.format", choices::IMAGE_FORMATS, ImageFormat::from_word)?;
         Ok(Self {
             source: source(layers)?,
-            validation: number(layers, "split.validation", 0, u32::MAX)?,
-            seed: number(layers, "split.seed", 0, u32::MAX)?,
-            quality: u8::try_from(number(layers, "image.quality", 1, 100)?).unwrap_or(100),
-            scale: word(layers, "image.scale", choices::SCALES, Scale::from_word)?,
+            split: split(layers)?,
+            encoding: encoding(layers)?,
             url: url.trim_end_matches('/').to_owned(),
             place,
             endpoint,
@@ -114,7 +114,12 @@ fn source(layers: &Layers) -> Result<Source, ConfigError> {
         catalogue.get(text).map(|entry| entry.name.clone())
     })?;
     let path = layers.maybe("source.path", "a folder", some_text)?.map(PathBuf::from);
-    if dataset.is_none() && path.is_none() {
+    let files = files(layers)?;
+    if !files.is_empty() && (dataset.is_some() || path.is_some()) {
+        let allowed = "left out where source.dataset or source.path is set";
+        return Err(layers.refuse("source.files", allowed));
+    }
+    if dataset.is_none() && path.is_none() && files.is_empty() {
         return Err(ConfigError::Unfit(format!(
             "no source: give --source with a folder or a named data set ({names})"
         )));
@@ -122,7 +127,101 @@ fn source(layers: &Layers) -> Result<Source, ConfigError> {
     let limit = layers.maybe("source.limit", "a whole number from 1 to 4294967295", |text| {
         text.parse().ok().filter(|n| *n > 0)
     })?;
-    Ok(Source { dataset, path, limit })
+    let maybe = |key| layers.maybe(key, "a whole number from 0", |text| text.parse().ok());
+    let first_label = maybe("source.first_label")?;
+    let label_column = maybe("source.label_column")?;
+    let classes = layers.maybe("source.classes", "a list of names", |text| {
+        let names: Vec<String> = match text.strip_prefix('[') {
+            Some(_) => serde_json::from_str(text).ok()?,
+            None => text.split(',').map(|name| name.trim().to_owned()).collect(),
+        };
+        names.iter().all(|name| !name.is_empty()).then_some(names)
+    })?;
+    let transposed = word(layers, "source.transposed", choices::TRANSPOSED, Transposed::from_word)?;
+    let range = layers.maybe("source.range", "two different numbers, [black, white]", |text| {
+        let (black, white) = text.trim_matches(['[', ']']).split_once(',')?;
+        let (black, white) = (black.trim().parse().ok()?, white.trim().parse().ok()?);
+        let usable = f64::is_finite(black) && f64::is_finite(white) && (black - white).abs() > 0.0;
+        usable.then_some(Range { black, white })
+    })?;
+    Ok(Source {
+        dataset,
+        path,
+        files,
+        classes,
+        first_label,
+        label_column,
+        range,
+        transposed,
+        limit,
+    })
+}
+
+/// A part of a data set as the config file has it.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    images: PathBuf,
+    labels: Option<PathBuf>,
+    partition: String,
+}
+
+fn files(layers: &Layers) -> Result<Vec<Files>, ConfigError> {
+    const ALLOWED: &str = "[[source.files]] tables of images = \"FILE\", labels = \"FILE\" (or \
+                           without), partition = \"train\", \"validation\" or \"test\"";
+    let files = layers.maybe("source.files", ALLOWED, |text| {
+        let listed: Vec<Listed> = serde_json::from_str(text).ok()?;
+        let files = listed.into_iter().map(|Listed { images, labels, partition }| {
+            Some(Files { partition: Partition::from_word(&partition)?, images, labels })
+        });
+        files.collect::<Option<Vec<_>>>()
+    })?;
+    Ok(files.unwrap_or_default())
+}
+
+fn split(layers: &Layers) -> Result<SplitSettings, ConfigError> {
+    let method = word(layers, "split.method", choices::SPLIT_METHODS, SplitMethod::from_word)?;
+    let allowed = "a whole number from 0 to 4294967295, or a share above 0 and below 1";
+    let validation = layers.need("split.validation", allowed, |text| {
+        let share = || text.parse().ok().filter(|share| *share > 0.0 && *share < 1.0);
+        text.parse().ok().map(HeldOut::Count).or_else(|| share().map(HeldOut::Share))
+    })?;
+    let said = layers.get("split.validation").map(|value| &value.origin);
+    let file = layers.maybe("split.file", "a file", some_text)?.map(PathBuf::from);
+    match (method, &file) {
+        (SplitMethod::File, None) => {
+            return Err(layers.refuse("split.method", "given a list of the partitions: split.file"));
+        }
+        (SplitMethod::Hash, _) if !matches!(validation, HeldOut::Share(_)) => {
+            let allowed = "a share such as 0.15: the number of images may grow";
+            return Err(layers.refuse("split.validation", allowed));
+        }
+        (_, Some(_)) if method != SplitMethod::File => {
+            return Err(layers.refuse("split.method", "\"file\" where split.file is set"));
+        }
+        _ => {}
+    }
+    Ok(SplitSettings {
+        method,
+        validation,
+        validation_said: said.is_some_and(|origin| *origin != Origin::Default),
+        seed: number(layers, "split.seed", 0, u32::MAX)?,
+        file,
+    })
+}
+
+fn encoding(layers: &Layers) -> Result<Encoding, ConfigError> {
+    Ok(Encoding {
+        format: word(layers, "image.format", choices::IMAGE_FORMATS, ImageFormat::from_word)?,
+        quality: u8::try_from(number(layers, "image.quality", 1, 100)?).unwrap_or(100),
+        scale: word(layers, "image.scale", choices::SCALES, Scale::from_word)?,
+        upscale: u16::try_from(number(layers, "image.upscale", 1, 1024)?).unwrap_or(1),
+        rgb: switch(layers, "image.rgb")?,
+    })
+}
+
+fn switch(layers: &Layers, key: &'static str) -> Result<bool, ConfigError> {
+    layers.need(key, "true or false", |word| word.parse().ok())
 }
 
 fn place(layers: &Layers, url: &str) -> Result<Place, ConfigError> {
@@ -170,8 +269,7 @@ fn endpoint(layers: &Layers) -> Result<Endpoint, ConfigError> {
                 plain.then(|| Endpoint::Url(text.trim_end_matches('/').to_owned()))
             }
         })?;
-    let switch = |word: &str| word.parse::<bool>().ok();
-    let allowed = layers.need("destination.allow_http", "true or false", switch)?;
+    let allowed = switch(layers, "destination.allow_http")?;
     match endpoint {
         Some(Endpoint::Url(url))
             if url.starts_with("http:") && !crate::http::is_loopback(&url) && !allowed =>
@@ -259,13 +357,14 @@ mod tests {
     #[test]
     fn the_defaults_are_the_documented_ones() {
         let s = settings("").unwrap();
-        assert_eq!((s.validation, s.seed, s.quality), (10_000, 42, 75));
+        assert_eq!((s.split.validation, s.split.seed), (HeldOut::Count(10_000), 42));
+        assert_eq!(s.encoding.quality, 75);
         assert_eq!(s.if_exists, IfExists::Skip);
         assert_eq!(s.manifests, [ManifestFormat::Automl, ManifestFormat::Vertex]);
         assert_eq!(s.endpoint, Endpoint::Google);
         assert!(s.pace.concurrency.auto);
         assert_eq!(s.retry.max_elapsed, Duration::from_mins(5));
-        assert_eq!(s.name.name(3, 0, crate::split::Partition::Test), "image_3.jpg");
+        assert_eq!(s.name, Template::parse("image_{index}.{ext}", "").unwrap());
     }
 
     #[test]

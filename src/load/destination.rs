@@ -1,13 +1,21 @@
 //! The destination that the settings name, and the emulator that serves it where it is embedded.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Endpoint, Http, Place, Settings};
 use crate::emulator::{self, Emulator};
 use crate::error::Error;
-use crate::sink::Sink;
+use crate::retry::policy::{Decision, decide};
+use crate::retry::{Chance, Limits, Retry};
 use crate::sink::folder::Folder;
 use crate::sink::gcs::{Auth, GOOGLE, Gcs};
+use crate::sink::{Fault, FaultKind, Purpose, Sink};
+
+/// Before the work begins a destination that cannot be reached is given up after so many attempts.
+const CHECK_ATTEMPTS: u32 = 4;
 
 /// An open destination. What an embedded emulator holds in memory goes with it.
 pub struct Destination {
@@ -50,6 +58,53 @@ pub async fn open(settings: &Settings) -> Result<Destination, Error> {
     });
     let gcs = gcs.map_err(refused)?;
     Ok(Destination { sink: Arc::new(gcs), _emulator: emulator })
+}
+
+/// Asks the destination whether it is there and may be used so.
+///
+/// # Errors
+/// When it refuses, or does not work. A service that answers is waited for as in an outage, one that
+/// is not there only for a moment. A stop ends it at once.
+pub async fn reach(
+    settings: &Settings,
+    sink: &dyn Sink,
+    purpose: Purpose,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
+    let max_elapsed = settings.retry.max_elapsed.min(settings.retry.max_outage);
+    let limits = Limits { max_elapsed, ..settings.retry };
+    let retry = Retry::new(limits, Chance::default(), stop.clone());
+    let unreachable = AtomicU32::new(0);
+    let attempt = || async {
+        let checked = sink.check(purpose).await;
+        checked.map_err(|mut fault| {
+            if fault.kind == FaultKind::Connect
+                && unreachable.fetch_add(1, Ordering::Relaxed) + 1 >= CHECK_ATTEMPTS
+            {
+                fault.kind = FaultKind::Unreachable;
+            }
+            fault
+        })
+    };
+    let on_retry = |fault: &Fault| tracing::debug!(%fault, cause = %fault.kind, "trying again");
+    tokio::select! {
+        reached = retry.run(on_retry, attempt) => {
+            reached.result.map_err(|fault| before_the_work(settings, fault))
+        }
+        () = stop.cancelled() => Err(Error::stopped_early()),
+    }
+}
+
+/// A fault that is met before anything is written.
+pub(super) fn before_the_work(settings: &Settings, fault: Fault) -> Error {
+    match decide(fault.kind) {
+        // It is there and may be used, but it does not work.
+        Decision::Retry => Error::Incomplete(format!(
+            "{} does not work: {fault}; nothing was written, run the same command again when it does",
+            settings.url
+        )),
+        _ => Error::Destination { url: settings.url.clone(), fault },
+    }
 }
 
 /// Credentials are shown to Google's own hosts alone, and only under TLS.

@@ -1,24 +1,22 @@
 //! What is known before the destination is asked, and what loading and verifying share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Settings;
+use super::destination::before_the_work;
+use crate::check::{self, Survey};
+use crate::config::{ConfigError, Settings, SplitMethod, SplitSettings};
 use crate::encode::Encoder;
 use crate::error::Error;
-use crate::manifest::{Labels, Row};
+use crate::manifest::Row;
+use crate::naming::{Item, Names};
 use crate::pipeline::{Existing, Images, list_all};
 use crate::report::Stats;
-use crate::retry::policy::{Decision, decide};
-use crate::retry::{Chance, Limits, Retry};
-use crate::sink::{Fault, FaultKind, NameRange, Purpose, Sink, Stored};
-use crate::source::{DataSet, SourceError};
-use crate::split::Split;
-
-/// Before the work begins a destination that cannot be reached is given up after so many attempts.
-const CHECK_ATTEMPTS: u32 = 4;
+use crate::retry::Retry;
+use crate::sink::{Fault, NameRange, Purpose, Sink, Stored};
+use crate::source::{DataSet, Labels, SourceError};
+use crate::split::{self, HeldOut, Partition, Split};
 
 /// A data set and what is to be made of it.
 pub struct Job {
@@ -26,35 +24,56 @@ pub struct Job {
     pub data: DataSet,
     /// How records become objects.
     pub images: Images,
-    /// The labels that manifests use.
-    pub labels: Labels,
     /// Images of this run: the data set's, or the limit.
     pub count: u32,
+    /// Hashes by index, where names tell them.
+    hashes: Vec<u64>,
 }
 
 impl Job {
-    /// Draws the split and checks that the settings fit the data set.
-    ///
-    /// # Errors
-    /// A split that leaves nothing to train on, or classes that cannot be told apart.
-    pub fn new(settings: &Settings, data: DataSet) -> Result<Self, Error> {
-        let split = Split::random(data.training(), settings.validation, settings.seed)?;
-        let encoder = Encoder::new(settings.quality, settings.scale, data.rows, data.cols);
-        let images = Images { encoder, split: Arc::new(split), names: settings.name.clone() };
-        let labels = Labels::new(&data.classes)?;
-        let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
-        Ok(Self { data, images, labels, count })
+    /// Whether the pixels must be hashed before a job can be made of them.
+    pub fn needs_hashes(settings: &Settings) -> bool {
+        settings.name.uses_hash() || settings.split.method == SplitMethod::Hash
     }
 
-    /// Proves that the source is whole, on a thread of its own. A stop ends it early.
+    /// Draws the split and checks that the settings fit the data set, of which `survey` was taken.
     ///
     /// # Errors
-    /// A file that is damaged, or shorter or longer than it says.
-    pub async fn prove(&self, stop: &CancellationToken) -> Result<(), Error> {
-        let (data, stop) = (self.data.clone(), stop.clone());
-        let proof = tokio::task::spawn_blocking(move || data.prove(&|| stop.is_cancelled()));
-        let proved = proof.await.map_err(|panic| Error::Incomplete(panic.to_string()))?;
-        Ok(proved?)
+    /// A split that leaves nothing to train on, a list of partitions that does not fit, names that ask
+    /// for labels where there are none, images that are too large when they are enlarged.
+    pub fn new(settings: &Settings, data: DataSet, survey: &Survey) -> Result<Self, Error> {
+        let split = Arc::new(split(settings, &data, survey)?);
+        let unfit = |problem: String| Error::Config(ConfigError::Unfit(problem));
+        let encoder = Encoder::new(settings.encoding, data.rows, data.cols, data.channels)
+            .map_err(|e| unfit(format!("image.upscale: {e}")))?;
+        if settings.name.uses_label() && *data.labels().as_ref() == Labels::None {
+            let problem =
+                "the name template asks for labels, and these images have none: see --name";
+            return Err(unfit(problem.to_owned()));
+        }
+        let names = Names {
+            template: settings.name.clone(),
+            classes: Arc::clone(&data.classes),
+            extension: encoder.extension(),
+        };
+        let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
+        let hashes = if names.template.uses_hash() { survey.hashes.clone() } else { Vec::new() };
+        Ok(Self { data, images: Images { encoder, split, names }, count, hashes })
+    }
+
+    /// What is known of an image.
+    pub fn item(&self, index: u32) -> Item {
+        Item {
+            index,
+            label: self.data.labels().get(index),
+            partition: self.images.split.partition(index),
+            hash: self.hashes.get(index as usize).copied().unwrap_or_default(),
+        }
+    }
+
+    /// The name of an image's object.
+    pub fn name(&self, index: u32) -> String {
+        self.images.names.name(&self.item(index))
     }
 
     /// Images of the run by partition, in the order of [`crate::split::Partition::ALL`].
@@ -66,20 +85,67 @@ impl Job {
         counts
     }
 
-    /// The rows of a manifest at `url`, in index order, made from the labels alone.
-    pub fn rows(&self, url: &str) -> impl Iterator<Item = Result<Row, SourceError>> {
-        self.data.labels().take(self.count as usize).map(move |item| {
-            let (index, label) = item?;
-            let url = format!("{url}/{}", self.images.name(index, label));
-            Ok(Row { url, partition: self.images.split.partition(index), label })
+    /// The rows of a manifest at `url`, in index order.
+    pub fn rows(&self, url: &str) -> impl Iterator<Item = Row> {
+        (0..self.count).map(move |index| {
+            let item = self.item(index);
+            let url = format!("{url}/{}", self.images.names.name(&item));
+            Row { url, partition: item.partition, label: item.label }
         })
     }
 }
 
-/// Asks the destination whether it is there and may be used, and what it holds: for writing, of the
-/// names that can be the job's; for reading, of everything below the prefix. `on_other` hears of every
-/// object that is none of the job's images. A stop ends it at once: nothing is under way that would
-/// matter.
+/// Takes the survey that a job of these settings needs, on a thread of its own. A stop ends it early,
+/// with an error.
+///
+/// # Errors
+/// A source that is bad.
+pub async fn survey(
+    settings: &Settings,
+    data: &DataSet,
+    stop: &CancellationToken,
+) -> Result<Survey, Error> {
+    let hash = Job::needs_hashes(settings);
+    // A split by content is drawn for all images, whatever the limit.
+    let limit = settings.source.limit.filter(|_| settings.split.method != SplitMethod::Hash);
+    let count = limit.unwrap_or(u32::MAX).min(data.images());
+    let (data, stopping) = (data.clone(), stop.clone());
+    let taken = tokio::task::spawn_blocking(move || {
+        check::survey(&data, count, hash, &|| stopping.is_cancelled())
+    });
+    let survey = taken.await.map_err(|panic| Error::Incomplete(panic.to_string()))??;
+    if stop.is_cancelled() { Err(Error::stopped_early()) } else { Ok(survey) }
+}
+
+fn split(settings: &Settings, data: &DataSet, survey: &Survey) -> Result<Split, Error> {
+    let parts = data.parts();
+    let SplitSettings { method, validation, validation_said, seed, file } = &settings.split;
+    // Where the data set has a validation part, nothing is held out unless it is asked for.
+    let has_validation = parts.iter().any(|(part, _)| *part == Partition::Validation);
+    let held_out = if has_validation && !validation_said { HeldOut::Count(0) } else { *validation };
+    Ok(match (method, file) {
+        (SplitMethod::Random, _) => Split::random(&parts, held_out, *seed)?,
+        (SplitMethod::Stratified, _) => {
+            Split::stratified(&parts, held_out, *seed, |index| data.labels().get(index))?
+        }
+        (SplitMethod::Hash, _) => {
+            let hash = |index: u32| survey.hashes.get(index as usize).copied().unwrap_or_default();
+            Split::by_content(&parts, *validation, hash)?
+        }
+        (SplitMethod::File, Some(path)) => {
+            let unfit = |problem: String| Error::Source(SourceError::unfit(path, problem));
+            let list =
+                std::fs::File::open(path).map_err(|e| unfit(format!("cannot be read: {e}")))?;
+            let list = split::read_file(list, data.images()).map_err(|e| unfit(e.to_string()))?;
+            Split::listed(&parts, list)
+        }
+        (SplitMethod::None | SplitMethod::File, _) => Split::none(&parts),
+    })
+}
+
+/// What the destination holds: for writing, of the names that can be the job's; for reading, of
+/// everything below the prefix. `on_other` hears of every object that is none of the job's images. A
+/// stop ends it at once: nothing is under way that would matter.
 pub(super) async fn look(
     settings: &Settings,
     job: &Job,
@@ -93,88 +159,64 @@ pub(super) async fn look(
         tracing::debug!(%fault, cause = %fault.kind, "trying again");
         stats.retried(fault.kind);
     };
-    let labels = job.all_labels()?;
     let within = match purpose {
         // A prefix may be shared, and a bucket may be large.
         Purpose::Write => NameRange::beginning_with(job.images.names.literal_prefix()),
         Purpose::Read => NameRange::default(),
     };
-    let stop = retry.stop();
-    let looking = async {
-        check(settings, sink, stop, purpose, on_retry).await?;
-        job.existing(&labels, sink, retry, on_retry, within, on_other).await
-    };
+    let looking = job.existing(sink, retry, on_retry, within, on_other);
     let looked = tokio::select! {
         looked = looking => looked,
-        () = stop.cancelled() => {
-            return Err(Error::Incomplete("stopped before the work began".to_owned()));
-        }
+        () = retry.stop().cancelled() => return Err(Error::stopped_early()),
     };
-    looked.map_err(|fault| match decide(fault.kind) {
-        // It is there and may be used, but it does not work.
-        Decision::Retry => Error::Incomplete(format!(
-            "{} does not work: {fault}; nothing was written, run the same command again when it does",
-            settings.url
-        )),
-        _ => Error::Destination { url: settings.url.clone(), fault },
-    })
-}
-
-/// A service that answers is waited for as in an outage, one that is not there only for a moment.
-async fn check(
-    settings: &Settings,
-    sink: &dyn Sink,
-    stop: &CancellationToken,
-    purpose: Purpose,
-    on_retry: impl FnMut(&Fault),
-) -> Result<(), Fault> {
-    let max_elapsed = settings.retry.max_elapsed.min(settings.retry.max_outage);
-    let limits = Limits { max_elapsed, ..settings.retry };
-    let retry = Retry::new(limits, Chance::default(), stop.clone());
-    let unreachable = AtomicU32::new(0);
-    let attempt = || async {
-        let checked = sink.check(purpose).await;
-        checked.map_err(|mut fault| {
-            if fault.kind == FaultKind::Connect
-                && unreachable.fetch_add(1, Ordering::Relaxed) + 1 >= CHECK_ATTEMPTS
-            {
-                fault.kind = FaultKind::Unreachable;
-            }
-            fault
-        })
-    };
-    retry.run(on_retry, attempt).await.result
+    looked.map_err(|fault| before_the_work(settings, fault))
 }
 
 impl Job {
-    /// A name counts only if it is exactly the one that this run would write; that takes the
-    /// labels, a byte each.
-    fn all_labels(&self) -> Result<Vec<u8>, SourceError> {
-        let labels = self.data.labels().take(self.count as usize);
-        labels.map(|item| item.map(|(_, label)| label)).collect()
-    }
-
     async fn existing(
         &self,
-        labels: &[u8],
         sink: &dyn Sink,
         retry: &Retry,
         on_retry: impl Fn(&Fault) + Copy + Send + Sync,
         within: NameRange,
         mut on_other: impl FnMut(Stored),
     ) -> Result<Existing, Fault> {
-        let index_of = |name: &str| {
-            let index = self.images.names.index_in(name)?;
-            let label = *labels.get(index as usize)?;
-            (self.images.name(index, label) == name).then_some(index)
-        };
         let mut existing = Existing::new();
-        let stem = self.images.names.literal_prefix();
-        let on_object = |stored: Stored| match index_of(&stored.name) {
-            Some(index) => existing.insert(index, self.count, &stored),
-            None => on_other(stored),
+        let mut lookup = None;
+        let on_object = |stored: Stored| {
+            let lookup = lookup.get_or_insert_with(|| Lookup::new(self));
+            match lookup.index(self, &stored.name) {
+                Some(index) => existing.insert(index, self.count, &stored),
+                None => on_other(stored),
+            }
         };
+        let stem = self.images.names.literal_prefix();
         list_all(sink, retry, within, stem, on_retry, on_object).await?;
         Ok(existing)
+    }
+}
+
+/// From names to indices. A name counts only if it is exactly the one that this run would write. Eight
+/// bytes an image.
+struct Lookup(Vec<(u32, u32)>);
+
+impl Lookup {
+    fn new(job: &Job) -> Self {
+        let mut entries: Vec<_> =
+            (0..job.count).map(|index| (Self::hash(&job.name(index)), index)).collect();
+        entries.sort_unstable();
+        Self(entries)
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // some of the bits are enough
+    fn hash(name: &str) -> u32 {
+        twox_hash::XxHash3_64::oneshot(name.as_bytes()) as u32
+    }
+
+    fn index(&self, job: &Job, name: &str) -> Option<u32> {
+        let wanted = Self::hash(name);
+        let from = self.0.partition_point(|(hash, _)| *hash < wanted);
+        let alike = self.0.get(from..)?.iter().take_while(|(hash, _)| *hash == wanted);
+        alike.map(|(_, index)| *index).find(|index| job.name(*index) == name)
     }
 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::destination::{Destination, open as open_destination};
-pub use self::job::Job;
+pub use self::destination::{Destination, open as open_destination, reach};
+pub use self::job::{Job, survey};
 pub use self::plan::{Plan, RequestCost};
 pub use self::verify::{Verdict, verify};
 use crate::config::{IfExists, Settings};
@@ -140,9 +140,8 @@ impl Work<'_> {
         let retry = Retry::new(self.settings.retry, Chance::default(), self.stop.clone());
         let (settings, stats) = (self.settings, &self.stats);
         let write = Purpose::Write;
-        // While the source is proved, the destination is asked; nothing is written before both.
-        let looking = job::look(settings, &self.job, &*self.sink, &retry, stats, write, drop);
-        let ((), existing) = futures::try_join!(self.job.prove(&self.stop), looking)?;
+        let existing =
+            job::look(settings, &self.job, &*self.sink, &retry, stats, write, drop).await?;
         self.bounded(self.refuse_existing(&existing, &retry)).await?;
 
         let log = Arc::clone(&failures);

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::Job;
+use crate::classes::Classes;
 use crate::config::{ManifestFormat, Place, Settings};
 use crate::error::Error;
 use crate::manifest::{CsvWriter, Row};
@@ -34,13 +36,13 @@ pub struct Plan {
     /// Bytes of all their JPEGs.
     pub bytes: u64,
     /// Images by label, a number a partition.
-    pub frequencies: BTreeMap<u8, [u32; 3]>,
+    pub frequencies: BTreeMap<Option<u32>, [u32; 3]>,
     /// Nothing for a folder.
     pub requests: Option<RequestCost>,
     /// The first rows of each manifest.
     pub manifests: Vec<(ManifestFormat, String)>,
     url: String,
-    class_names: Vec<String>,
+    classes: Arc<Classes>,
 }
 
 impl Plan {
@@ -52,9 +54,9 @@ impl Plan {
         let mut manifests: Vec<_> = settings
             .manifests
             .iter()
-            .map(|format| CsvWriter::new(Vec::new(), *format, job.labels.clone()))
+            .map(|format| CsvWriter::new(Vec::new(), *format, Arc::clone(&job.data.classes)))
             .collect();
-        let (mut bytes, mut frequencies) = (0, BTreeMap::<u8, [u32; 3]>::new());
+        let (mut bytes, mut frequencies) = (0, BTreeMap::<Option<u32>, [u32; 3]>::new());
         for record in job.data.records().take(job.count as usize) {
             let record = record?;
             let partition = job.images.split.partition(record.index);
@@ -63,7 +65,7 @@ impl Plan {
             let jpeg = job.images.encoder.encode(&record.pixels);
             bytes += jpeg.map_err(|e| Error::Incomplete(e.to_string()))?.len() as u64;
             if record.index < SHOWN_ROWS {
-                let name = job.images.name(record.index, record.label);
+                let name = job.images.name(&record);
                 let url = format!("{}/{name}", settings.url);
                 let row = Row { url, partition, label: record.label };
                 for manifest in &mut manifests {
@@ -82,7 +84,7 @@ impl Plan {
             requests: matches!(settings.place, Place::Bucket { .. }).then(|| cost(settings, job)),
             manifests: manifests.collect(),
             url: settings.url.clone(),
-            class_names: job.data.classes.clone(),
+            classes: Arc::clone(&job.data.classes),
         })
     }
 }
@@ -115,8 +117,10 @@ impl fmt::Display for Plan {
         writeln!(f, "  {:<20} {train:>10} {validation:>10} {test:>10}", "class")?;
         let mut totals = [0; 3];
         for (label, counts) in &self.frequencies {
-            let name = self.class_names.get(usize::from(*label)).map_or("", String::as_str);
-            frequencies(f, &format!("{label} {name}"), *counts)?;
+            if let Some(label) = label {
+                let name = self.classes.name(*label).unwrap_or_default();
+                frequencies(f, &format!("{label} {name}"), *counts)?;
+            }
             totals.iter_mut().zip(counts).for_each(|(total, n)| *total += n);
         }
         frequencies(f, "all", totals)?;

@@ -1,5 +1,7 @@
 //! Manifests: written and published last, when every object they name is stored.
 
+use std::sync::Arc;
+
 use super::Job;
 use crate::config::{ManifestFormat, Settings};
 use crate::error::Error;
@@ -63,11 +65,10 @@ fn write(settings: &Settings, job: &Job, url: &str) -> Result<Vec<Written>, Erro
     let mut drafts = settings
         .manifests
         .iter()
-        .map(|format| Draft::create(&settings.out, *format, job.labels.clone()))
+        .map(|format| Draft::create(&settings.out, *format, Arc::clone(&job.data.classes)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(failed)?;
     for row in job.rows(url) {
-        let row = row?;
         for draft in &mut drafts {
             draft.write(&row).map_err(failed)?;
         }

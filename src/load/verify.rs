@@ -253,10 +253,10 @@ async fn compare(
 /// The manifest that should be there, by size and checksum; its bytes are kept nowhere.
 fn manifest(job: &Job, format: ManifestFormat, url: &str) -> Result<NewObject, Error> {
     let out = Digesting::new(io::sink());
-    let mut writer = CsvWriter::new(out, format, job.labels.clone());
+    let mut writer = CsvWriter::new(out, format, Arc::clone(&job.data.classes));
     let in_memory = |e: io::Error| Error::Incomplete(e.to_string());
     for row in job.rows(url) {
-        writer.write(&row?).map_err(in_memory)?;
+        writer.write(&row).map_err(in_memory)?;
     }
     let (out, _) = writer.finish().map_err(in_memory)?;
     Ok(NewObject {

@@ -1,15 +1,14 @@
 //! Import files: one row an image, in index order, no header, LF, UTF-8.
 
-mod label;
-
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-pub use label::{LabelClash, Labels};
 use sha2::{Digest, Sha256};
 
+use crate::classes::Classes;
 use crate::config::ManifestFormat;
 use crate::split::Partition;
 
@@ -21,7 +20,7 @@ pub struct Row {
     /// The image's partition.
     pub partition: Partition,
     /// The image's label.
-    pub label: u8,
+    pub label: Option<u32>,
 }
 
 impl ManifestFormat {
@@ -42,18 +41,22 @@ impl ManifestFormat {
     }
 
     /// The fields of a row: `TRAIN,gs://…,9` for AutoML Vision, `training,gs://…,Ankle_boot` for
-    /// Vertex AI
+    /// Vertex AI, without the last where images have no labels
     /// (<https://cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data>).
-    pub fn fields<'a>(self, row: &'a Row, labels: &Labels) -> [Cow<'a, str>; 3] {
-        let (part, label) = match (self, row.partition) {
-            (Self::Automl, Partition::Train) => ("TRAIN", row.label.to_string()),
-            (Self::Automl, Partition::Validation) => ("VALIDATION", row.label.to_string()),
-            (Self::Automl, Partition::Test) => ("TEST", row.label.to_string()),
-            (Self::Vertex, Partition::Train) => ("training", labels.get(row.label)),
-            (Self::Vertex, Partition::Validation) => ("validation", labels.get(row.label)),
-            (Self::Vertex, Partition::Test) => ("test", labels.get(row.label)),
+    pub fn fields<'a>(self, row: &'a Row, classes: &'a Classes) -> Vec<Cow<'a, str>> {
+        let part = match (self, row.partition) {
+            (Self::Automl, Partition::Train) => "TRAIN",
+            (Self::Automl, Partition::Validation) => "VALIDATION",
+            (Self::Automl, Partition::Test) => "TEST",
+            (Self::Vertex, Partition::Train) => "training",
+            (Self::Vertex, Partition::Validation) => "validation",
+            (Self::Vertex, Partition::Test) => "test",
         };
-        [part.into(), row.url.as_str().into(), label.into()]
+        let label = row.label.map(|label| match self {
+            Self::Automl => label.to_string().into(),
+            Self::Vertex => classes.label(label),
+        });
+        [part.into(), row.url.as_str().into()].into_iter().chain(label).collect()
     }
 }
 
@@ -109,15 +112,15 @@ impl Drop for Partial {
 pub struct CsvWriter<W: Write> {
     csv: csv::Writer<W>,
     format: ManifestFormat,
-    labels: Labels,
+    classes: Arc<Classes>,
     rows: u64,
 }
 
 impl<W: Write> CsvWriter<W> {
     /// Begins a manifest.
-    pub fn new(out: W, format: ManifestFormat, labels: Labels) -> Self {
+    pub fn new(out: W, format: ManifestFormat, classes: Arc<Classes>) -> Self {
         let csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-        Self { csv, format, labels, rows: 0 }
+        Self { csv, format, classes, rows: 0 }
     }
 
     /// Adds a row.
@@ -126,7 +129,7 @@ impl<W: Write> CsvWriter<W> {
     /// When the writer below fails.
     pub fn write(&mut self, row: &Row) -> io::Result<()> {
         self.rows += 1;
-        let fields = self.format.fields(row, &self.labels);
+        let fields = self.format.fields(row, &self.classes);
         Ok(self.csv.write_record(fields.iter().map(|field| field.as_bytes()))?)
     }
 
@@ -152,11 +155,15 @@ impl Draft {
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn create(folder: &Path, format: ManifestFormat, labels: Labels) -> io::Result<Self> {
+    pub fn create(
+        folder: &Path,
+        format: ManifestFormat,
+        classes: Arc<Classes>,
+    ) -> io::Result<Self> {
         let path = folder.join(format.file_name());
         let partial = Partial(partial_path(folder, format));
         let out = Digesting::new(BufWriter::new(File::create(&partial.0)?));
-        Ok(Self { writer: CsvWriter::new(out, format, labels), partial, path })
+        Ok(Self { writer: CsvWriter::new(out, format, classes), partial, path })
     }
 
     /// Adds a row.
@@ -220,12 +227,13 @@ impl<W: Write> Write for Digesting<W> {
 mod tests {
     use super::*;
 
-    fn labels() -> Labels {
-        Labels::new(&["T-shirt/top".to_owned(), "Trouser".to_owned()]).unwrap()
+    fn classes() -> Arc<Classes> {
+        let names = ["T-shirt/top", "Trouser"].map(str::to_owned);
+        Arc::new(Classes::new(names.into(), 0).unwrap())
     }
 
-    fn row(url: &str, partition: Partition, label: u8) -> Row {
-        Row { url: url.to_owned(), partition, label }
+    fn row(url: &str, partition: Partition, label: u32) -> Row {
+        Row { url: url.to_owned(), partition, label: Some(label) }
     }
 
     #[test]
@@ -241,7 +249,7 @@ mod tests {
                  test,gs://b/2.jpg,class_7\n",
             ),
         ] {
-            let mut writer = CsvWriter::new(Vec::new(), format, labels());
+            let mut writer = CsvWriter::new(Vec::new(), format, classes());
             writer.write(&row("gs://b/0.jpg", Partition::Train, 0)).unwrap();
             writer.write(&row("gs://b/a,b.jpg", Partition::Validation, 1)).unwrap();
             writer.write(&row("gs://b/2.jpg", Partition::Test, 7)).unwrap();
@@ -255,7 +263,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("automl.csv");
         fs::write(&path, "of an earlier run").unwrap();
-        let mut draft = Draft::create(dir.path(), ManifestFormat::Automl, labels()).unwrap();
+        let mut draft = Draft::create(dir.path(), ManifestFormat::Automl, classes()).unwrap();
         for i in 0..1000 {
             draft.write(&row(&format!("gs://b/{i}"), Partition::Test, 1)).unwrap();
         }
@@ -269,8 +277,8 @@ mod tests {
         assert_eq!(written.sha256, data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)));
         drop(written);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        drop(Draft::create(dir.path(), ManifestFormat::Vertex, labels()).unwrap());
-        drop(Draft::create(dir.path(), ManifestFormat::Vertex, labels()).unwrap().finish());
+        drop(Draft::create(dir.path(), ManifestFormat::Vertex, classes()).unwrap());
+        drop(Draft::create(dir.path(), ManifestFormat::Vertex, classes()).unwrap().finish());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "unpublished, it is gone");
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::store::Refusal;
 use crate::encode::{EncodeError, Encoder};
-use crate::naming::Template;
+use crate::naming::{Item, Names};
 use crate::sink::{Body, Fault, FaultKind, NewObject};
 use crate::source::Record;
 use crate::split::Split;
@@ -15,12 +15,12 @@ use crate::split::Split;
 /// How records become objects.
 #[derive(Debug, Clone)]
 pub struct Images {
-    /// Pixels to JPEG.
+    /// Pixels to JPEG or PNG.
     pub encoder: Encoder,
     /// Index to partition.
     pub split: Arc<Split>,
-    /// Index, label and partition to name.
-    pub names: Template,
+    /// What is known of an image to its name.
+    pub names: Names,
 }
 
 /// An image that could not be stored, or is not stored as it should be: a line of
@@ -44,8 +44,10 @@ fn as_text<S: serde::Serializer>(refusal: &Refusal, to: S) -> Result<S::Ok, S::E
 
 impl Images {
     /// The name of an image's object.
-    pub fn name(&self, index: u32, label: u8) -> String {
-        self.names.name(index, label, self.split.partition(index))
+    pub fn name(&self, record: &Record) -> String {
+        let partition = self.split.partition(record.index);
+        let hash = if self.names.template.uses_hash() { record.hash() } else { 0 };
+        self.names.name(&Item { index: record.index, label: record.label, partition, hash })
     }
 
     /// Encodes one record into the object of that name.
@@ -53,12 +55,12 @@ impl Images {
     /// # Errors
     /// Pixels that do not make an image.
     pub fn object(&self, record: &Record, name: String) -> Result<NewObject, EncodeError> {
-        let jpeg = self.encoder.encode(&record.pixels)?;
+        let body = self.encoder.encode(&record.pixels)?;
         Ok(NewObject {
             name,
-            crc32c: crc32c::crc32c(&jpeg),
-            body: Body::Bytes(Bytes::from(jpeg)),
-            content_type: "image/jpeg",
+            crc32c: crc32c::crc32c(&body),
+            body: Body::Bytes(Bytes::from(body)),
+            content_type: self.encoder.content_type(),
         })
     }
 }

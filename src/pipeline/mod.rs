@@ -219,7 +219,7 @@ async fn work<W: Work>(shared: Shared<W>) {
         };
         let Ok(record) = record else { break };
         room.add_permits(1);
-        let (index, name) = (record.index, run.images.name(record.index, record.label));
+        let (index, name) = (record.index, run.images.name(&record));
         lock(&held).insert(index, name.clone());
         let ended = AssertUnwindSafe(run.image(record, &name)).catch_unwind().await;
         let ended = ended.unwrap_or_else(|_| Err(ImageFailure::panicked(index, name)));

@@ -1,4 +1,5 @@
-//! One IDX file on disk: plain or gzip, told apart by content.
+//! One array on disk: an IDX file, plain or gzip, a `.npy` file, or an array of a `.npz` archive. The
+//! content tells which; the name says nothing.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -6,46 +7,44 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::SourceError;
-use super::idx::{Header, IdxError, Records};
+use super::array::{ArrayError, Header, Records};
+use super::{SourceError, member};
 
 /// Bytes read from disk at a time.
-const READ_BUFFER: usize = 64 * 1024;
+pub(super) const READ_BUFFER: usize = 64 * 1024;
 
 /// A file's bytes, unpacked where they were packed.
 pub type Payload = Box<dyn Read + Send>;
 
-/// An IDX file whose header has been read.
+/// An array whose header has been read.
 #[derive(Debug, Clone)]
-pub struct IdxFile {
-    /// Where it lies.
+pub struct ArrayFile {
+    /// Where it lies, as it was asked for.
     pub path: PathBuf,
     /// Its header.
     pub header: Header,
     packed: bool,
 }
 
-impl IdxFile {
-    /// Opens a file and reads its header. A plain file's size must be what the header promises; a
-    /// packed one tells only in [`IdxFile::prove`].
+impl ArrayFile {
+    /// Opens a file and reads its header; `archive.npz#name` is an array of an archive. A plain file's
+    /// size must be what the header promises; a packed one tells only in [`ArrayFile::prove`].
     ///
     /// # Errors
-    /// A missing file, no IDX file, and a plain file of another length.
+    /// A missing file, no array, and a plain file of another length.
     pub fn open(path: &Path) -> Result<Self, SourceError> {
-        let wrong = |e: IdxError| SourceError::file(path, e);
-        let mut raw = File::open(path).map_err(|e| wrong(e.into()))?;
-        let size = raw.metadata().map_err(|e| wrong(e.into()))?.len();
-        let gzip = is_gzip(&mut raw).map_err(|e| wrong(e.into()))?;
-        let records = Records::new(payload(path)?).map_err(wrong)?;
+        let wrong = |e: ArrayError| SourceError::file(path, e);
+        let (payload, size) = unpack(path).map_err(wrong)?;
+        let records = Records::open(payload).map_err(wrong)?;
         let header = records.header().clone();
-        if !gzip && size != header.header_len() + header.data_len() {
+        if size.is_some_and(|size| size != header.len + header.data_len()) {
             records.check(&|| false).map_err(wrong)?;
         }
-        Ok(Self { path: path.to_owned(), header, packed: gzip })
+        Ok(Self { path: path.to_owned(), header, packed: size.is_none() })
     }
 
     /// Proves that a packed file holds exactly what its header promises: unpacks it once, keeping
-    /// nothing, because only its end tells that it is whole (RFC 1952, CRC32 and ISIZE of each
+    /// nothing, because only its end tells that it is whole (for gzip RFC 1952, CRC32 and ISIZE of each
     /// member). Ends early, proving nothing, once `stopped` says so.
     ///
     /// # Errors
@@ -62,7 +61,9 @@ impl IdxFile {
     /// # Errors
     /// A file that can no longer be opened.
     pub fn records(&self) -> Result<Records<Payload>, SourceError> {
-        Records::new(payload(&self.path)?).map_err(|e| SourceError::file(&self.path, e))
+        unpack(&self.path)
+            .and_then(|(payload, _)| Records::open(payload))
+            .map_err(|e| SourceError::file(&self.path, e))
     }
 }
 
@@ -71,27 +72,55 @@ impl IdxFile {
 /// # Errors
 /// A file that cannot be opened or read.
 pub fn payload(path: &Path) -> Result<Payload, SourceError> {
-    let open = || {
-        let mut file = File::open(path)?;
-        let gzip = is_gzip(&mut file)?;
-        let reader = BufReader::with_capacity(READ_BUFFER, file);
-        Ok(if gzip {
-            // The decoder hands out what the caller asks for; a record is less than a window,
-            // so a buffer between them saves a call into the inflater for each.
-            let unpacked = MultiGzDecoder::new(reader);
-            Box::new(BufReader::with_capacity(READ_BUFFER, unpacked)) as Payload
-        } else {
-            Box::new(reader)
-        })
-    };
-    open().map_err(|e: std::io::Error| SourceError::file(path, e.into()))
+    unpack(path).map(|(payload, _)| payload).map_err(|e| SourceError::file(path, e))
 }
 
-/// Whether the content begins as gzip does; the name says nothing. Leaves the file at its start.
-fn is_gzip(file: &mut File) -> std::io::Result<bool> {
+/// The names of the arrays in a `.npz` archive; nothing for any other file.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn arrays(path: &Path) -> Result<Option<Vec<String>>, SourceError> {
+    let is_archive = File::open(path).and_then(|mut file| begins_as(&mut file, *b"PK"));
+    match is_archive {
+        Ok(true) => member::names(path).map(Some),
+        Ok(false) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+    .map_err(|e: ArrayError| SourceError::file(path, e))
+}
+
+/// The unpacked bytes, and their number where the file is plain.
+fn unpack(path: &Path) -> Result<(Payload, Option<u64>), ArrayError> {
+    let (path, member) = member_of(path);
+    let mut file = File::open(path)?;
+    if begins_as(&mut file, *b"PK")? || member.is_some() {
+        return Ok((member::payload(path, member)?, None));
+    }
+    let gzip = begins_as(&mut file, [0x1F, 0x8B])?;
+    let size = file.metadata()?.len();
+    let reader = BufReader::with_capacity(READ_BUFFER, file);
+    if !gzip {
+        return Ok((Box::new(reader), Some(size)));
+    }
+    // The decoder hands out what the caller asks for; a record is less than a window, so a buffer
+    // between them saves a call into the inflater for each.
+    let unpacked = MultiGzDecoder::new(reader);
+    Ok((Box::new(BufReader::with_capacity(READ_BUFFER, unpacked)), None))
+}
+
+/// `archive.npz` and `name` of `archive.npz#name`, unless a file has that very name.
+fn member_of(path: &Path) -> (&Path, Option<&str>) {
+    match path.to_str().and_then(|text| text.rsplit_once('#')) {
+        Some((archive, member)) if !path.exists() => (Path::new(archive), Some(member)),
+        _ => (path, None),
+    }
+}
+
+/// Whether the content begins so. Leaves the file at its start.
+fn begins_as(file: &mut File, wanted: [u8; 2]) -> std::io::Result<bool> {
     let mut magic = Vec::with_capacity(2);
     file.seek(SeekFrom::Start(0))?;
     file.take(2).read_to_end(&mut magic)?;
     file.seek(SeekFrom::Start(0))?;
-    Ok(magic == [0x1F, 0x8B])
+    Ok(magic == wanted)
 }

@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-use super::{Part, SourceError};
+use super::{Files, SourceError};
+use crate::split::Partition;
 
 /// Where Linux distributions put packaged data sets, a folder each.
 const SYSTEM_FOLDER: &str = "/usr/share/datasets";
 
 /// The usual stems and the folder's roles: `(part, images, labels)`.
-const USUAL: [(Part, &str, &str); 2] =
-    [(Part::Training, "train-images", "train-labels"), (Part::Test, "t10k-images", "t10k-labels")];
+const USUAL: [(Partition, &str, &str); 2] = [
+    (Partition::Train, "train-images", "train-labels"),
+    (Partition::Test, "t10k-images", "t10k-labels"),
+];
 
 /// The user's cache folder for a named data set, where the platform has such a place.
 pub fn cache_folder(name: &str) -> Option<PathBuf> {
@@ -30,7 +33,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
 ///
 /// # Errors
 /// Names the files that were looked for and not found.
-pub fn folder_files(folder: &Path) -> Result<Vec<(Part, PathBuf, PathBuf)>, SourceError> {
+pub fn folder_files(folder: &Path) -> Result<Vec<Files>, SourceError> {
     if !folder.is_dir() {
         let what = if folder.exists() { "is not a folder" } else { "does not exist" };
         return Err(SourceError::NotFound(format!("{}: {what}", folder.display())));
@@ -49,10 +52,10 @@ pub fn folder_files(folder: &Path) -> Result<Vec<(Part, PathBuf, PathBuf)>, Sour
         found
     };
     let mut files = Vec::new();
-    for (part, images, labels) in USUAL {
+    for (partition, images, labels) in USUAL {
         // Both are looked for before either is missed, so that the message is complete.
         if let (Some(images), Some(labels)) = (find(images, 3), find(labels, 1)) {
-            files.push((part, images, labels));
+            files.push(Files { partition, images, labels: Some(labels) });
         }
     }
     if missing.is_empty() {
@@ -84,7 +87,8 @@ mod tests {
         let files = folder_files(dir.path()).unwrap();
         let names: Vec<_> = files
             .iter()
-            .flat_map(|(_, images, labels)| [images, labels])
+            .flat_map(|files| [Some(&files.images), files.labels.as_ref()])
+            .flatten()
             .map(|path| path.file_name().unwrap().to_str().unwrap())
             .collect();
         assert_eq!(

@@ -57,19 +57,26 @@ fn wrong_type() {
     for (code, name, size) in
         [(9, "i8", 1), (0xB, "i16", 2), (0xC, "i32", 4), (0xD, "f32", 4), (0xE, "f64", 8)]
     {
-        let floats = idx(code, &[2, 3, 3], &vec![0; 18 * size]);
-        refused(&with(IMAGES, &floats), IMAGES, &[&format!("holds {name} values"), "u8"]);
+        let floats = idx(code, &[30, 3, 3], &vec![0; 270 * size]);
+        let words = [&format!("holds {name} values"), "black and white: source.range"];
+        refused(&with(IMAGES, &floats), IMAGES, &words);
     }
-    let labels = idx(0xC, &[30], &[0; 120]);
-    refused(&with(LABELS, &labels), LABELS, &["holds i32 values; labels of u8"]);
+    let labels = idx(0xD, &[30], &[0; 120]);
+    refused(&with(LABELS, &labels), LABELS, &["holds f32 values; labels are whole numbers"]);
+    let labels = idx(0xC, &[30], &(-1_i32).to_be_bytes().repeat(30));
+    refused(&with(LABELS, &labels), LABELS, &["record 0 has the label -1"]);
 }
 
 #[test]
 fn wrong_number_of_dimensions() {
-    let colour = idx(8, &[2, 3, 3, 3], &[0; 54]);
-    refused(&with(IMAGES, &colour), IMAGES, &["has 4 dimensions (2 × 3 × 3 × 3)"]);
-    let table = idx(8, &[15, 2], &[0; 30]);
-    refused(&with(LABELS, &table), LABELS, &["has 2 dimensions (15 × 2)"]);
+    let planes = idx(8, &[2, 3, 3, 4], &[0; 72]);
+    refused(&with(IMAGES, &planes), IMAGES, &["has 4 dimensions (2 × 3 × 3 × 4)"]);
+    let colour = idx(8, &[30, 3, 3, 3], &[0; 810]);
+    let other = "its images are 28 × 28, those of the part before 3 × 3 × 3";
+    refused(&with(IMAGES, &colour), "t10k-images-idx3-ubyte", &[other]);
+    let table = idx(8, &[30, 2], &[0; 60]);
+    let words = ["has 2 columns (30 × 2)", "source.label_column"];
+    refused(&with(LABELS, &table), LABELS, &words);
 }
 
 #[test]

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use idx2gcs::config::Scale;
-use idx2gcs::encode::Encoder;
-use idx2gcs::source::{DataSet, folder_files};
+use idx2gcs::encode::{Encoder, Encoding};
+use idx2gcs::source::{DataSet, Reading, folder_files};
 
 use crate::fetch::fashion_mnist;
 use crate::support::{Desk, Server};
@@ -40,8 +39,9 @@ fn all_of_fashion_mnist() {
     assert_eq!((counters.inserts, counters.overwrites), (70_002, 0));
 
     // Each object against the source: decoded it is the picture, and its checksum is its own.
-    let data = DataSet::open(&folder_files(source.as_ref()).unwrap(), Vec::new()).unwrap();
-    let encoder = Encoder::new(75, Scale::None, data.rows, data.cols);
+    let files = folder_files(source.as_ref()).unwrap();
+    let data = DataSet::open(&files, Reading::default()).unwrap();
+    let encoder = Encoder::new(Encoding::default(), data.rows, data.cols, 1).unwrap();
     let (mut worst, mut sum) = (f64::INFINITY, 0.0);
     for record in data.records() {
         let record = record.unwrap();

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Stdio;
 
-use idx2gcs::config::Scale;
 use idx2gcs::emulator::{Faults, Options};
-use idx2gcs::encode::Encoder;
+use idx2gcs::encode::{Encoder, Encoding};
 
 use crate::support::{Desk, SIDE, Server, Set, gzip, until};
 
 fn jpeg(index: u32, quality: u8) -> Vec<u8> {
     let side = u16::try_from(SIDE).unwrap();
-    let encoder = Encoder::new(quality, Scale::None, side, side);
+    let encoding = Encoding { quality, ..Encoding::default() };
+    let encoder = Encoder::new(encoding, side, side, 1).unwrap();
     encoder.encode(&Set::pixels(index)).unwrap()
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use idx2gcs::check::Survey;
 use idx2gcs::config::{KEYS, Layers, Settings};
 use idx2gcs::emulator::{Emulator, Options};
 use idx2gcs::load::{Job, Outcome, load, prepare_output};
@@ -16,7 +17,7 @@ use idx2gcs::sink::gcs::{Auth, Gcs};
 use idx2gcs::sink::{
     BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink, Stored,
 };
-use idx2gcs::source::{DataSet, folder_files};
+use idx2gcs::source::{DataSet, Reading, folder_files};
 use idx2gcs::{Error, Exit};
 use tokio_util::sync::CancellationToken;
 
@@ -49,8 +50,9 @@ pub async fn load_into(
     values.extend(more);
     let settings = settings(&values);
     prepare_output(&settings).unwrap();
-    let data = DataSet::open(&folder_files(set.path()).unwrap(), Vec::new()).unwrap();
-    let job = Job::new(&settings, data).unwrap();
+    let files = folder_files(set.path()).unwrap();
+    let data = DataSet::open(&files, Reading::default()).unwrap();
+    let job = Job::new(&settings, data, &Survey::default()).unwrap();
     let stats = Arc::new(Stats::new(job.count, Arc::new(Pace::new(settings.pace))));
     load(&settings, job, sink, Arc::new(Silent), stats, CancellationToken::new()).await
 }

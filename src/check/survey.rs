@@ -1,0 +1,50 @@
+//! One pass over all images before the first is written: packed files are proved whole, and what
+//! checks, names and splits need of the pixels is noted.
+
+use crate::source::{DataSet, SourceError};
+
+/// What was seen of the pixels.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// A hash of each image's pixels, by index, where it was asked for: eight bytes an image.
+    pub hashes: Vec<u64>,
+    /// Images all of whose values are the same.
+    pub flat: Vec<u32>,
+}
+
+/// Reads all images of a data set once; of the first `count` it takes note. Ends early, with what it
+/// has, once `stopped` says so.
+///
+/// # Errors
+/// The first file that is damaged, or shorter or longer than it says; values that are no pixels.
+pub fn survey(
+    data: &DataSet,
+    count: u32,
+    hash: bool,
+    stopped: &dyn Fn() -> bool,
+) -> Result<Survey, SourceError> {
+    let mut survey = Survey::default();
+    if hash {
+        survey.hashes.reserve(count as usize);
+    }
+    for record in data.records() {
+        let record = record?;
+        if stopped() {
+            break;
+        }
+        if record.index >= count {
+            // What is not wanted must be whole all the same.
+            data.prove(stopped)?;
+            break;
+        }
+        if hash {
+            survey.hashes.push(record.hash());
+        }
+        if let Some((first, rest)) = record.pixels.split_first()
+            && rest.iter().all(|value| value == first)
+        {
+            survey.flat.push(record.index);
+        }
+    }
+    Ok(survey)
+}
