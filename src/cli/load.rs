@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::signals::{Hooks, Signals};
 use super::{complain, say, settings};
-use crate::check::Survey;
-use crate::config::{Endpoint, Place, Progress, Settings};
+use crate::check::{self, Finding, Survey};
+use crate::config::{Endpoint, Layers, Place, Progress, Settings};
 use crate::error::{Error, Exit};
 use crate::limits::fit_open_files;
 use crate::load::{
@@ -55,14 +55,16 @@ pub(super) fn verify_command() -> Command {
 pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let invocation = Invocation::begin(args)?;
     if args.get_flag("dry-run") {
-        let Invocation { settings, quiet, .. } = &invocation;
-        let job = super::runtime()?.block_on(async {
-            let data = super::fetch::open(&settings.source, *quiet).await?;
-            let survey = survey(settings, &data, &CancellationToken::new()).await?;
-            Job::new(settings, data, &survey)
-        })?;
+        let Invocation { settings, .. } = &invocation;
+        let (job, findings) = super::runtime()?.block_on(invocation.look())?;
         say(Plan::draw(settings, &job)?)?;
-        return Ok(Exit::Complete.into());
+        for finding in &findings {
+            say(format_args!("{}: {finding}", finding.severity))?;
+        }
+        return match check::errors(&findings) {
+            None => Ok(Exit::Complete.into()),
+            Some(errors) => Err(Error::Findings(errors)),
+        };
     }
     prepare_output(&invocation.settings)?;
     forget_last_run(&invocation.settings.out)?;
@@ -76,8 +78,8 @@ pub(super) fn run_verify(args: &ArgMatches) -> Result<ExitCode, Error> {
 }
 
 /// One run of the program for one person.
-struct Invocation {
-    settings: Settings,
+pub(super) struct Invocation {
+    pub(super) settings: Settings,
     log: LogWriter,
     quiet: bool,
     /// The command line, to which a changed config file is added again.
@@ -86,7 +88,11 @@ struct Invocation {
 
 impl Invocation {
     fn begin(args: &ArgMatches) -> Result<Self, Error> {
-        let settings = Settings::validate(&settings::layers(args)?)?;
+        Self::with(args, &settings::layers(args)?)
+    }
+
+    pub(super) fn with(args: &ArgMatches, layers: &Layers) -> Result<Self, Error> {
+        let settings = Settings::validate(layers)?;
         let log = LogWriter::default();
         let verbosity = args.get_count("verbose");
         start_logging(&log, settings.log_format, verbosity, super::colour_on_stderr());
@@ -95,7 +101,14 @@ impl Invocation {
 
     async fn load(mut self) -> Result<ExitCode, Error> {
         let signals = Signals::watch();
-        let (job, destination) = match self.open(&signals, Purpose::Write).await {
+        let opened =
+            self.open(&signals, Purpose::Write).await.and_then(|opened| {
+                match check::errors(&opened.2) {
+                    Some(errors) => Err((Error::Findings(errors), opened.0.count)),
+                    None => Ok(opened),
+                }
+            });
+        let (job, destination, findings) = match opened {
             Ok(opened) => opened,
             Err((error, images)) => {
                 // There is always a summary, also of a run that could not begin.
@@ -106,6 +119,10 @@ impl Invocation {
             }
         };
         let (reporter, stats) = self.announce(&job, "loading", "into", &signals);
+        reporter.note(&job.frequencies().to_string());
+        for finding in &findings {
+            reporter.note(&format!("{}: {finding}", finding.severity));
+        }
         let following = self.follow_config(&reporter, &stats);
         let stop = signals.stop.clone();
         let Outcome { mut summary, error, unwritten } =
@@ -134,7 +151,7 @@ impl Invocation {
     async fn verify(mut self) -> Result<ExitCode, Error> {
         let signals = Signals::watch();
         let verdict = match self.open(&signals, Purpose::Read).await {
-            Ok((job, destination)) => {
+            Ok((job, destination, _)) => {
                 let (reporter, stats) = self.announce(&job, "verifying", "in", &signals);
                 let stop = signals.stop.clone();
                 verify(&self.settings, job, destination.sink, reporter, stats, stop).await
@@ -160,7 +177,7 @@ impl Invocation {
         &self,
         signals: &Signals,
         purpose: Purpose,
-    ) -> Result<(Job, Destination), (Error, u32)> {
+    ) -> Result<(Job, Destination, Vec<Finding>), (Error, u32)> {
         let (settings, stop) = (&self.settings, &signals.stop);
         let opening = async {
             let data =
@@ -180,12 +197,24 @@ impl Invocation {
             let (survey, destination) = futures::try_join!(survey(settings, &data, stop), reaching)
                 .map_err(|e| (e, count))?;
             let job = early.map_or_else(|| Job::new(settings, data, &survey), Ok);
-            Ok((job.map_err(|e| (e, 0))?, destination))
+            let job = job.map_err(|e| (e, 0))?;
+            let findings = job.findings(&survey, settings.duplicates);
+            Ok((job, destination, findings))
         };
         tokio::select! {
             opened = opening => opened,
             () = stop.cancelled() => Err((Error::stopped_early(), 0)),
         }
+    }
+
+    /// The source alone.
+    pub(super) async fn look(&self) -> Result<(Job, Vec<Finding>), Error> {
+        let settings = &self.settings;
+        let data = super::fetch::open(&settings.source, self.quiet).await?;
+        let survey = survey(settings, &data, &CancellationToken::new()).await?;
+        let job = Job::new(settings, data, &survey)?;
+        let findings = job.findings(&survey, settings.duplicates);
+        Ok((job, findings))
     }
 
     /// Says what is about to happen, makes the settings fit the system, and what a signal does.

@@ -1,5 +1,6 @@
 //! The program: arguments, one file a subcommand, and the exit code.
 
+mod check;
 mod config;
 mod emulate;
 mod fetch;
@@ -61,6 +62,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(load::command())
         .subcommand(load::verify_command())
+        .subcommand(check::command())
         .subcommand(tune::command())
         .subcommand(inspect::command())
         .subcommand(fetch::command())
@@ -111,6 +113,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
     match matches.subcommand() {
         Some(("load", args)) => load::run(args),
         Some(("verify", args)) => load::run_verify(args),
+        Some(("check", args)) => check::run(args),
         Some(("tune", args)) => tune::run(args),
         Some(("inspect", args)) => inspect::run(args),
         Some(("fetch", args)) => fetch::run(args),

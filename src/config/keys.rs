@@ -167,6 +167,13 @@ pub const KEYS: &[Key] = &[
     ),
     key("image.upscale", None, "N", Some("1"), "Make N × N pixels of each"),
     one_of("image.rgb", None, "false", choices::SWITCH, "Make colour images of grey ones"),
+    one_of(
+        "check.duplicates",
+        Some("duplicates"),
+        "\"error\"",
+        choices::DUPLICATES,
+        "What images of the same pixels are: an error where their labels or partitions differ, a warning, or not looked for, which saves 16 bytes an image",
+    ),
     key(
         "destination.url",
         Some("to"),

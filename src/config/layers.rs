@@ -193,6 +193,11 @@ impl Layers {
         );
     }
 
+    /// Sets a default where there is none.
+    pub fn assume(&mut self, path: &'static str, text: &str) {
+        self.0.insert(path, Value { text: text.to_owned(), origin: Origin::Default });
+    }
+
     fn add(&mut self, values: impl Iterator<Item = (&'static Key, Value)>) {
         for (key, value) in values {
             self.0.insert(key.path, value);

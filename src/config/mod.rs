@@ -8,8 +8,8 @@ mod validate;
 use std::path::PathBuf;
 
 pub use choices::{
-    Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp, Scale,
-    SplitMethod, Transposed,
+    Duplicates, Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp,
+    Scale, SplitMethod, Transposed,
 };
 pub use keys::{KEYS, Key};
 pub use layers::{ConfigError, Layers, Origin, Value};
@@ -100,6 +100,8 @@ pub struct Settings {
     pub source: Source,
     /// How images are held out.
     pub split: SplitSettings,
+    /// What images of the same pixels are taken for.
+    pub duplicates: Duplicates,
     /// What is made of pixels.
     pub encoding: Encoding,
     /// Where objects go.

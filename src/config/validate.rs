@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::{
-    self, Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp, Scale,
-    SplitMethod, Transposed,
+    self, Duplicates, Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress,
+    Ramp, Scale, SplitMethod, Transposed,
 };
 use super::{
     Concurrency, ConfigError, Endpoint, Layers, Origin, Place, Settings, Source, SplitSettings,
@@ -52,6 +52,12 @@ impl Settings {
         Ok(Self {
             source: source(layers)?,
             split: split(layers)?,
+            duplicates: word(
+                layers,
+                "check.duplicates",
+                choices::DUPLICATES,
+                Duplicates::from_word,
+            )?,
             encoding: encoding(layers)?,
             url: url.trim_end_matches('/').to_owned(),
             place,

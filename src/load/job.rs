@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::destination::before_the_work;
-use crate::check::{self, Survey};
-use crate::config::{ConfigError, Settings, SplitMethod, SplitSettings};
+use crate::check::{self, Facts, Finding, Frequencies, Survey};
+use crate::config::{ConfigError, Duplicates, Settings, SplitMethod, SplitSettings};
 use crate::encode::Encoder;
 use crate::error::Error;
 use crate::manifest::Row;
@@ -76,6 +76,25 @@ impl Job {
         self.images.names.name(&self.item(index))
     }
 
+    /// Images of the run by class and partition.
+    pub fn frequencies(&self) -> Frequencies {
+        Frequencies::count(&self.data.classes, (0..self.count).map(|index| self.item(index)))
+    }
+
+    /// What is wrong with the images of the run, or worth knowing.
+    pub fn findings(&self, survey: &Survey, duplicates: Duplicates) -> Vec<Finding> {
+        // Of a split by content there are hashes beyond a limit.
+        let hashes = survey.hashes.get(..self.count as usize).unwrap_or(&survey.hashes);
+        let facts = Facts {
+            frequencies: &self.frequencies(),
+            hashes,
+            flat: &survey.flat,
+            identity: self.images.names.template.identity(),
+            duplicates,
+        };
+        check::findings(&facts, |index| self.item(index))
+    }
+
     /// Images of the run by partition, in the order of [`crate::split::Partition::ALL`].
     pub fn partitions(&self) -> [u32; 3] {
         let mut counts = [0; 3];
@@ -105,7 +124,7 @@ pub async fn survey(
     data: &DataSet,
     stop: &CancellationToken,
 ) -> Result<Survey, Error> {
-    let hash = Job::needs_hashes(settings);
+    let hash = Job::needs_hashes(settings) || settings.duplicates != Duplicates::Off;
     // A split by content is drawn for all images, whatever the limit.
     let limit = settings.source.limit.filter(|_| settings.split.method != SplitMethod::Hash);
     let count = limit.unwrap_or(u32::MAX).min(data.images());

@@ -1,16 +1,14 @@
 //! What a load would do, without doing it (`--dry-run`).
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use super::Job;
-use crate::classes::Classes;
+use crate::check::Frequencies;
 use crate::config::{ManifestFormat, Place, Settings};
 use crate::error::Error;
 use crate::manifest::{CsvWriter, Row};
 use crate::report::thousands;
-use crate::split::Partition;
 
 /// Rows of each manifest that are shown.
 const SHOWN_ROWS: u32 = 3;
@@ -35,14 +33,13 @@ pub struct Plan {
     pub images: u32,
     /// Bytes of all their JPEGs.
     pub bytes: u64,
-    /// Images by label, a number a partition.
-    pub frequencies: BTreeMap<Option<u32>, [u32; 3]>,
+    /// Images by class and partition.
+    pub frequencies: Frequencies,
     /// Nothing for a folder.
     pub requests: Option<RequestCost>,
     /// The first rows of each manifest.
     pub manifests: Vec<(ManifestFormat, String)>,
     url: String,
-    classes: Arc<Classes>,
 }
 
 impl Plan {
@@ -56,12 +53,10 @@ impl Plan {
             .iter()
             .map(|format| CsvWriter::new(Vec::new(), *format, Arc::clone(&job.data.classes)))
             .collect();
-        let (mut bytes, mut frequencies) = (0, BTreeMap::<Option<u32>, [u32; 3]>::new());
+        let mut bytes = 0;
         for record in job.data.records().take(job.count as usize) {
             let record = record?;
             let partition = job.images.split.partition(record.index);
-            let counts = frequencies.entry(record.label).or_default();
-            counts[partition as usize] += 1;
             let jpeg = job.images.encoder.encode(&record.pixels);
             bytes += jpeg.map_err(|e| Error::Incomplete(e.to_string()))?.len() as u64;
             if record.index < SHOWN_ROWS {
@@ -80,11 +75,10 @@ impl Plan {
         Ok(Self {
             images: job.count,
             bytes,
-            frequencies,
+            frequencies: job.frequencies(),
             requests: matches!(settings.place, Place::Bucket { .. }).then(|| cost(settings, job)),
             manifests: manifests.collect(),
             url: settings.url.clone(),
-            classes: Arc::clone(&job.data.classes),
         })
     }
 }
@@ -113,26 +107,11 @@ impl fmt::Display for Plan {
             )?;
         }
         writeln!(f)?;
-        let [train, validation, test] = Partition::ALL;
-        writeln!(f, "  {:<20} {train:>10} {validation:>10} {test:>10}", "class")?;
-        let mut totals = [0; 3];
-        for (label, counts) in &self.frequencies {
-            if let Some(label) = label {
-                let name = self.classes.name(*label).unwrap_or_default();
-                frequencies(f, &format!("{label} {name}"), *counts)?;
-            }
-            totals.iter_mut().zip(counts).for_each(|(total, n)| *total += n);
-        }
-        frequencies(f, "all", totals)?;
+        writeln!(f, "{}", self.frequencies)?;
         for (format, rows) in &self.manifests {
             writeln!(f, "\n  {} begins", format.file_name())?;
             rows.lines().try_for_each(|row| writeln!(f, "  {row}"))?;
         }
         Ok(())
     }
-}
-
-fn frequencies(f: &mut fmt::Formatter<'_>, class: &str, counts: [u32; 3]) -> fmt::Result {
-    let [train, validation, test] = counts.map(|n| thousands(n.into()));
-    writeln!(f, "  {class:<20} {train:>10} {validation:>10} {test:>10}")
 }
