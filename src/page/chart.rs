@@ -64,24 +64,21 @@ pub(super) fn panel(panel: &Panel<'_>) -> Markup {
     html! {
         figure.panel {
             figcaption { span.title { (panel.title) } " " (panel.legend) }
-            svg.chart role="img" aria-labelledby=(format!("{title} {desc}"))
-                width="100%" height=(TOP + BOX + 22)
-            {
+            // The plot alone has the element's width; what is written beside it overflows.
+            svg.chart role="img" aria-labelledby=(format!("{title} {desc}")) height=(TOP + BOX + 22) {
                 title id=(title) { (panel.title) }
                 desc id=(desc) { (panel.description) }
                 @for tick in &panel.vertical.ticks {
                     @let y = format!("{:.1}", top(panel.vertical.y(*tick)));
-                    line.grid x1="40" x2="100%" y1=(y) y2=(y) {}
-                    text.tick x="34" y=(y) dy="4" text-anchor="end" { (axis::short(*tick)) }
+                    line.grid x1="0" x2="100%" y1=(y) y2=(y) {}
+                    text.tick x="-8" y=(y) dy="4" text-anchor="end" { (axis::short(*tick)) }
                 }
-                svg.plot x="12%" width="86%" y=(TOP) height=(BOX) overflow="visible" {
-                    @for (at, label) in panel.horizontal {
-                        text.tick x=(percent(*at)) y=(BOX + 18) text-anchor="middle" { (label) }
-                    }
-                    svg width="100%" height="100%" preserveAspectRatio="none"
-                        viewBox=(format!("0 0 {WIDTH} {HEIGHT}"))
-                    { (panel.marks) }
+                @for (at, label) in panel.horizontal {
+                    text.tick x=(percent(*at)) y=(TOP + BOX + 18) text-anchor="middle" { (label) }
                 }
+                svg width="100%" y=(TOP) height=(BOX) preserveAspectRatio="none"
+                    viewBox=(format!("0 0 {WIDTH} {HEIGHT}"))
+                { (panel.marks) }
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::chart::{Axis, Panel, WIDTH, area, panel, percent};
+use super::chart::{Axis, Panel, WIDTH, area, line, panel, percent};
 use super::document::{name, table};
 use super::sheet::swatch;
 use super::{ByPartition, Class, Report, axis};
@@ -17,7 +17,7 @@ const FEW: usize = 24;
 /// Points of a curve, at most.
 const POINTS: usize = 500;
 /// Characters of a class' name in the chart; the table has it whole.
-const NAME: usize = 20;
+const NAME: usize = 16;
 /// Pixels above the first class.
 const TOP: usize = 24;
 
@@ -72,36 +72,33 @@ fn bars(classes: &[Class], present: &[Partition]) -> Markup {
     html! {
         figure {
             figcaption { span.title { "Images of each class" } " " (legend(present)) }
-            svg.chart.bars role="img" aria-labelledby="bars-title bars-desc"
-                width="100%" height=(height)
-            {
+            svg.chart.bars role="img" aria-labelledby="bars-title bars-desc" height=(height) {
                 title #bars-title { "Images of each class, by partition" }
                 desc #bars-desc {
                     "One group of bars for each of " (classes.len()) " classes, one bar a partition. "
                     "The table below has the numbers."
                 }
+                @for tick in &ticks {
+                    @let x = percent(tick / end);
+                    line.grid x1=(x) x2=(x) y1=(TOP - 6) y2=(height) {}
+                    text.tick x=(x) y="12" text-anchor="middle" { (axis::short(*tick)) }
+                }
                 @for (at, class) in classes.iter().enumerate() {
                     @let middle = top(at) + (row - gap) / 2 + 4;
-                    text.number x="24" y=(middle) text-anchor="end" { (class.number) }
-                    svg.names x="32" y="0" width="26%" height=(height) {
-                        text x="0" y=(middle) { (short_name(class.title())) }
+                    g {
+                        title { (said(class, present)) }
+                        text.number x="-128" y=(middle) text-anchor="end" { (class.number) }
+                        @for (nth, partition) in present.iter().enumerate() {
+                            rect class=(partition.name()) x="0" y=(top(at) + nth * (bar + 1))
+                                height=(bar)
+                                width=(percent(class.images.get(*partition) as f64 / end)) {}
+                        }
                     }
                 }
-                svg.plot x="38%" width="58%" y="0" height=(height) overflow="visible" {
-                    @for tick in &ticks {
-                        @let x = percent(tick / end);
-                        line.grid x1=(x) x2=(x) y1=(TOP - 6) y2=(height) {}
-                        text.tick x=(x) y="12" text-anchor="middle" { (axis::short(*tick)) }
-                    }
+                // Cuts off what would run into the bars.
+                svg.names x="-120" y="0" width="112" height=(height) {
                     @for (at, class) in classes.iter().enumerate() {
-                        g {
-                            title { (said(class, present)) }
-                            @for (nth, partition) in present.iter().enumerate() {
-                                rect class=(partition.name()) x="0" y=(top(at) + nth * (bar + 1))
-                                    height=(bar)
-                                    width=(percent(class.images.get(*partition) as f64 / end)) {}
-                            }
-                        }
+                        text x="0" y=(top(at) + (row - gap) / 2 + 4) { (short_name(class.title())) }
                     }
                 }
             }
@@ -178,7 +175,11 @@ fn curve(classes: &[Class], partition: Partition) -> Markup {
         description,
         vertical: &vertical,
         horizontal: &horizontal,
-        marks: html! { path class=(partition.name()) d=(area(&points)) {} },
+        marks: html! {
+            path class=(format!("{partition} faint")) d=(area(&points)) {}
+            path class=(format!("{partition} edge"))
+                d=(line(points.iter().map(|(x, y)| (*x, Some(*y))))) {}
+        },
     })
 }
 
@@ -229,7 +230,7 @@ mod tests {
     #[test]
     fn long_names_are_cut_between_characters() {
         assert_eq!(short_name("Ankle boot"), "Ankle boot");
-        assert_eq!(short_name("a very long name of a class"), "a very long name of…");
+        assert_eq!(short_name("a very long name of a class"), "a very long nam…");
         assert_eq!(short_name(&"あ".repeat(21)).chars().count(), NAME);
     }
 }

@@ -180,7 +180,10 @@ impl Drawing<'_> {
         let max = self.max(|step| step.images_per_s);
         let vertical = Axis::linear(max);
         let said = format!("At most {} images a second.", rounded(max));
-        let marks = html! { path.area d=(self.area(&vertical, |step| step.images_per_s)) {} };
+        let marks = html! {
+            path.area.faint d=(self.area(&vertical, |step| step.images_per_s)) {}
+            path.area.edge d=(self.line(&vertical, |step| Some(step.images_per_s))) {}
+        };
         self.panel("images-per-s", "Images a second", &[], (&vertical, said), &marks)
     }
 
@@ -195,7 +198,8 @@ impl Drawing<'_> {
             rounded(limit)
         );
         let marks = html! {
-            path.area d=(self.area(&vertical, |step| step.in_flight.into())) {}
+            path.area.faint d=(self.area(&vertical, |step| step.in_flight.into())) {}
+            path.area.edge d=(self.line(&vertical, |step| Some(step.in_flight.into()))) {}
             path.limit d=(self.line(&vertical, |step| Some(step.limit.into()))) {}
         };
         let legend = [("area", "in flight"), ("limit", "limit")];
@@ -226,7 +230,9 @@ impl Drawing<'_> {
         let marks = html! {
             @if max > 0.0 {
                 path.retries d=(self.area(&vertical, |step| step.a_second(step.retries))) {}
-                path.refused d=(self.line(&vertical, |step| Some(step.a_second(step.limited)))) {}
+                path.refused d=(self.line(&vertical, |step| {
+                    (step.limited > 0).then(|| step.a_second(step.limited))
+                })) {}
             }
         };
         let legend = [("retries", "retries"), ("refused", "refused (429)")];

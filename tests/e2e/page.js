@@ -34,7 +34,7 @@
 
   // Shapes against the page: 3 is enough (WCAG 2.2, 1.4.11).
   const paper = background(document.body);
-  const shapes = all(".chart rect:not(.refused-time), .chart path").map((shape) => {
+  const shapes = all(".chart rect:not(.refused-time), .chart path:not(.faint)").map((shape) => {
     const style = getComputedStyle(shape);
     const ink = style.fill === "none" ? style.stroke : style.fill;
     return ink === "none" ? 99 : contrast(colour(ink).slice(0, 3), paper);
@@ -47,8 +47,10 @@
     .map((element) => element.outerHTML.slice(0, 120));
 
   // Names of classes must not run into the bars, nor charts out of their figure.
-  const plot = document.querySelector(".bars .plot");
-  const names = all(".bars .names text").map((text) => text.getBoundingClientRect());
+  const plot = document.querySelector(".bars");
+  const clip = Number(document.querySelector(".bars .names")?.getAttribute("width"));
+  const names = all(".bars .names text").map((text) => text.getBoundingClientRect())
+    .map(({ left, width }) => left + Math.min(width, clip));
   const bars = all(".bars rect").map((rect) => rect.getBoundingClientRect());
 
   return {
@@ -78,6 +80,6 @@
     barsFrom: bars.length ? Math.min(...bars.map((bar) => bar.left)) : 0,
     barsTo: bars.length ? Math.max(...bars.map((bar) => bar.right)) : 0,
     plotWidth: plot ? Math.max(...bars.map((bar) => bar.width)) : 0,
-    namesTo: names.length ? Math.max(...names.map((name) => Math.min(name.right, name.left + 400))) : 0,
+    namesTo: Math.max(0, ...names),
   };
 })()
