@@ -17,7 +17,7 @@ const FEW: usize = 24;
 /// Points of a curve, at most.
 const POINTS: usize = 500;
 /// Characters of a class' name in the chart; the table has it whole.
-const NAME: usize = 16;
+const NAME: usize = 14;
 /// Pixels above the first class.
 const TOP: usize = 24;
 
@@ -128,8 +128,8 @@ fn short_name(name: &str) -> String {
 fn curves(classes: &[Class], present: &[Partition]) -> Markup {
     html! {
         p {
-            "Each chart has the classes side by side, the most frequent in that partition first: the "
-            "steeper it falls, the less even they are."
+            "The classes side by side, the most frequent first. The steeper a curve falls, the less even "
+            "they are."
         }
         div.multiples {
             @for partition in present { (curve(classes, *partition)) }
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn long_names_are_cut_between_characters() {
         assert_eq!(short_name("Ankle boot"), "Ankle boot");
-        assert_eq!(short_name("a very long name of a class"), "a very long nam…");
+        assert_eq!(short_name("a very long name of a class"), "a very long n…");
         assert_eq!(short_name(&"あ".repeat(21)).chars().count(), NAME);
     }
 }

@@ -14,7 +14,8 @@ pub(super) fn section(report: &Report) -> Markup {
                 section.import {
                     h3 { (import.format) }
                     p {
-                        (thousands(import.rows)) " rows in " (address(&import.url))
+                        (thousands(import.rows)) @if import.rows == 1 { " row in " } @else { " rows in " }
+                         (address(&import.url))
                         @if let Some(path) = import.path.as_ref().filter(|path| **path != import.url) {
                             " and, here, " (address(path))
                         }

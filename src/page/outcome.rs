@@ -63,14 +63,14 @@ pub(super) fn figures(figures: &Figures) -> Markup {
     };
     let quality = figures.quality.map_or(String::new(), |quality| format!(", quality {quality}"));
     let mut size = vec![
-        ("Rows × columns", format!("{} × {}, {colours}", figures.rows, figures.cols)),
+        ("Pixels", format!("{} × {}, {colours}", figures.rows, figures.cols)),
         ("Format", format!("{}{quality}", figures.format)),
         ("All images", DecimalBytes(figures.bytes).to_string()),
     ];
     if let Some(psnr) = figures.psnr_db {
         size.push(("PSNR, mean", format!("{:.1} dB", psnr.mean)));
         size.push(("PSNR, worst", format!("{:.1} dB", psnr.worst)));
-        size.push(("PSNR measured on", format!("{} images", thousands(psnr.images))));
+        size.push(("Images measured", thousands(psnr.images)));
     }
     html! {
         section #images {

@@ -10,7 +10,7 @@ use idx2gcs::page::{
 };
 use idx2gcs::report::{Latency, Sample};
 use idx2gcs::source::{DataSet, folder_files};
-use idx2gcs::split::Split;
+use idx2gcs::split::{Partition, Split};
 
 use crate::fetch::fashion_mnist;
 
@@ -193,7 +193,17 @@ pub fn many(classes: u32) -> Report {
     };
     let classes: Vec<_> = (0..classes).map(class).collect();
     let sum = |of: fn(&ByPartition) -> u64| classes.iter().map(|class| of(&class.images)).sum();
+    // More classes than are unfolded, in an unknown size: columns are twice the rows.
+    let encoder = Encoder::new(90, Scale::None, 20, 40);
+    let sample = |number: u32| SampleImage {
+        index: number * 100_003,
+        label: Some(number),
+        partition: Partition::ALL[number as usize % 3],
+        media_type: "image/jpeg".to_owned(),
+        bytes: encoder.encode(&[(number * 4 % 256) as u8; 800]).unwrap(),
+    };
     Report {
+        samples: (0..classes).take_while(|_| classes < 1000).map(sample).collect(),
         title: names.join(" "),
         destination: Some(format!("gs://b/{}", "long/".repeat(40))),
         partitions: ByPartition {
