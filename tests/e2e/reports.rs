@@ -191,6 +191,7 @@ pub fn many(classes: u32) -> Report {
         label: format!("class_{number}"),
         images: [60_000 / (number + 1), 9000 / (number + 3), (number % 4) * 7].into(),
     };
+    let shown = if classes <= 100 { classes } else { 0 };
     let classes: Vec<_> = (0..classes).map(class).collect();
     let sum = |of: fn(&ByPartition) -> u64| classes.iter().map(|class| of(&class.images)).sum();
     // More classes than are unfolded, in an unknown size: columns are twice the rows.
@@ -200,9 +201,8 @@ pub fn many(classes: u32) -> Report {
         label: Some(number),
         partition: Partition::ALL[number as usize % 3],
         media_type: "image/jpeg".to_owned(),
-        bytes: encoder.encode(&[(number * 4 % 256) as u8; 800]).unwrap(),
+        bytes: encoder.encode(&[number.to_le_bytes()[0]; 800]).unwrap(),
     };
-    let shown = if classes.len() <= 100 { classes.len() as u32 } else { 0 };
     let samples = (0..shown).map(sample).collect();
     Report {
         samples,
