@@ -45,7 +45,11 @@ fn complain(error: &dyn std::error::Error) {
 
 /// Colour where a person looks and has not asked for none (<https://no-color.org>).
 fn colour_on_stderr() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    io::stderr().is_terminal() && colour_is_welcome()
+}
+
+fn colour_is_welcome() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The whole command line.

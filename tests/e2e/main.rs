@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod bad_input;
+mod browser;
 mod chaos;
 mod conformance;
 mod credentials;
@@ -16,7 +17,9 @@ mod full;
 mod load;
 mod outage;
 mod pace;
+mod page;
 mod refusals;
+mod reports;
 mod settings;
 mod sinks;
 mod support;
