@@ -11,14 +11,15 @@ mod locate;
 
 use std::path::{Path, PathBuf};
 
-pub use catalogue::{Catalogue, Entry};
+pub use catalogue::{Archive, Catalogue, Entry, EntryFile, EntryPart};
 pub use fetch::{FetchProgress, fetch};
 pub use file::{IdxFile, Payload, payload};
 use idx::{Dtype, IdxError, Records, Shape};
-pub use locate::{cache_folder, find, folder_files};
+pub use locate::{cache_folder, entry_files, find, folder_files};
 
 /// Which part of the original data set a file belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Part {
     /// The part that is split into train and validation.
     Training,

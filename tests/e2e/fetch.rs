@@ -1,14 +1,16 @@
 //! Named data sets and where they come from.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use axum::Router;
-use axum::extract::Request;
-use axum::http::StatusCode;
+use idx2gcs::source::{Catalogue, FetchProgress, IdxFile, SourceError, entry_files, payload};
+use tempfile::TempDir;
 
-use crate::support::Desk;
+use crate::family::{FAMILY, Kind, Labels, kind, zip};
+use crate::mirror::{Fault, Mirror};
+use crate::support::{Desk, SIDE, gzip, idx};
 
 /// The folder of the true data set, in which `scripts/test.sh` puts it.
 pub fn fashion_mnist() -> PathBuf {
@@ -19,57 +21,139 @@ pub fn fashion_mnist() -> PathBuf {
     }
 }
 
-/// A web server that gives out the files of a folder, and parts of them. Also the ranges that were
-/// asked for.
-async fn serve(folder: PathBuf) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let ranges = Arc::<Mutex<Vec<String>>>::default();
-    let asked = Arc::clone(&ranges);
-    let file = move |request: Request| {
-        let path = folder.join(request.uri().path().trim_start_matches('/'));
-        let range = request.headers().get("range").map(|range| range.to_str().unwrap().to_owned());
-        asked.lock().unwrap().extend(range.clone());
-        async move {
-            let bytes = tokio::fs::read(path).await.map_err(|_| StatusCode::NOT_FOUND)?;
-            let Some(range) = range else { return Ok((StatusCode::OK, bytes)) };
-            let from = range.strip_prefix("bytes=").and_then(|range| range.strip_suffix('-'));
-            match from.unwrap().parse().ok().and_then(|from: usize| bytes.get(from..)) {
-                Some(rest) if !rest.is_empty() => Ok((StatusCode::PARTIAL_CONTENT, rest.to_vec())),
-                _ => Err(StatusCode::RANGE_NOT_SATISFIABLE),
+const TRUE_FILES: [&str; 4] = [
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+];
+
+/// A small data set at a mirror, and a folder to bring it to.
+struct Small {
+    mirror: Mirror,
+    published: TempDir,
+    target: TempDir,
+    kind: &'static Kind,
+    /// The user's entry, to be changed before it is used.
+    text: String,
+    /// Addresses that failed, and why.
+    failed: Mutex<Vec<String>>,
+}
+
+impl Small {
+    async fn new(name: &str) -> Self {
+        let published = tempfile::tempdir().unwrap();
+        let kind = kind(name);
+        kind.publish(published.path());
+        let mirror = Mirror::of(published.path()).await;
+        let text = kind.entry(&mirror.url, published.path());
+        let target = tempfile::tempdir().unwrap();
+        Self { mirror, published, target, kind, text, failed: Mutex::default() }
+    }
+
+    /// Fetches from the entry's own mirrors, after others.
+    async fn fetch_from(&self, before: &[&str]) -> Result<(), SourceError> {
+        let catalogue = Catalogue::builtin().with_text(&self.text).unwrap();
+        let entry = catalogue.get(self.kind.name).unwrap();
+        let mut mirrors: Vec<_> = before.iter().map(|&url| url.to_owned()).collect();
+        mirrors.extend(entry.mirrors.clone());
+        let failed = |progress: FetchProgress<'_>| {
+            if let FetchProgress::Failed(url, why) = progress {
+                self.failed.lock().unwrap().push(format!("{url}: {why}"));
             }
+        };
+        idx2gcs::source::fetch(entry, &mirrors, self.target.path(), &failed).await
+    }
+
+    async fn fetch(&self) -> Result<(), SourceError> {
+        self.fetch_from(&[]).await
+    }
+
+    async fn error(&self) -> String {
+        let error = self.fetch().await.unwrap_err().to_string();
+        assert!(!error.contains('\n'), "{error}");
+        error
+    }
+
+    fn target(&self, name: &str) -> PathBuf {
+        self.target.path().join(name)
+    }
+
+    /// What lies in the target folder.
+    fn names(&self) -> Vec<String> {
+        let names = fs::read_dir(&self.target).unwrap();
+        let mut names: Vec<_> =
+            names.map(|name| name.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// All files are there with their content, and nothing else is.
+    fn assert_complete(&self) {
+        let mut names = Vec::new();
+        for (name, bytes) in self.kind.files() {
+            names.push(format!("{name}.gz"));
+            let mut found = Vec::new();
+            let path = self.target(names.last().unwrap());
+            payload(&path).unwrap().read_to_end(&mut found).unwrap();
+            assert!(found == bytes, "{name}");
         }
-    };
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(file)).await });
-    (url, ranges)
+        names.sort();
+        assert_eq!(self.names(), names);
+    }
+
+    /// Puts another zip in the place of the mirror's, with true sums in the entry or without sums.
+    fn replace_zip(&mut self, members: &[(String, Vec<u8>)], sums: bool) {
+        let (archive, _) = self.kind.archive.unwrap();
+        fs::write(self.published.path().join(archive), zip(members)).unwrap();
+        self.text = self.kind.entry(&self.mirror.url, self.published.path());
+        if !sums {
+            self.text = without(&self.text, "archive.bytes");
+            self.text = without(&self.text, "archive.md5");
+            self.text = without(&self.text, "archive.sha256");
+        }
+    }
+
+    /// The members of a zip as it should be.
+    fn members(&self) -> Vec<(String, Vec<u8>)> {
+        let files = self.kind.files().into_iter();
+        files.map(|(name, bytes)| (format!("gzip/{name}.gz"), gzip(&bytes))).collect()
+    }
+}
+
+/// A text without the lines that begin so.
+fn without(text: &str, key: &str) -> String {
+    text.lines().filter(|line| !line.starts_with(key)).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn downloads_are_checked_by_their_payload() {
+async fn the_true_data_set_is_checked_by_its_payload() {
     let mirrors = tempfile::tempdir().unwrap();
     for folder in ["good", "bad"] {
         fs::create_dir(mirrors.path().join(folder)).unwrap();
     }
-    for stem in ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"] {
-        let name = format!("{stem}-ubyte.gz");
-        fs::copy(fashion_mnist().join(&name), mirrors.path().join("good").join(&name)).unwrap();
-        fs::write(mirrors.path().join("bad").join(&name), "<html>moved</html>").unwrap();
+    for name in TRUE_FILES {
+        fs::copy(fashion_mnist().join(name), mirrors.path().join("good").join(name)).unwrap();
+        fs::write(mirrors.path().join("bad").join(name), "<html>moved</html>").unwrap();
     }
-    let (url, ranges) = serve(mirrors.path().to_owned()).await;
+    let mirror = Mirror::of(mirrors.path()).await;
+    let url = &mirror.url;
     let (good, bad) = (format!("{url}/good/"), format!("{url}/bad"));
     let missing = format!("{url}/missing");
 
     let desk = Desk::new();
     let fetch = ["fetch", "fashion-mnist", "--mirror"];
     let ran = desk.run(&[&fetch[..], &[&bad, "--mirror", &missing]].concat()).expect(3);
-    assert!(ran.error().contains("no mirror has train-images-idx3-ubyte"), "{ran:?}");
-    assert!(ran.error().contains("SHA-256"), "{ran:?}");
+    assert!(ran.error().contains("no mirror has train-images-idx3-ubyte.gz"), "{ran:?}");
+    assert!(ran.error().contains("an HTML or XML page"), "{ran:?}");
     assert!(ran.error().contains("HTTP 404"), "{ran:?}");
     assert_eq!(desk.files(), Vec::<String>::new(), "nothing wrong stays");
 
     // The next mirror is asked where one fails.
     let ran = desk.run(&[&fetch[..], &[&bad, "--mirror", &good]].concat()).expect(0);
     assert!(ran.stdout.contains("fashion-mnist is complete in "), "{ran:?}");
+    let told = ran.stderr.lines().filter(|line| line.ends_with("; asking the next address"));
+    assert_eq!(told.count(), 4, "{ran:?}");
     assert_eq!(desk.files().len(), 4, "{:?}", desk.files());
     assert!(desk.files().iter().all(|name| name.contains("idx2gcs/fashion-mnist/")));
 
@@ -80,8 +164,8 @@ async fn downloads_are_checked_by_their_payload() {
     desk.run(&[&fetch[..], &[&missing]].concat()).expect(3);
     desk.run(&[&fetch[..], &[&good]].concat()).expect(0);
 
-    // What was cut off is continued; what is as long as it can be is begun anew.
-    assert_eq!(*ranges.lock().unwrap(), Vec::<String>::new());
+    // What an earlier run left is continued; what is as long as it can be is looked at.
+    assert!(mirror.ranges().iter().all(String::is_empty));
     let whole = fs::read(&damaged).unwrap();
     fs::remove_file(&damaged).unwrap();
     let partial = damaged.with_extension("gz.partial");
@@ -91,11 +175,378 @@ async fn downloads_are_checked_by_their_payload() {
     fs::remove_file(&damaged).unwrap();
     fs::write(&partial, &whole).unwrap();
     desk.run(&[&fetch[..], &[&good]].concat()).expect(0);
-    let continued = format!("bytes={}-", whole.len());
-    assert_eq!(*ranges.lock().unwrap(), ["bytes=1000-".to_owned(), continued]);
+    let complete = format!("bytes={}-", whole.len());
+    assert_eq!(mirror.ranges(), ["bytes=1000-", &complete]);
     assert_eq!(desk.files().len(), 4, "{:?}", desk.files());
+}
 
+#[test]
+fn names_are_listed_and_unknown_ones_refused() {
+    let desk = Desk::new();
+    let ran = desk.run(&["fetch"]).expect(0);
+    assert_eq!(ran.stdout, desk.run(&["fetch", "--list"]).expect(0).stdout);
+    let names: Vec<_> = ran.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
+    let mut known: Vec<_> = FAMILY.iter().map(|kind| kind.name).collect();
+    known.sort_unstable();
+    assert_eq!(names, [&["NAME"], &known[..]].concat());
+    let line = ran.stdout.lines().find(|line| line.starts_with("emnist-letters ")).unwrap();
+    let words: Vec<_> = line.split_whitespace().take(4).collect();
+    assert_eq!(words, ["emnist-letters", "145,600", "26", "no"]);
     let ran = desk.run(&["fetch", "cifar"]).expect(2);
-    assert!(ran.stderr.contains("fashion-mnist"), "{ran:?}");
-    assert!(!Path::new("out").join("summary.json").exists());
+    assert!(ran.error().contains("\"cifar\"") && ran.error().contains("kannada-mnist"), "{ran:?}");
+    desk.run(&["fetch", "--dir", "x"]).expect(2);
+    assert_eq!(desk.files(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_data_set_is_fetched_and_located_in_its_true_shape() {
+    let builtin = Catalogue::builtin();
+    let names: Vec<_> = builtin.names().collect();
+    assert_eq!(names.len(), FAMILY.len());
+    for kind in &FAMILY {
+        // The entry that comes with the program describes such files.
+        let entry = builtin.get(kind.name).unwrap();
+        let small = Small::new(kind.name).await;
+        let own = Catalogue::default().with_text(&small.text).unwrap();
+        let own = own.get(kind.name).unwrap();
+        assert_eq!(entry.classes.len(), own.classes.len(), "{}", kind.name);
+        assert_eq!(
+            (entry.transposed, entry.first_label, entry.label_column, &entry.suffix),
+            (own.transposed, own.first_label, own.label_column, &own.suffix),
+            "{}",
+            kind.name
+        );
+        let files = |e: &idx2gcs::source::Entry| -> Vec<_> {
+            e.files().map(|(file, _)| file.name.clone()).collect()
+        };
+        assert_eq!(files(entry), files(own));
+        let archive = |e: &idx2gcs::source::Entry| {
+            e.archive.as_ref().map(|zip| (zip.name.clone(), zip.folder.clone()))
+        };
+        assert_eq!(archive(entry), archive(own));
+
+        small.fetch().await.unwrap();
+        small.assert_complete();
+        let parts = entry_files(entry, small.target.path()).unwrap();
+        assert_eq!(parts.len(), 2);
+        for ((_, images, labels), n) in parts.iter().zip(kind.records()) {
+            let images = IdxFile::open(images).unwrap();
+            assert_eq!(images.header.shape.0, [n, SIDE, SIDE]);
+            let labels = IdxFile::open(labels).unwrap();
+            let (dtype, shape) = match kind.labels {
+                Labels::Plain => ("u8", vec![n]),
+                Labels::Extended => ("i32", vec![n, 8]),
+            };
+            assert_eq!(
+                (labels.header.dtype.to_string().as_str(), labels.header.shape.0),
+                (dtype, shape)
+            );
+        }
+
+        // Nothing is asked for again, also where the files are unpacked.
+        small.mirror.asked();
+        small.fetch().await.unwrap();
+        for (name, _) in kind.files() {
+            fs::remove_file(small.target(&format!("{name}.gz"))).unwrap();
+        }
+        kind.unpack(small.target.path());
+        small.fetch().await.unwrap();
+        assert_eq!(small.mirror.asked(), []);
+
+        // The true entry takes none of the small files for its own.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let url = [small.mirror.url.clone()];
+        let wrong = idx2gcs::source::fetch(entry, &url, elsewhere.path(), &|_| {}).await;
+        let error = wrong.unwrap_err().to_string();
+        assert!(error.contains("as the catalogue says"), "{error}");
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0, "{}", kind.name);
+    }
+}
+
+const IMAGES: &str = "train-images-idx3-ubyte.gz";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_download_is_resumed_at_once() {
+    let small = Small::new("mnist").await;
+    small.mirror.tag(IMAGES, "\"1\"");
+    small.mirror.fail(IMAGES, [Fault::CutAfter(100), Fault::CutAfter(50), Fault::EndAfter(70)]);
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    let asked: Vec<_> = small.mirror.asked().into_iter().filter(|a| a.path == IMAGES).collect();
+    let ranges: Vec<_> = asked.iter().filter_map(|asked| asked.range.as_deref()).collect();
+    assert_eq!(ranges, ["bytes=100-", "bytes=150-", "bytes=220-"]);
+    assert_eq!(asked[0].if_range, None);
+    assert!(asked[1..].iter().all(|asked| asked.if_range.as_deref() == Some("\"1\"")));
+    assert_eq!(*small.failed.lock().unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_nothing_told_is_not_taken_for_one() {
+    let small = Small::new("mnist").await;
+    small.mirror.fail(IMAGES, [Fault::EndAfter(3), Fault::EndAfter(200)]);
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    assert_eq!(small.mirror.ranges()[..3], ["", "bytes=3-", "bytes=203-"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_brings_nothing_is_given_up_and_a_part_kept() {
+    let small = Small::new("mnist").await;
+    small.mirror.fail(IMAGES, [Fault::CutAfter(100), Fault::CutAfter(0)]);
+    let error = small.error().await;
+    assert!(error.contains("train-images-idx3-ubyte.gz: cut off: "), "{error}");
+    assert_eq!(fs::read(small.target("train-images-idx3-ubyte.gz.partial")).unwrap().len(), 100);
+    small.mirror.asked();
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    assert_eq!(small.mirror.ranges()[0], "bytes=100-");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_another_version_is_not_continued() {
+    let small = Small::new("mnist").await;
+    let whole = fs::read(small.published.path().join(IMAGES)).unwrap();
+    small.mirror.tag(IMAGES, "\"old\"");
+    small.mirror.fail(IMAGES, [Fault::CutAfter(100), Fault::CutAfter(0)]);
+    small.error().await;
+    small.mirror.tag(IMAGES, "\"new\"");
+    let partial = small.target("train-images-idx3-ubyte.gz.partial");
+    fs::write(&partial, vec![7; 100]).unwrap();
+    small.mirror.asked();
+    // The server says that the version is gone by sending the whole.
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    let first = &small.mirror.asked()[0];
+    assert_eq!(first.range.as_deref(), Some("bytes=100-"));
+    assert_eq!(first.if_range.as_deref(), Some("\"old\""));
+
+    // Where there is no version to tell, the sum does, and the download begins anew.
+    fs::remove_file(small.target(IMAGES)).unwrap();
+    fs::write(&partial, vec![7; 100]).unwrap();
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    assert_eq!(small.mirror.ranges(), ["bytes=100-", ""]);
+
+    // A part that is too long, and one that was not asked for.
+    fs::remove_file(small.target(IMAGES)).unwrap();
+    fs::write(&partial, [&whole[..], &whole[..]].concat()).unwrap();
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    fs::remove_file(small.target(IMAGES)).unwrap();
+    fs::write(&partial, &whole[..100]).unwrap();
+    small.mirror.fail(IMAGES, [Fault::PartFrom(50)]);
+    small.fetch().await.unwrap();
+    small.assert_complete();
+
+    // The range is ignored.
+    fs::remove_file(small.target(IMAGES)).unwrap();
+    fs::write(&partial, &whole[..100]).unwrap();
+    small.mirror.fail(IMAGES, [Fault::WholeAnyway]);
+    small.mirror.asked();
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    assert_eq!(small.mirror.ranges(), ["bytes=100-"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_and_moved_files_arrive() {
+    let small = Small::new("mnist").await;
+    let elsewhere = Mirror::of(small.published.path()).await;
+    let moved = format!("{}/{IMAGES}", elsewhere.url);
+    small.mirror.fail(IMAGES, [Fault::MovedTo(moved)]);
+    small.mirror.fail("train-labels-idx1-ubyte.gz", [Fault::Slow]);
+    elsewhere.fail(IMAGES, [Fault::CutAfter(10)]);
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    assert_eq!(elsewhere.ranges(), [""], "the first address is asked for the rest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mirrors_are_asked_in_turn_and_each_failure_is_told() {
+    let small = Small::new("mnist").await;
+    let bad = tempfile::tempdir().unwrap();
+    let images = fs::read(small.published.path().join(IMAGES)).unwrap();
+    let other = idx(0x08, &[25, SIDE, SIDE], &vec![9; 25 * 28 * 28]);
+    let fewer = idx(0x08, &[24, SIDE, SIDE], &vec![9; 24 * 28 * 28]);
+    let bomb = [&idx(0x08, &[25, SIDE, SIDE], &[])[..], &vec![0; 1 << 22]].concat();
+    let mut before = vec!["http://127.0.0.1:1".to_owned(), format!("{}/none", small.mirror.url)];
+    let bad_mirror = Mirror::of(bad.path()).await;
+    for (name, bytes) in [
+        ("page", b"<!DOCTYPE html>".to_vec()),
+        ("sum", gzip(&other)),
+        ("fewer", gzip(&fewer)),
+        ("bomb", gzip(&bomb)),
+        ("truncated", images[..images.len() - 9].to_vec()),
+        ("xz", vec![0xFD, b'7', b'z', b'X', b'Z', 0]),
+        ("huge", vec![0; 2 << 20]),
+        ("empty", Vec::new()),
+    ] {
+        fs::create_dir(bad.path().join(name)).unwrap();
+        fs::write(bad.path().join(name).join(IMAGES), bytes).unwrap();
+        before.push(format!("{}/{name}", bad_mirror.url));
+    }
+    let before: Vec<_> = before.iter().map(String::as_str).collect();
+    small.fetch_from(&before).await.unwrap();
+    small.assert_complete();
+    let failed = small.failed.lock().unwrap();
+    for (i, says) in [
+        "refused",
+        "HTTP 404",
+        "an HTML or XML page",
+        "its MD5 is ",
+        "promises 18832 bytes, not 19616 as the catalogue says",
+        "trailing bytes",
+        "cut off",
+        "an xz archive",
+        "sends more than the file holds",
+        "it is empty",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!(failed[i].starts_with(before[i]) && failed[i].contains(says), "{i}: {failed:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_plain_file_in_the_folder_is_told() {
+    let small = Small::new("mnist").await;
+    fs::write(small.target("t10k-labels-idx1-ubyte"), "mine").unwrap();
+    let error = small.error().await;
+    assert!(error.contains("t10k-labels-idx1-ubyte: is in the way"), "{error}");
+    assert_eq!(fs::read(small.target("t10k-labels-idx1-ubyte")).unwrap(), b"mine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_is_downloaded_once_and_resumed() {
+    let small = Small::new("emnist-letters").await;
+    small.mirror.fail("gzip.zip", [Fault::CutAfter(1000), Fault::CutAfter(1000)]);
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    assert_eq!(small.mirror.ranges(), ["", "bytes=1000-", "bytes=2000-"]);
+
+    // Only what is missing is unpacked; the rest stays as it is.
+    let [[_, labels], [kept, _]] = small.kind.files;
+    let before = fs::metadata(small.target(&format!("{kept}.gz"))).unwrap().modified().unwrap();
+    fs::write(small.target(&format!("{labels}.gz")), "damaged").unwrap();
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    assert_eq!(small.mirror.ranges(), [""]);
+    let after = fs::metadata(small.target(&format!("{kept}.gz"))).unwrap().modified().unwrap();
+    assert_eq!(before, after);
+
+    // One that was complete when an earlier run ended is not asked for.
+    fs::remove_file(small.target(&format!("{labels}.gz"))).unwrap();
+    let published = small.published.path().join("gzip.zip");
+    fs::copy(&published, small.target("gzip.zip.partial")).unwrap();
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    assert_eq!(small.mirror.ranges(), Vec::<String>::new());
+
+    // One that was put there by hand serves as well, and stays.
+    fs::remove_file(small.target(&format!("{labels}.gz"))).unwrap();
+    fs::copy(&published, small.target("gzip.zip")).unwrap();
+    small.fetch().await.unwrap();
+    assert_eq!(small.mirror.ranges(), Vec::<String>::new());
+    fs::remove_file(small.target("gzip.zip")).unwrap();
+    small.assert_complete();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_archive_is_refused_and_the_next_asked() {
+    let small = Small::new("emnist-letters").await;
+    let bad = tempfile::tempdir().unwrap();
+    let whole = fs::read(small.published.path().join("gzip.zip")).unwrap();
+    let mut damaged = whole.clone();
+    damaged[500] ^= 1;
+    let bad_mirror = Mirror::of(bad.path()).await;
+    let mut before = Vec::new();
+    for (name, bytes) in [
+        ("page", b"<!DOCTYPE html>".to_vec()),
+        ("damaged", damaged),
+        ("half", whole[..whole.len() / 2].to_vec()),
+        ("longer", [&whole[..], b"more"].concat()),
+    ] {
+        fs::create_dir(bad.path().join(name)).unwrap();
+        fs::write(bad.path().join(name).join("gzip.zip"), bytes).unwrap();
+        before.push(format!("{}/{name}", bad_mirror.url));
+    }
+    let before: Vec<_> = before.iter().map(String::as_str).collect();
+    small.fetch_from(&before).await.unwrap();
+    small.assert_complete();
+    let failed = small.failed.lock().unwrap();
+    let says = ["no zip archive; an HTML", "its SHA-256 is", "as the catalogue says", "sends more"];
+    for (i, says) in says.into_iter().enumerate() {
+        assert!(failed[i].contains(says), "{i}: {failed:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unsound_archives_leave_nothing_behind() {
+    let mut small = Small::new("emnist-letters").await;
+    let [[images, _], _] = small.kind.files;
+    let image_file = format!("gzip/{images}.gz");
+    let good = small.members();
+    let replaced = |bytes: Vec<u8>| {
+        let mut members = good.clone();
+        members[0].1 = bytes;
+        members
+    };
+    let n = small.kind.records()[0];
+    let head = idx(0x08, &[n, SIDE, SIDE], &[]);
+    let most = head.len() + (n * SIDE * SIDE) as usize;
+    for (members, says) in [
+        // Far more than its header promises: as a member, and as what is packed in the member.
+        (replaced([&head[..], &vec![0; 3 << 20]].concat()), "unpacks to more than the"),
+        (replaced(gzip(&[&head[..], &vec![0; 3 << 20]].concat())), "trailing bytes"),
+        (
+            replaced(gzip(&idx(0x08, &[1 << 31, SIDE, SIDE], &[]))),
+            "promises 1683627180048 bytes, not",
+        ),
+        (replaced(gzip(&head)), "truncated"),
+        (replaced(b"<html>".to_vec()), "an HTML or XML page"),
+        (
+            good[1..].to_vec(),
+            "the zip archive lacks gzip/emnist-letters-train-images-idx3-ubyte.gz",
+        ),
+        (
+            [&good[..], &[("../../evil".to_owned(), b"x".to_vec())]].concat(),
+            "\"../../evil\", which leads out of its folder",
+        ),
+    ] {
+        for sums in [true, false] {
+            small.replace_zip(&members, sums);
+            let error = small.error().await;
+            assert!(error.contains(says), "{error}");
+            assert!(small.names().iter().all(|name| *name != format!("{images}.gz")), "{says}");
+            assert!(
+                !small.names().iter().any(|name| name.contains("partial")),
+                "{:?}",
+                small.names()
+            );
+            for name in small.names() {
+                fs::remove_file(small.target(&name)).unwrap();
+            }
+        }
+    }
+    assert!(!small.target.path().join("../../evil").exists());
+
+    // Nor does an entry that knows no sizes let a member grow beyond its own header.
+    small.replace_zip(&replaced([&head[..], &vec![0; 3 << 20]].concat()), false);
+    small.text = without(&without(&small.text, "images.bytes"), "records");
+    let error = small.error().await;
+    assert!(error.contains(&format!("{image_file} in the zip archive")), "{error}");
+    assert!(
+        error.contains(&format!("unpacks to more than the {most} bytes it promises")),
+        "{error}"
+    );
+
+    // Without sums and sizes, a whole archive is known by its own table of contents.
+    small.replace_zip(&good, false);
+    small.mirror.fail("gzip.zip", [Fault::EndAfter(2000)]);
+    small.mirror.asked();
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    assert_eq!(small.mirror.ranges(), ["", "bytes=2000-"]);
+    assert!(!Path::new("evil").exists());
 }
