@@ -300,7 +300,7 @@ mod tests {
             ("[destination]\nendpoint = \"embedded:\"", "embedded[:DIR]"),
             ("[destination]\nendpoint = \"http://fake-gcs:1\"", "--allow-http permits"),
             ("[destination]\nallow_http = 1", "true or false"),
-            ("[source]\ndataset = \"cifar\"", "must be one of fashion-mnist"),
+            ("[source]\ndataset = \"cifar\"", "must be one of emnist-balanced"),
             ("[source]\npath = \"d\"\nlimit = 0", "source.limit"),
             ("[image", ":1: "),
         ] {

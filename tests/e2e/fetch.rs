@@ -1,15 +1,13 @@
 //! Named data sets and where they come from.
 
 use std::fs;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::PathBuf;
 
-use idx2gcs::source::{Catalogue, FetchProgress, IdxFile, SourceError, entry_files, payload};
-use tempfile::TempDir;
+use idx2gcs::source::{Catalogue, Entry, IdxFile, entry_files};
 
-use crate::family::{FAMILY, Kind, Labels, kind, zip};
+use crate::family::{FAMILY, Labels};
 use crate::mirror::{Fault, Mirror};
+use crate::small::Small;
 use crate::support::{Desk, SIDE, gzip, idx};
 
 /// The folder of the true data set, in which `scripts/test.sh` puts it.
@@ -27,104 +25,6 @@ const TRUE_FILES: [&str; 4] = [
     "train-images-idx3-ubyte.gz",
     "train-labels-idx1-ubyte.gz",
 ];
-
-/// A small data set at a mirror, and a folder to bring it to.
-struct Small {
-    mirror: Mirror,
-    published: TempDir,
-    target: TempDir,
-    kind: &'static Kind,
-    /// The user's entry, to be changed before it is used.
-    text: String,
-    /// Addresses that failed, and why.
-    failed: Mutex<Vec<String>>,
-}
-
-impl Small {
-    async fn new(name: &str) -> Self {
-        let published = tempfile::tempdir().unwrap();
-        let kind = kind(name);
-        kind.publish(published.path());
-        let mirror = Mirror::of(published.path()).await;
-        let text = kind.entry(&mirror.url, published.path());
-        let target = tempfile::tempdir().unwrap();
-        Self { mirror, published, target, kind, text, failed: Mutex::default() }
-    }
-
-    /// Fetches from the entry's own mirrors, after others.
-    async fn fetch_from(&self, before: &[&str]) -> Result<(), SourceError> {
-        let catalogue = Catalogue::builtin().with_text(&self.text).unwrap();
-        let entry = catalogue.get(self.kind.name).unwrap();
-        let mut mirrors: Vec<_> = before.iter().map(|&url| url.to_owned()).collect();
-        mirrors.extend(entry.mirrors.clone());
-        let failed = |progress: FetchProgress<'_>| {
-            if let FetchProgress::Failed(url, why) = progress {
-                self.failed.lock().unwrap().push(format!("{url}: {why}"));
-            }
-        };
-        idx2gcs::source::fetch(entry, &mirrors, self.target.path(), &failed).await
-    }
-
-    async fn fetch(&self) -> Result<(), SourceError> {
-        self.fetch_from(&[]).await
-    }
-
-    async fn error(&self) -> String {
-        let error = self.fetch().await.unwrap_err().to_string();
-        assert!(!error.contains('\n'), "{error}");
-        error
-    }
-
-    fn target(&self, name: &str) -> PathBuf {
-        self.target.path().join(name)
-    }
-
-    /// What lies in the target folder.
-    fn names(&self) -> Vec<String> {
-        let names = fs::read_dir(&self.target).unwrap();
-        let mut names: Vec<_> =
-            names.map(|name| name.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    /// All files are there with their content, and nothing else is.
-    fn assert_complete(&self) {
-        let mut names = Vec::new();
-        for (name, bytes) in self.kind.files() {
-            names.push(format!("{name}.gz"));
-            let mut found = Vec::new();
-            let path = self.target(names.last().unwrap());
-            payload(&path).unwrap().read_to_end(&mut found).unwrap();
-            assert!(found == bytes, "{name}");
-        }
-        names.sort();
-        assert_eq!(self.names(), names);
-    }
-
-    /// Puts another zip in the place of the mirror's, with true sums in the entry or without sums.
-    fn replace_zip(&mut self, members: &[(String, Vec<u8>)], sums: bool) {
-        let (archive, _) = self.kind.archive.unwrap();
-        fs::write(self.published.path().join(archive), zip(members)).unwrap();
-        self.text = self.kind.entry(&self.mirror.url, self.published.path());
-        if !sums {
-            self.text = without(&self.text, "archive.bytes");
-            self.text = without(&self.text, "archive.md5");
-            self.text = without(&self.text, "archive.sha256");
-        }
-    }
-
-    /// The members of a zip as it should be.
-    fn members(&self) -> Vec<(String, Vec<u8>)> {
-        let files = self.kind.files().into_iter();
-        files.map(|(name, bytes)| (format!("gzip/{name}.gz"), gzip(&bytes))).collect()
-    }
-}
-
-/// A text without the lines that begin so.
-fn without(text: &str, key: &str) -> String {
-    text.lines().filter(|line| !line.starts_with(key)).collect::<Vec<_>>().join("\n")
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_true_data_set_is_checked_by_its_payload() {
@@ -216,13 +116,11 @@ async fn each_data_set_is_fetched_and_located_in_its_true_shape() {
             "{}",
             kind.name
         );
-        let files = |e: &idx2gcs::source::Entry| -> Vec<_> {
-            e.files().map(|(file, _)| file.name.clone()).collect()
-        };
+        let files =
+            |e: &Entry| -> Vec<_> { e.files().map(|(file, _)| file.name.clone()).collect() };
         assert_eq!(files(entry), files(own));
-        let archive = |e: &idx2gcs::source::Entry| {
-            e.archive.as_ref().map(|zip| (zip.name.clone(), zip.folder.clone()))
-        };
+        let archive =
+            |e: &Entry| e.archive.as_ref().map(|zip| (zip.name.clone(), zip.folder.clone()));
         assert_eq!(archive(entry), archive(own));
 
         small.fetch().await.unwrap();
@@ -415,138 +313,4 @@ async fn a_wrong_plain_file_in_the_folder_is_told() {
     let error = small.error().await;
     assert!(error.contains("t10k-labels-idx1-ubyte: is in the way"), "{error}");
     assert_eq!(fs::read(small.target("t10k-labels-idx1-ubyte")).unwrap(), b"mine");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_archive_is_downloaded_once_and_resumed() {
-    let small = Small::new("emnist-letters").await;
-    small.mirror.fail("gzip.zip", [Fault::CutAfter(1000), Fault::CutAfter(1000)]);
-    small.fetch().await.unwrap();
-    small.assert_complete();
-    assert_eq!(small.mirror.ranges(), ["", "bytes=1000-", "bytes=2000-"]);
-
-    // Only what is missing is unpacked; the rest stays as it is.
-    let [[_, labels], [kept, _]] = small.kind.files;
-    let before = fs::metadata(small.target(&format!("{kept}.gz"))).unwrap().modified().unwrap();
-    fs::write(small.target(&format!("{labels}.gz")), "damaged").unwrap();
-    small.fetch().await.unwrap();
-    small.assert_complete();
-    assert_eq!(small.mirror.ranges(), [""]);
-    let after = fs::metadata(small.target(&format!("{kept}.gz"))).unwrap().modified().unwrap();
-    assert_eq!(before, after);
-
-    // One that was complete when an earlier run ended is not asked for.
-    fs::remove_file(small.target(&format!("{labels}.gz"))).unwrap();
-    let published = small.published.path().join("gzip.zip");
-    fs::copy(&published, small.target("gzip.zip.partial")).unwrap();
-    small.fetch().await.unwrap();
-    small.assert_complete();
-    assert_eq!(small.mirror.ranges(), Vec::<String>::new());
-
-    // One that was put there by hand serves as well, and stays.
-    fs::remove_file(small.target(&format!("{labels}.gz"))).unwrap();
-    fs::copy(&published, small.target("gzip.zip")).unwrap();
-    small.fetch().await.unwrap();
-    assert_eq!(small.mirror.ranges(), Vec::<String>::new());
-    fs::remove_file(small.target("gzip.zip")).unwrap();
-    small.assert_complete();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_archive_is_refused_and_the_next_asked() {
-    let small = Small::new("emnist-letters").await;
-    let bad = tempfile::tempdir().unwrap();
-    let whole = fs::read(small.published.path().join("gzip.zip")).unwrap();
-    let mut damaged = whole.clone();
-    damaged[500] ^= 1;
-    let bad_mirror = Mirror::of(bad.path()).await;
-    let mut before = Vec::new();
-    for (name, bytes) in [
-        ("page", b"<!DOCTYPE html>".to_vec()),
-        ("damaged", damaged),
-        ("half", whole[..whole.len() / 2].to_vec()),
-        ("longer", [&whole[..], b"more"].concat()),
-    ] {
-        fs::create_dir(bad.path().join(name)).unwrap();
-        fs::write(bad.path().join(name).join("gzip.zip"), bytes).unwrap();
-        before.push(format!("{}/{name}", bad_mirror.url));
-    }
-    let before: Vec<_> = before.iter().map(String::as_str).collect();
-    small.fetch_from(&before).await.unwrap();
-    small.assert_complete();
-    let failed = small.failed.lock().unwrap();
-    let says = ["no zip archive; an HTML", "its SHA-256 is", "as the catalogue says", "sends more"];
-    for (i, says) in says.into_iter().enumerate() {
-        assert!(failed[i].contains(says), "{i}: {failed:#?}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn unsound_archives_leave_nothing_behind() {
-    let mut small = Small::new("emnist-letters").await;
-    let [[images, _], _] = small.kind.files;
-    let image_file = format!("gzip/{images}.gz");
-    let good = small.members();
-    let replaced = |bytes: Vec<u8>| {
-        let mut members = good.clone();
-        members[0].1 = bytes;
-        members
-    };
-    let n = small.kind.records()[0];
-    let head = idx(0x08, &[n, SIDE, SIDE], &[]);
-    let most = head.len() + (n * SIDE * SIDE) as usize;
-    for (members, says) in [
-        // Far more than its header promises: as a member, and as what is packed in the member.
-        (replaced([&head[..], &vec![0; 3 << 20]].concat()), "unpacks to more than the"),
-        (replaced(gzip(&[&head[..], &vec![0; 3 << 20]].concat())), "trailing bytes"),
-        (
-            replaced(gzip(&idx(0x08, &[1 << 31, SIDE, SIDE], &[]))),
-            "promises 1683627180048 bytes, not",
-        ),
-        (replaced(gzip(&head)), "truncated"),
-        (replaced(b"<html>".to_vec()), "an HTML or XML page"),
-        (
-            good[1..].to_vec(),
-            "the zip archive lacks gzip/emnist-letters-train-images-idx3-ubyte.gz",
-        ),
-        (
-            [&good[..], &[("../../evil".to_owned(), b"x".to_vec())]].concat(),
-            "\"../../evil\", which leads out of its folder",
-        ),
-    ] {
-        for sums in [true, false] {
-            small.replace_zip(&members, sums);
-            let error = small.error().await;
-            assert!(error.contains(says), "{error}");
-            assert!(small.names().iter().all(|name| *name != format!("{images}.gz")), "{says}");
-            assert!(
-                !small.names().iter().any(|name| name.contains("partial")),
-                "{:?}",
-                small.names()
-            );
-            for name in small.names() {
-                fs::remove_file(small.target(&name)).unwrap();
-            }
-        }
-    }
-    assert!(!small.target.path().join("../../evil").exists());
-
-    // Nor does an entry that knows no sizes let a member grow beyond its own header.
-    small.replace_zip(&replaced([&head[..], &vec![0; 3 << 20]].concat()), false);
-    small.text = without(&without(&small.text, "images.bytes"), "records");
-    let error = small.error().await;
-    assert!(error.contains(&format!("{image_file} in the zip archive")), "{error}");
-    assert!(
-        error.contains(&format!("unpacks to more than the {most} bytes it promises")),
-        "{error}"
-    );
-
-    // Without sums and sizes, a whole archive is known by its own table of contents.
-    small.replace_zip(&good, false);
-    small.mirror.fail("gzip.zip", [Fault::EndAfter(2000)]);
-    small.mirror.asked();
-    small.fetch().await.unwrap();
-    small.assert_complete();
-    assert_eq!(small.mirror.ranges(), ["", "bytes=2000-"]);
-    assert!(!Path::new("evil").exists());
 }
