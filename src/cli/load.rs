@@ -1,5 +1,6 @@
 //! `idx2gcs load` and `idx2gcs verify`, which take the same settings.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -84,6 +85,8 @@ pub(super) struct Invocation {
     quiet: bool,
     /// The command line, to which a changed config file is added again.
     args: ArgMatches,
+    /// The settings as they were said.
+    layers: Layers,
 }
 
 impl Invocation {
@@ -96,19 +99,18 @@ impl Invocation {
         let log = LogWriter::default();
         let verbosity = args.get_count("verbose");
         start_logging(&log, settings.log_format, verbosity, super::colour_on_stderr());
-        Ok(Self { settings, log, quiet: args.get_flag("quiet"), args: args.clone() })
+        Ok(Self {
+            settings,
+            log,
+            quiet: args.get_flag("quiet"),
+            args: args.clone(),
+            layers: layers.clone(),
+        })
     }
 
     async fn load(mut self) -> Result<ExitCode, Error> {
         let signals = Signals::watch();
-        let opened =
-            self.open(&signals, Purpose::Write).await.and_then(|opened| {
-                match check::errors(&opened.2) {
-                    Some(errors) => Err((Error::Findings(errors), opened.0.count)),
-                    None => Ok(opened),
-                }
-            });
-        let (job, destination, findings) = match opened {
+        let (job, destination, findings) = match self.open(&signals, Purpose::Write).await {
             Ok(opened) => opened,
             Err((error, images)) => {
                 // There is always a summary, also of a run that could not begin.
@@ -179,38 +181,47 @@ impl Invocation {
         purpose: Purpose,
     ) -> Result<(Job, Destination, Vec<Finding>), (Error, u32)> {
         let (settings, stop) = (&self.settings, &signals.stop);
+        let known = Cell::new(0);
         let opening = async {
-            let data =
-                super::fetch::open(&settings.source, self.quiet).await.map_err(|e| (e, 0))?;
-            // While the source is read through, the destination is asked.
+            let data = super::fetch::open(settings, self.quiet).await?;
+            known.set(settings.source.limit.unwrap_or(u32::MAX).min(data.images()));
+            // Settings that do not fit the data set are said before anybody is asked, if possible.
+            let early = (!Job::needs_hashes(settings))
+                .then(|| Job::new(settings, data.clone(), &Survey::default()))
+                .transpose()?;
+            let looking = async {
+                let survey = survey(settings, &data, stop).await?;
+                let job = early.map_or_else(|| Job::new(settings, data, &survey), Ok)?;
+                let findings = job.findings(&survey, settings.duplicates);
+                match check::errors(&findings) {
+                    Some(errors) if purpose == Purpose::Write => Err(Error::Findings(errors)),
+                    _ => Ok((job, findings)),
+                }
+            };
             let reaching = async {
                 let destination = open_destination(settings).await?;
                 reach(settings, &*destination.sink, purpose, stop).await?;
                 Ok(destination)
             };
-            let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
-            // Settings that do not fit the data set are said before anybody is asked, if possible.
-            let early = (!Job::needs_hashes(settings))
-                .then(|| Job::new(settings, data.clone(), &Survey::default()))
-                .transpose()
-                .map_err(|e| (e, 0))?;
-            let (survey, destination) = futures::try_join!(survey(settings, &data, stop), reaching)
-                .map_err(|e| (e, count))?;
-            let job = early.map_or_else(|| Job::new(settings, data, &survey), Ok);
-            let job = job.map_err(|e| (e, 0))?;
-            let findings = job.findings(&survey, settings.duplicates);
-            Ok((job, destination, findings))
+            if let Place::Bucket { .. } = settings.place {
+                // While the source is read through, the service is asked.
+                let ((job, findings), destination) = futures::try_join!(looking, reaching)?;
+                return Ok((job, destination, findings));
+            }
+            // A folder is made when it is asked.
+            let (job, findings) = looking.await?;
+            Ok((job, reaching.await?, findings))
         };
         tokio::select! {
-            opened = opening => opened,
-            () = stop.cancelled() => Err((Error::stopped_early(), 0)),
+            opened = opening => opened.map_err(|error| (error, known.get())),
+            () = stop.cancelled() => Err((Error::stopped_early(), known.get())),
         }
     }
 
     /// The source alone.
     pub(super) async fn look(&self) -> Result<(Job, Vec<Finding>), Error> {
         let settings = &self.settings;
-        let data = super::fetch::open(&settings.source, self.quiet).await?;
+        let data = super::fetch::open(settings, self.quiet).await?;
         let survey = survey(settings, &data, &CancellationToken::new()).await?;
         let job = Job::new(settings, data, &survey)?;
         let findings = job.findings(&survey, settings.duplicates);
@@ -268,7 +279,8 @@ impl Invocation {
             *limit = ends.map_or(*limit, |ends| fit_open_files(*limit, ends));
             bounds
         };
-        tokio::spawn(super::live::follow(self.args.clone(), fit, reporter, pace))
+        let (args, layers) = (self.args.clone(), self.layers.clone());
+        tokio::spawn(super::live::follow(args, layers, fit, reporter, pace))
     }
 
     /// Open files that a request in flight takes; nothing where they do not add up.

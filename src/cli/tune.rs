@@ -82,7 +82,7 @@ fn left_behind(settings: &Settings, (count, fault): &(u32, Fault)) -> Error {
 /// Climbs the ladder; nothing if it was stopped.
 async fn measure(settings: &Settings, quiet: bool) -> Result<Option<Ladder>, Error> {
     let signals = Signals::watch();
-    let data = super::fetch::open(&settings.source, quiet).await?;
+    let data = super::fetch::open(settings, quiet).await?;
     let survey = survey(settings, &data, &signals.stop).await?;
     let job = Job::new(settings, data, &survey)?;
     let destination = open_destination(settings).await?;

@@ -18,7 +18,7 @@ use crate::encode::Encoding;
 use crate::naming::Template;
 use crate::pace::Bounds;
 use crate::retry::Limits;
-use crate::source::{Files, Range};
+use crate::source::{Catalogue, Files, Range};
 use crate::split::HeldOut;
 
 /// Where images come from.
@@ -96,6 +96,8 @@ pub struct Concurrency {
 /// All settings, each within its bounds and fitting the others.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The named data sets: the program's own, and those of the config file.
+    pub catalogue: Catalogue,
     /// Where images come from.
     pub source: Source,
     /// How images are held out.

@@ -15,7 +15,7 @@ use crate::naming::{Template, check_bucket_name, check_object_name};
 use crate::pace::Bounds;
 use crate::retry::Limits;
 use crate::retry::backoff::Backoff;
-use crate::source::{Catalogue, Files, Range};
+use crate::source::{Files, Range};
 use crate::split::{HeldOut, Partition};
 
 /// More requests in flight than this no machine's ports allow.
@@ -50,6 +50,7 @@ impl Settings {
             .and_then(|name| if files { name.check_file_names().map(|()| name) } else { Ok(name) })
             .map_err(|e| layers.refuse("destination.name", &format!("a usable template: {e}")))?;
         Ok(Self {
+            catalogue: layers.catalogue().clone(),
             source: source(layers)?,
             split: split(layers)?,
             duplicates: word(
@@ -114,7 +115,7 @@ fn word<T>(
 }
 
 fn source(layers: &Layers) -> Result<Source, ConfigError> {
-    let catalogue = Catalogue::builtin();
+    let catalogue = layers.catalogue();
     let names = catalogue.names().collect::<Vec<_>>().join(", ");
     let dataset = layers.maybe("source.dataset", &format!("one of {names}"), |text| {
         catalogue.get(text).map(|entry| entry.name.clone())
@@ -169,7 +170,7 @@ fn source(layers: &Layers) -> Result<Source, ConfigError> {
 struct Listed {
     images: PathBuf,
     labels: Option<PathBuf>,
-    partition: String,
+    partition: Partition,
 }
 
 fn files(layers: &Layers) -> Result<Vec<Files>, ConfigError> {
@@ -177,10 +178,10 @@ fn files(layers: &Layers) -> Result<Vec<Files>, ConfigError> {
                            without), partition = \"train\", \"validation\" or \"test\"";
     let files = layers.maybe("source.files", ALLOWED, |text| {
         let listed: Vec<Listed> = serde_json::from_str(text).ok()?;
-        let files = listed.into_iter().map(|Listed { images, labels, partition }| {
-            Some(Files { partition: Partition::from_word(&partition)?, images, labels })
-        });
-        files.collect::<Option<Vec<_>>>()
+        let files = listed.into_iter();
+        let files =
+            files.map(|Listed { images, labels, partition }| Files { partition, images, labels });
+        Some(files.collect::<Vec<_>>())
     })?;
     Ok(files.unwrap_or_default())
 }
@@ -405,7 +406,7 @@ mod tests {
             ("[destination]\nendpoint = \"embedded:\"", "embedded[:DIR]"),
             ("[destination]\nendpoint = \"http://fake-gcs:1\"", "--allow-http permits"),
             ("[destination]\nallow_http = 1", "true or false"),
-            ("[source]\ndataset = \"cifar\"", "must be one of fashion-mnist"),
+            ("[source]\ndataset = \"cifar\"", "must be one of emnist-balanced"),
             ("[source]\npath = \"d\"\nlimit = 0", "source.limit"),
             ("[image", ":1: "),
         ] {

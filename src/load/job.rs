@@ -16,7 +16,7 @@ use crate::report::Stats;
 use crate::retry::Retry;
 use crate::sink::{Fault, NameRange, Purpose, Sink, Stored};
 use crate::source::{DataSet, Labels, SourceError};
-use crate::split::{self, HeldOut, Partition, Split};
+use crate::split::{self, HeldOut, Split};
 
 /// A data set and what is to be made of it.
 pub struct Job {
@@ -139,9 +139,10 @@ pub async fn survey(
 fn split(settings: &Settings, data: &DataSet, survey: &Survey) -> Result<Split, Error> {
     let parts = data.parts();
     let SplitSettings { method, validation, validation_said, seed, file } = &settings.split;
-    // Where the data set has a validation part, nothing is held out unless it is asked for.
-    let has_validation = parts.iter().any(|(part, _)| *part == Partition::Validation);
-    let held_out = if has_validation && !validation_said { HeldOut::Count(0) } else { *validation };
+    let held_out = match data.validation() {
+        Some(count) if !validation_said => HeldOut::Count(count),
+        _ => *validation,
+    };
     Ok(match (method, file) {
         (SplitMethod::Random, _) => Split::random(&parts, held_out, *seed)?,
         (SplitMethod::Stratified, _) => {
