@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod browser;
+mod bucket;
 mod chaos;
 mod conformance;
 mod credentials;
@@ -25,3 +26,4 @@ mod sinks;
 mod support;
 mod transport;
 mod verify;
+mod zip;
