@@ -120,7 +120,7 @@ impl Invocation {
                 return Ok(exit.into());
             }
         };
-        let (reporter, stats) = self.announce(&job, "loading", "into", &signals);
+        let (reporter, stats) = self.announce(&job, &destination, "loading", "into", &signals);
         reporter.note(&job.frequencies().to_string());
         for finding in &findings {
             reporter.note(&format!("{}: {finding}", finding.severity));
@@ -154,7 +154,8 @@ impl Invocation {
         let signals = Signals::watch();
         let verdict = match self.open(&signals, Purpose::Read).await {
             Ok((job, destination, _)) => {
-                let (reporter, stats) = self.announce(&job, "verifying", "in", &signals);
+                let (reporter, stats) =
+                    self.announce(&job, &destination, "verifying", "in", &signals);
                 let stop = signals.stop.clone();
                 verify(&self.settings, job, destination.sink, reporter, stats, stop).await
             }
@@ -232,6 +233,7 @@ impl Invocation {
     fn announce(
         &mut self,
         job: &Job,
+        destination: &Destination,
         doing: &str,
         preposition: &str,
         signals: &Signals,
@@ -250,6 +252,8 @@ impl Invocation {
         let stats = Arc::new(self.stats(job.count));
         let (told, counted) = (Arc::clone(&reporter), Arc::clone(&stats));
         let settings = self.settings.clone();
+        // The hooks outlive the run, and the sink must not.
+        let sink = Arc::downgrade(&destination.sink);
         signals.set_hooks(Hooks {
             stopping: Box::new(move || {
                 told.note("stopping: finishing what is in flight; once more to leave at once");
@@ -260,6 +264,9 @@ impl Invocation {
                 // The process is leaving: there is nobody to tell that this failed.
                 let _ = write_summary(&settings.out, &summary);
                 remove_drafts(&settings);
+                if let Some(sink) = sink.upgrade() {
+                    sink.abandon();
+                }
             }),
         });
         (reporter, stats)

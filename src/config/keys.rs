@@ -179,7 +179,7 @@ pub const KEYS: &[Key] = &[
         Some("to"),
         "URL",
         None,
-        "Where the objects go: gs://bucket/prefix, or a folder (a path or file://)",
+        "Where the objects go: gs://bucket/prefix, a folder, or a .zip file (a path or file://)",
     ),
     key(
         "destination.endpoint",
@@ -193,7 +193,14 @@ pub const KEYS: &[Key] = &[
         Some("name"),
         "TEMPLATE",
         Some("\"image_{index}.{ext}\""),
-        "Object name below the prefix; tokens are {index}, {index:05}, {label}, {class}, {partition}, {hash} of the pixels, {hash:2} for its first digits, {ext}",
+        "Object name below the prefix; tokens are {index}, {index:05}, {label}, {class}, {partition}, {hash} of the pixels, {hash:2} for its first digits, {ext}; in a zip the default is {class}/image_{index}.{ext}",
+    ),
+    one_of(
+        "destination.metadata",
+        Some("metadata"),
+        "false",
+        choices::SWITCH,
+        "Give each image's object its label, class and partition as custom metadata; objects that are there keep theirs, folders and zips have none",
     ),
     one_of(
         "destination.allow_http",

@@ -71,6 +71,8 @@ pub enum Place {
     },
     /// A folder.
     Folder(PathBuf),
+    /// A zip archive.
+    Zip(PathBuf),
 }
 
 /// Which service answers for `gs://`.
@@ -114,6 +116,8 @@ pub struct Settings {
     pub endpoint: Endpoint,
     /// Names below the prefix.
     pub name: Template,
+    /// Whether objects carry label, class and partition as custom metadata.
+    pub metadata: bool,
     /// What to do with objects that are there.
     pub if_exists: IfExists,
     /// Requests in flight and writes a second.
@@ -136,4 +140,15 @@ pub struct Settings {
     pub progress: Progress,
     /// How log lines are written.
     pub log_format: LogFormat,
+}
+
+impl Settings {
+    /// The address of an object, as manifests give it: below the destination as the user wrote it; in
+    /// an archive the entry's own name, which is a path beside the manifest once it is unpacked.
+    pub fn address(&self, name: &str) -> String {
+        match self.place {
+            Place::Bucket { .. } | Place::Folder(_) => format!("{}/{name}", self.url),
+            Place::Zip(_) => name.to_owned(),
+        }
+    }
 }

@@ -56,9 +56,10 @@ impl Job {
             classes: Arc::clone(&data.classes),
             extension: encoder.extension(),
         };
+        let images = Images { encoder, split, names, metadata: settings.metadata };
         let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
-        let hashes = if names.template.uses_hash() { survey.hashes.clone() } else { Vec::new() };
-        Ok(Self { data, images: Images { encoder, split, names }, count, hashes })
+        let hashes = if settings.name.uses_hash() { survey.hashes.clone() } else { Vec::new() };
+        Ok(Self { data, images, count, hashes })
     }
 
     /// What is known of an image.
@@ -104,11 +105,11 @@ impl Job {
         counts
     }
 
-    /// The rows of a manifest at `url`, in index order.
-    pub fn rows(&self, url: &str) -> impl Iterator<Item = Row> {
+    /// The rows of a manifest, in index order.
+    pub fn rows(&self, settings: &Settings) -> impl Iterator<Item = Row> {
         (0..self.count).map(move |index| {
             let item = self.item(index);
-            let url = format!("{url}/{}", self.images.names.name(&item));
+            let url = settings.address(&self.images.names.name(&item));
             Row { url, partition: item.partition, label: item.label }
         })
     }

@@ -35,7 +35,7 @@ pub struct Plan {
     pub bytes: u64,
     /// Images by class and partition.
     pub frequencies: Frequencies,
-    /// Nothing for a folder.
+    /// Nothing for a folder or a zip.
     pub requests: Option<RequestCost>,
     /// The first rows of each manifest.
     pub manifests: Vec<(ManifestFormat, String)>,
@@ -61,7 +61,7 @@ impl Plan {
             bytes += jpeg.map_err(|e| Error::Incomplete(e.to_string()))?.len() as u64;
             if record.index < SHOWN_ROWS {
                 let name = job.images.name(&record);
-                let url = format!("{}/{name}", settings.url);
+                let url = settings.address(&name);
                 let row = Row { url, partition, label: record.label };
                 for manifest in &mut manifests {
                     manifest.write(&row).map_err(|e| Error::Incomplete(e.to_string()))?;

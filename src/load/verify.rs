@@ -204,7 +204,7 @@ async fn compare(
         job::look(settings, job, &**sink, &retry, stats, Purpose::Read, on_other).await?;
 
     for (format, there) in settings.manifests.iter().zip(manifests) {
-        let should = manifest(job, *format, sink.url())?;
+        let should = manifest(settings, job, *format)?;
         let there = match there {
             Some(Stored { crc32c: None, .. }) => {
                 let asked = retry.run(|_| (), || sink.stat(format.file_name())).await.result;
@@ -251,11 +251,11 @@ async fn compare(
 }
 
 /// The manifest that should be there, by size and checksum; its bytes are kept nowhere.
-fn manifest(job: &Job, format: ManifestFormat, url: &str) -> Result<NewObject, Error> {
+fn manifest(settings: &Settings, job: &Job, format: ManifestFormat) -> Result<NewObject, Error> {
     let out = Digesting::new(io::sink());
     let mut writer = CsvWriter::new(out, format, Arc::clone(&job.data.classes));
     let in_memory = |e: io::Error| Error::Incomplete(e.to_string());
-    for row in job.rows(url) {
+    for row in job.rows(settings) {
         writer.write(&row).map_err(in_memory)?;
     }
     let (out, _) = writer.finish().map_err(in_memory)?;
@@ -264,5 +264,6 @@ fn manifest(job: &Job, format: ManifestFormat, url: &str) -> Result<NewObject, E
         body: Body::File(PathBuf::new(), out.size),
         crc32c: out.crc32c,
         content_type: "text/csv",
+        metadata: Vec::new(),
     })
 }

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod browser;
+mod bucket;
 mod chaos;
 mod conformance;
 mod credentials;
@@ -30,3 +31,4 @@ mod sources;
 mod support;
 mod transport;
 mod verify;
+mod zip;
