@@ -10,6 +10,7 @@ use crate::classes::clean;
 use crate::config::Duplicates;
 use crate::naming::{Identity, Item};
 use crate::report::thousands;
+use crate::sink::About;
 use crate::split::Partition;
 
 /// Vertex AI wants at least so many images of a label, and at most so many times as many of one as of
@@ -100,6 +101,38 @@ pub fn findings(facts: &Facts<'_>, item: impl Fn(u32) -> Item) -> Vec<Finding> {
         "see whether the source is damaged",
     ));
     found.sort_by_key(|finding| finding.severity);
+    found
+}
+
+/// What is worth knowing of a bucket before it is imported from.
+pub fn of_bucket(about: &About) -> Vec<Finding> {
+    let finding = |severity, code: &str, what: String, advice: &str| Finding {
+        severity,
+        code: code.to_owned(),
+        what,
+        count: 1,
+        examples: Vec::new(),
+        advice: Some(advice.to_owned()),
+    };
+    let mut found = Vec::new();
+    if let Some(location) = &about.location {
+        let kind = about.location_type.as_deref().unwrap_or("location");
+        found.push(finding(
+            Severity::Note,
+            "bucket-location",
+            format!("the bucket is in the {kind} {location}"),
+            "a Vertex AI data set imports fastest, and without transfer costs, in the same place",
+        ));
+    }
+    if about.vertex_agent_reads == Some(false) {
+        found.push(finding(
+            Severity::Note,
+            "bucket-permission",
+            "the bucket's own policy does not let a service agent of Vertex AI read".to_owned(),
+            "where the project that trains is not the bucket's, grant its agent \
+             service-NUMBER@gcp-sa-aiplatform.iam.gserviceaccount.com roles/storage.objectViewer",
+        ));
+    }
     found
 }
 
@@ -431,6 +464,20 @@ mod tests {
         assert!(lines[3].starts_with("1 partition: no images (validation)"), "{}", lines[3]);
         assert!(lines[4].contains("(Coat: test, Hat: train)"), "{}", lines[4]);
         assert!(lines[5].contains("(T-shirt/top → T_shirt_top)"), "{}", lines[5]);
+    }
+
+    #[test]
+    fn buckets_are_told_of() {
+        let about = About {
+            location: Some("US-CENTRAL1".to_owned()),
+            location_type: Some("region".to_owned()),
+            project_number: Some(7),
+            vertex_agent_reads: Some(false),
+        };
+        let found = of_bucket(&about);
+        assert!(found[0].to_string().starts_with("the bucket is in the region US-CENTRAL1; "));
+        assert_eq!(codes(&found)[1], ("bucket-permission", Severity::Note, 1));
+        assert_eq!(of_bucket(&About { vertex_agent_reads: Some(true), ..About::default() }), []);
     }
 
     #[test]

@@ -29,21 +29,22 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         layers.assume("destination.url", "gs://bucket");
     }
     let invocation = Invocation::with(args, &layers)?;
-    let (job, findings) = super::runtime()?.block_on(invocation.look())?;
+    let job = super::runtime()?.block_on(invocation.look())?;
+    let findings = &job.findings;
     if args.get_flag("json") {
-        let told = Told::new(&job, &findings);
+        let told = Told::new(&job, findings);
         let text = serde_json::to_string_pretty(&told);
         say(text.map_err(|e| Error::Incomplete(e.to_string()))?)?;
     } else {
         say(format_args!("{}\n", job.frequencies()))?;
-        for finding in &findings {
+        for finding in findings {
             say(format_args!("{}: {finding}", finding.severity))?;
         }
         let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
         let noun = if errors == 1 { "error" } else { "errors" };
         say(format_args!("{} findings, {errors} {noun}", findings.len()))?;
     }
-    let exit = if check::errors(&findings).is_some() { Exit::Source } else { Exit::Complete };
+    let exit = if check::errors(findings).is_some() { Exit::Source } else { Exit::Complete };
     Ok(exit.into())
 }
 

@@ -11,13 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::signals::{Hooks, Signals};
 use super::{complain, say, settings};
-use crate::check::{self, Finding, Survey};
+use crate::check::{self, Survey};
 use crate::config::{Endpoint, Layers, Place, Progress, Settings};
 use crate::error::{Error, Exit};
 use crate::limits::fit_open_files;
 use crate::load::{
-    Destination, Job, Outcome, Plan, forget_last_run, load, open_destination, prepare_output,
-    reach, remove_drafts, survey, verify, write_summary,
+    Destination, Job, Outcome, Plan, about, forget_last_run, load, open_destination,
+    prepare_output, reach, remove_drafts, survey, verify, write_summary,
 };
 use crate::pace::{Bounds, Pace};
 use crate::report::{
@@ -57,12 +57,12 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let invocation = Invocation::begin(args)?;
     if args.get_flag("dry-run") {
         let Invocation { settings, .. } = &invocation;
-        let (job, findings) = super::runtime()?.block_on(invocation.look())?;
+        let job = super::runtime()?.block_on(invocation.look())?;
         say(Plan::draw(settings, &job)?)?;
-        for finding in &findings {
+        for finding in &job.findings {
             say(format_args!("{}: {finding}", finding.severity))?;
         }
-        return match check::errors(&findings) {
+        return match check::errors(&job.findings) {
             None => Ok(Exit::Complete.into()),
             Some(errors) => Err(Error::Findings(errors)),
         };
@@ -110,7 +110,7 @@ impl Invocation {
 
     async fn load(mut self) -> Result<ExitCode, Error> {
         let signals = Signals::watch();
-        let (job, destination, findings) = match self.open(&signals, Purpose::Write).await {
+        let (job, destination) = match self.open(&signals, Purpose::Write).await {
             Ok(opened) => opened,
             Err((error, images)) => {
                 // There is always a summary, also of a run that could not begin.
@@ -122,7 +122,7 @@ impl Invocation {
         };
         let (reporter, stats) = self.announce(&job, &destination, "loading", "into", &signals);
         reporter.note(&job.frequencies().to_string());
-        for finding in &findings {
+        for finding in &job.findings {
             reporter.note(&format!("{}: {finding}", finding.severity));
         }
         let following = self.follow_config(&reporter, &stats);
@@ -153,7 +153,7 @@ impl Invocation {
     async fn verify(mut self) -> Result<ExitCode, Error> {
         let signals = Signals::watch();
         let verdict = match self.open(&signals, Purpose::Read).await {
-            Ok((job, destination, _)) => {
+            Ok((job, destination)) => {
                 let (reporter, stats) =
                     self.announce(&job, &destination, "verifying", "in", &signals);
                 let stop = signals.stop.clone();
@@ -180,7 +180,7 @@ impl Invocation {
         &self,
         signals: &Signals,
         purpose: Purpose,
-    ) -> Result<(Job, Destination, Vec<Finding>), (Error, u32)> {
+    ) -> Result<(Job, Destination), (Error, u32)> {
         let (settings, stop) = (&self.settings, &signals.stop);
         let known = Cell::new(0);
         let opening = async {
@@ -192,11 +192,11 @@ impl Invocation {
                 .transpose()?;
             let looking = async {
                 let survey = survey(settings, &data, stop).await?;
-                let job = early.map_or_else(|| Job::new(settings, data, &survey), Ok)?;
-                let findings = job.findings(&survey, settings.duplicates);
-                match check::errors(&findings) {
+                let mut job = early.map_or_else(|| Job::new(settings, data, &survey), Ok)?;
+                job.look_into(&survey, settings.duplicates);
+                match check::errors(&job.findings) {
                     Some(errors) if purpose == Purpose::Write => Err(Error::Findings(errors)),
-                    _ => Ok((job, findings)),
+                    _ => Ok(job),
                 }
             };
             let reaching = async {
@@ -206,12 +206,13 @@ impl Invocation {
             };
             if let Place::Bucket { .. } = settings.place {
                 // While the source is read through, the service is asked.
-                let ((job, findings), destination) = futures::try_join!(looking, reaching)?;
-                return Ok((job, destination, findings));
+                let (mut job, destination) = futures::try_join!(looking, reaching)?;
+                job.findings.extend(about(settings, &destination).await);
+                return Ok((job, destination));
             }
             // A folder is made when it is asked.
-            let (job, findings) = looking.await?;
-            Ok((job, reaching.await?, findings))
+            let job = looking.await?;
+            Ok((job, reaching.await?))
         };
         tokio::select! {
             opened = opening => opened.map_err(|error| (error, known.get())),
@@ -220,13 +221,13 @@ impl Invocation {
     }
 
     /// The source alone.
-    pub(super) async fn look(&self) -> Result<(Job, Vec<Finding>), Error> {
+    pub(super) async fn look(&self) -> Result<Job, Error> {
         let settings = &self.settings;
         let data = super::fetch::open(settings, self.quiet).await?;
         let survey = survey(settings, &data, &CancellationToken::new()).await?;
-        let job = Job::new(settings, data, &survey)?;
-        let findings = job.findings(&survey, settings.duplicates);
-        Ok((job, findings))
+        let mut job = Job::new(settings, data, &survey)?;
+        job.look_into(&survey, settings.duplicates);
+        Ok(job)
     }
 
     /// Says what is about to happen, makes the settings fit the system, and what a signal does.

@@ -296,7 +296,14 @@ pub const KEYS: &[Key] = &[
         Some("out"),
         "DIR",
         Some("\"out\""),
-        "Where manifests, summary and failures are written locally",
+        "Where manifests, summary, report and failures are written locally",
+    ),
+    one_of(
+        "output.report",
+        Some("report"),
+        "true",
+        choices::SWITCH,
+        "Write report.html, a page about the data set and its load, and report.json",
     ),
     one_of(
         "output.progress",

@@ -136,6 +136,8 @@ pub struct Settings {
     pub manifests: Vec<ManifestFormat>,
     /// Where local files go.
     pub out: PathBuf,
+    /// Whether a page about the load is written.
+    pub report: bool,
     /// How progress is shown.
     pub progress: Progress,
     /// How log lines are written.

@@ -87,6 +87,7 @@ impl Settings {
             retry: limits(layers)?,
             manifests: manifests(layers)?,
             out,
+            report: switch(layers, "output.report")?,
             progress: word(layers, "output.progress", choices::PROGRESS, Progress::from_word)?,
             log_format: word(
                 layers,

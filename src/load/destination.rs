@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::check::{self, Finding};
 use crate::config::{Endpoint, Http, Place, Settings};
 use crate::emulator::{self, Emulator};
 use crate::error::Error;
@@ -97,6 +98,21 @@ pub async fn reach(
             reached.result.map_err(|fault| before_the_work(settings, fault))
         }
         () = stop.cancelled() => Err(Error::stopped_early()),
+    }
+}
+
+/// What is worth knowing of a bucket of Google's; emulators have no place. What cannot be read is no
+/// finding.
+pub async fn about(settings: &Settings, destination: &Destination) -> Vec<Finding> {
+    if settings.endpoint != Endpoint::Google {
+        return Vec::new();
+    }
+    match destination.sink.about().await {
+        Ok(about) => check::of_bucket(&about),
+        Err(fault) => {
+            tracing::debug!(%fault, "the bucket tells nothing of itself");
+            Vec::new()
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Job {
     pub images: Images,
     /// Images of this run: the data set's, or the limit.
     pub count: u32,
+    /// What is wrong with the images, or worth knowing, as far as it was looked for.
+    pub findings: Vec<Finding>,
     /// Hashes by index, where names tell them.
     hashes: Vec<u64>,
 }
@@ -56,10 +58,10 @@ impl Job {
             classes: Arc::clone(&data.classes),
             extension: encoder.extension(),
         };
-        let images = Images { encoder, split, names, metadata: settings.metadata };
+        let images = Images { encoder, split, names, metadata: settings.metadata, samples: None };
         let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
         let hashes = if settings.name.uses_hash() { survey.hashes.clone() } else { Vec::new() };
-        Ok(Self { data, images, count, hashes })
+        Ok(Self { data, images, count, findings: Vec::new(), hashes })
     }
 
     /// What is known of an image.
@@ -82,8 +84,8 @@ impl Job {
         Frequencies::count(&self.data.classes, (0..self.count).map(|index| self.item(index)))
     }
 
-    /// What is wrong with the images of the run, or worth knowing.
-    pub fn findings(&self, survey: &Survey, duplicates: Duplicates) -> Vec<Finding> {
+    /// Looks for what is wrong with the images of the run, or worth knowing.
+    pub fn look_into(&mut self, survey: &Survey, duplicates: Duplicates) {
         // Of a split by content there are hashes beyond a limit.
         let hashes = survey.hashes.get(..self.count as usize).unwrap_or(&survey.hashes);
         let facts = Facts {
@@ -93,7 +95,7 @@ impl Job {
             identity: self.images.names.template.identity(),
             duplicates,
         };
-        check::findings(&facts, |index| self.item(index))
+        self.findings = check::findings(&facts, |index| self.item(index));
     }
 
     /// Images of the run by partition, in the order of [`crate::split::Partition::ALL`].

@@ -4,21 +4,24 @@ mod destination;
 mod job;
 mod plan;
 mod publish;
+mod report;
 mod verify;
 
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::destination::{Destination, open as open_destination, reach};
+pub use self::destination::{Destination, about, open as open_destination, reach};
 pub use self::job::{Job, survey};
 pub use self::plan::{Plan, RequestCost};
 pub use self::verify::{Verdict, verify};
 use crate::config::{IfExists, Settings};
 use crate::error::{Error, Exit};
+use crate::page;
 use crate::pipeline::{self, Cut, Existing, Run, Stop, Storing};
 use crate::report::{JsonLog, ManifestEntry, Reporter, Stats, Summary, keep_reporting, thousands};
 use crate::retry::{Chance, Retry};
@@ -41,8 +44,8 @@ pub struct Outcome {
 /// Loads a data set into a sink. `stats` are counted while it runs; `stop` ends the run early: what
 /// is in flight is finished, within bounds.
 ///
-/// Writes `summary.json` (always), `failures.jsonl` (if an image failed) and the manifests (if and
-/// only if every image is stored) into the output folder.
+/// Writes `summary.json` (always), `failures.jsonl` (if an image failed), the report page (if the work
+/// has begun) and the manifests (if and only if every image is stored) into the output folder.
 ///
 /// The outcome tells every error; the summary's own, where there is none before it.
 pub async fn load(
@@ -53,7 +56,9 @@ pub async fn load(
     stats: Arc<Stats>,
     stop: CancellationToken,
 ) -> Outcome {
-    let work = Work { settings, job, sink, stats, stop };
+    let samples = settings.report.then(|| report::samples(&job));
+    let mut work = Work { settings, job, sink, stats, stop };
+    work.job.images.samples.clone_from(&samples);
     let reporting = tokio::spawn(keep_reporting(Arc::clone(&reporter), Arc::clone(&work.stats)));
     let mut manifests = Vec::new();
     let ended = work.run(&mut manifests).await;
@@ -64,7 +69,20 @@ pub async fn load(
     summary.manifests = manifests;
     let error = ended.err();
     summary.exit_code = error.as_ref().map_or(Exit::Complete, Error::exit) as u8;
-    let written = write_summary(&settings.out, &summary);
+    let written = write_summary(&settings.out, &summary).and_then(|()| {
+        let Some(samples) = samples.filter(|_| summary.has_begun()) else { return Ok(()) };
+        let (when, why) = (httpdate::fmt_http_date(SystemTime::now()), error.as_ref());
+        let page = report::report(
+            settings,
+            &work.job,
+            &samples,
+            &summary,
+            why.map(Error::to_string),
+            when,
+        );
+        let path = settings.out.join(page::HTML);
+        page.write(&settings.out).map_err(|e| Error::unwritten(&path, &e))
+    });
     Outcome { summary, error, unwritten: written.err() }
 }
 
@@ -91,7 +109,8 @@ pub fn prepare_output(settings: &Settings) -> Result<(), Error> {
     };
     try_it().map_err(|e| Error::output(out, e))?;
     let manifests = settings.manifests.iter().map(|format| format.file_name());
-    for name in manifests.chain([SUMMARY, FAILURES, verify::FINDINGS]) {
+    let ours = [SUMMARY, FAILURES, verify::FINDINGS, page::HTML, page::JSON];
+    for name in manifests.chain(ours) {
         let path = out.join(name);
         if path.is_dir() {
             return Err(Error::output(&path, io::ErrorKind::IsADirectory.into()));
@@ -105,7 +124,7 @@ pub fn prepare_output(settings: &Settings) -> Result<(), Error> {
 /// # Errors
 /// When it cannot be removed.
 pub fn forget_last_run(out: &Path) -> Result<(), Error> {
-    for name in [SUMMARY, FAILURES] {
+    for name in [SUMMARY, FAILURES, page::HTML, page::JSON] {
         let path = out.join(name);
         match fs::remove_file(&path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::output(&path, e)),
@@ -121,6 +140,7 @@ pub fn remove_drafts(settings: &Settings) {
         // There may be none.
         let _ = fs::remove_file(crate::manifest::partial_path(&settings.out, *format));
     }
+    page::remove_drafts(&settings.out);
 }
 
 /// One load under way.

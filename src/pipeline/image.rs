@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::samples::Samples;
 use super::store::Refusal;
 use crate::encode::{EncodeError, Encoder};
 use crate::naming::{Item, Names};
@@ -23,6 +24,8 @@ pub struct Images {
     pub names: Names,
     /// Whether objects carry label, class and partition as custom metadata.
     pub metadata: bool,
+    /// What the report page shows of them, where there will be one.
+    pub samples: Option<Arc<Samples>>,
 }
 
 /// An image that could not be stored, or is not stored as it should be: a line of
@@ -58,6 +61,9 @@ impl Images {
     /// Pixels that do not make an image.
     pub fn object(&self, record: &Record, name: String) -> Result<NewObject, EncodeError> {
         let body = self.encoder.encode(&record.pixels)?;
+        if let Some(samples) = &self.samples {
+            samples.see(record.index, &record.pixels, &body);
+        }
         Ok(NewObject {
             name,
             crc32c: crc32c::crc32c(&body),

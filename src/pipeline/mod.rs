@@ -7,6 +7,7 @@
 
 mod existing;
 mod image;
+mod samples;
 mod store;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::existing::{Existing, Seen, list_all};
 pub use self::image::{ImageFailure, Images};
+pub use self::samples::{Sample, Samples, Sizes};
 pub use self::store::{Refusal, Storing};
 use crate::pace::Pace;
 use crate::report::{State, Stats};
