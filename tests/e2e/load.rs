@@ -16,6 +16,49 @@ fn jpeg(index: u32, quality: u8) -> Vec<u8> {
     encoder.encode(&Set::pixels(index)).unwrap()
 }
 
+/// The page says what the summary says, and shows what is stored.
+#[test]
+fn a_page_tells_of_the_load() {
+    let (desk, set, server) = (Desk::new(), Set::new(100, 20), Server::new());
+    desk.load(&set, &server, &[]).expect(0);
+    let (summary, report) = (desk.summary(), desk.read("out/report.json"));
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    for number in ["images", "uploaded", "attempts", "bytes", "elapsed_s"] {
+        assert_eq!(report["outcome"][number], summary[number], "{number}");
+    }
+    assert_eq!(
+        (&report["partitions"]["validation"], &report["partitions"]["test"]),
+        (&10.into(), &20.into())
+    );
+    let classes = report["classes"].as_array().unwrap();
+    let count = |class: &serde_json::Value| {
+        ["train", "validation", "test"]
+            .iter()
+            .map(|part| class["images"][part].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    assert!(classes.len() == 10 && classes.iter().all(|class| count(class) == 12), "{classes:?}");
+    let samples = report["samples"].as_array().unwrap();
+    assert!(samples.len() > 30, "{}", samples.len());
+    for sample in samples {
+        let bytes =
+            data_encoding::BASE64.decode(sample["bytes"].as_str().unwrap().as_bytes()).unwrap();
+        let index = u32::try_from(sample["index"].as_u64().unwrap()).unwrap();
+        assert_eq!(bytes, jpeg(index, 75), "{index}");
+    }
+    assert!(
+        report["figures"]["psnr_db"]["worst"].as_f64().unwrap() > 20.0,
+        "{}",
+        report["figures"]
+    );
+    assert_eq!(report["manifests"][1]["url"], "gs://demo/fm/vertex.csv");
+    assert_eq!(report["findings"].as_array().unwrap().len(), 0);
+    assert!(desk.read("out/report.html").contains("All 120 images are stored."));
+    // It is a matter of one flag, and never that of another run.
+    desk.load(&set, &server, &["--report=false"]).expect(0);
+    assert!(!desk.exists("out/report.html") && !desk.exists("out/report.json"));
+}
+
 #[test]
 fn stores_every_image_and_lists_it() {
     let (desk, set, server) = (Desk::new(), Set::new(100, 20), Server::new());
@@ -53,8 +96,8 @@ fn stores_every_image_and_lists_it() {
     assert_eq!(summary["manifests"][0]["rows"], 120);
     assert_eq!(summary["manifests"][1]["format"], "vertex");
     assert!(summary["peak_rss_bytes"].as_u64().unwrap() > 0);
-    let written = ["out/automl.csv", "out/summary.json", "out/vertex.csv"];
-    assert_eq!(desk.files(), written, "no file but those");
+    let written = ["automl.csv", "report.html", "report.json", "summary.json", "vertex.csv"];
+    assert_eq!(desk.files(), written.map(|name| format!("out/{name}")), "no file but those");
 }
 
 #[test]
@@ -199,7 +242,7 @@ fn a_folder_gets_the_same_files() {
         assert_eq!(fs::read(desk.path(path)).unwrap(), jpeg(index, 75), "{path}");
     }
     assert_eq!(desk.read("pictures/automl.csv"), automl);
-    assert_eq!(desk.files().len(), 70 + 2 + 3, "{:?}", desk.files());
+    assert_eq!(desk.files().len(), 70 + 2 + 5, "{:?}", desk.files());
 
     desk.run(&args).expect(0);
     assert_eq!(desk.summary()["already_present"], 70);
