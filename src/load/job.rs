@@ -9,7 +9,7 @@ use crate::check::{self, Survey};
 use crate::config::{ConfigError, Settings, SplitMethod, SplitSettings};
 use crate::encode::Encoder;
 use crate::error::Error;
-use crate::manifest::Row;
+use crate::manifest::{Contents, Manifest, Row};
 use crate::naming::{Item, Names};
 use crate::pipeline::{Existing, Images, list_all};
 use crate::report::Stats;
@@ -26,6 +26,8 @@ pub struct Job {
     pub images: Images,
     /// Images of this run: the data set's, or the limit.
     pub count: u32,
+    /// What lists the images: see [`Manifest::all`], without those that would have no row.
+    pub manifests: Vec<Manifest>,
     /// Hashes by index, where names tell them.
     hashes: Vec<u64>,
 }
@@ -58,7 +60,15 @@ impl Job {
         };
         let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
         let hashes = if names.template.uses_hash() { survey.hashes.clone() } else { Vec::new() };
-        Ok(Self { data, images: Images { encoder, split, names }, count, hashes })
+        let tells_content = settings.manifests.iter().any(|format| format.tells_content());
+        let contents = tells_content.then(|| Arc::new(Contents::new(count)));
+        let images = Images { encoder, split, names, contents };
+        let mut job = Self { data, images, count, manifests: Vec::new(), hashes };
+        let partitions = job.partitions();
+        job.manifests = Manifest::all(&settings.manifests, &settings.name);
+        job.manifests
+            .retain(|manifest| manifest.only.is_none_or(|only| partitions[only as usize] > 0));
+        Ok(job)
     }
 
     /// What is known of an image.
@@ -85,12 +95,15 @@ impl Job {
         counts
     }
 
-    /// The rows of a manifest at `url`, in index order.
+    /// The rows of manifests for a destination at `url`, in index order. Those that ask for checksums
+    /// and sizes can be had of images of which the object has been made.
     pub fn rows(&self, url: &str) -> impl Iterator<Item = Row> {
         (0..self.count).map(move |index| {
             let item = self.item(index);
-            let url = format!("{url}/{}", self.images.names.name(&item));
-            Row { url, partition: item.partition, label: item.label }
+            let name = self.images.names.name(&item);
+            let url = format!("{url}/{name}");
+            let content = self.images.contents.as_ref().and_then(|contents| contents.get(index));
+            Row { index, name, url, partition: item.partition, label: item.label, content }
         })
     }
 }

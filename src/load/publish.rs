@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Job;
-use crate::config::{ManifestFormat, Settings};
+use crate::config::Settings;
 use crate::error::Error;
 use crate::manifest::{Draft, Written};
 use crate::pipeline::{Refusal, Storing};
@@ -21,8 +21,8 @@ pub(super) async fn publish(
 ) -> Result<(), Error> {
     let storing = storing.for_manifests();
     let written = write(settings, job, storing.sink.url())?;
-    for (format, file) in settings.manifests.iter().zip(written) {
-        let object = object(*format, &file);
+    for file in written {
+        let object = object(&file);
         let url = format!("{}/{}", storing.sink.url(), object.name);
         store(&storing, &object).await.map_err(|refusal| match refusal {
             Refusal::Fault(fault) if refuses_all(fault.kind) => {
@@ -34,7 +34,7 @@ pub(super) async fn publish(
         })?;
         let path = file.publish().map_err(|e| Error::unwritten(&settings.out, &e))?;
         published.push(ManifestEntry {
-            format: format.name(),
+            format: file.manifest.format.name(),
             path: path.display().to_string(),
             rows: file.rows,
             sha256: file.sha256.clone(),
@@ -50,22 +50,22 @@ async fn store(storing: &Storing, object: &NewObject) -> Result<(), Refusal> {
     storing.store(object, there).await.map(drop).map_err(|(refusal, _)| refusal)
 }
 
-fn object(format: ManifestFormat, file: &Written) -> NewObject {
+fn object(file: &Written) -> NewObject {
     NewObject {
-        name: format.file_name().to_owned(),
+        name: file.manifest.object_name(),
         body: Body::File(file.partial().to_owned(), file.size),
         crc32c: file.crc32c,
-        content_type: "text/csv",
+        content_type: file.manifest.format.content_type(),
     }
 }
 
-/// One pass over the labels writes all manifests: no row is kept in memory.
+/// One pass over the rows writes all manifests: no row is kept in memory.
 fn write(settings: &Settings, job: &Job, url: &str) -> Result<Vec<Written>, Error> {
     let failed = |e: std::io::Error| Error::unwritten(&settings.out, &e);
-    let mut drafts = settings
+    let mut drafts = job
         .manifests
         .iter()
-        .map(|format| Draft::create(&settings.out, *format, Arc::clone(&job.data.classes)))
+        .map(|manifest| Draft::create(&settings.out, *manifest, Arc::clone(&job.data.classes)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(failed)?;
     for row in job.rows(url) {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::store::Refusal;
 use crate::encode::{EncodeError, Encoder};
+use crate::manifest::Contents;
 use crate::naming::{Item, Names};
 use crate::sink::{Body, Fault, FaultKind, NewObject};
 use crate::source::Record;
@@ -21,6 +22,8 @@ pub struct Images {
     pub split: Arc<Split>,
     /// What is known of an image to its name.
     pub names: Names,
+    /// Where each object's checksum and size are noted, if somebody wants them.
+    pub contents: Option<Arc<Contents>>,
 }
 
 /// An image that could not be stored, or is not stored as it should be: a line of
@@ -56,9 +59,13 @@ impl Images {
     /// Pixels that do not make an image.
     pub fn object(&self, record: &Record, name: String) -> Result<NewObject, EncodeError> {
         let body = self.encoder.encode(&record.pixels)?;
+        let crc32c = crc32c::crc32c(&body);
+        if let Some(contents) = &self.contents {
+            contents.note(record.index, crc32c, body.len() as u64);
+        }
         Ok(NewObject {
             name,
-            crc32c: crc32c::crc32c(&body),
+            crc32c,
             body: Body::Bytes(Bytes::from(body)),
             content_type: self.encoder.content_type(),
         })

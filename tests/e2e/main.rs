@@ -8,12 +8,14 @@
 mod bad_input;
 mod chaos;
 mod conformance;
+mod consumers;
 mod credentials;
 mod fake_gcs;
 mod faults;
 mod fetch;
 mod full;
 mod load;
+mod manifests;
 mod outage;
 mod pace;
 mod refusals;
