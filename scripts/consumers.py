@@ -308,10 +308,13 @@ def main():
             program = Program(given.program.resolve(), formats, work)
             for part in (bucket, folder, without_labels):
                 began = time.monotonic()
-                print(f"{part(program, truth, work)}: as it should be", end="")
-                print(f" ({time.monotonic() - began:.1f} s)", flush=True)
+                done = part(program, truth, work)
+                print(f"{done}: as it should be ({time.monotonic() - began:.1f} s)", flush=True)
         except Wrong as wrong:
             print(f"consumers.py: {wrong}", file=sys.stderr)
+            return 1
+        except Exception as error:  # what a reader cannot read at all
+            print(f"consumers.py: {type(error).__name__}: {error}", file=sys.stderr)
             return 1
     return 0
 

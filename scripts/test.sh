@@ -48,8 +48,6 @@ for tool in fmt clippy; do
 done
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
-# Without its one feature; the tests of the program as it is built for users have it.
-cargo clippy --locked --no-default-features --all-targets -- -D warnings
 
 step "dependencies"
 cargo deny --log-level error check licenses bans sources
@@ -67,6 +65,8 @@ export IDX2GCS_TEST_FASHION_MNIST
 step "tests"
 cargo nextest run --locked --no-fail-fast "$@"
 cargo test --locked --doc
+# A build without Parquet says so; all other tests are of the build with it.
+cargo test --quiet --locked --no-default-features --lib -- parquet manifest
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 step "speed, in short: not slower than a program on the object_store crate"
