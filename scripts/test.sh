@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # All tests and checks. Installs what they need into the target folder: cargo-nextest and cargo-deny
 # where they are missing, the Python packages of tests/e2e/conformance (Google's client, datasets,
-# pandas, Pillow; about a minute and 500 MB), fake-gcs-server, and Fashion-MNIST.
+# pandas, Pillow; about a minute and 500 MB), fake-gcs-server, and Fashion-MNIST; and Chromium, from
+# Debian's package where there is no browser of that family.
 #
 # Usage: scripts/test.sh [ARGUMENTS OF cargo nextest run]
 set -euo pipefail
@@ -12,6 +13,13 @@ mkdir -p "$tools"
 export PATH=$tools/bin:$PATH
 
 step() { printf '\n== %s\n' "$*"; }
+
+apt_install() {
+    local as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update -q
+    "${as_root[@]}" apt-get install -y -q --no-install-recommends "$@"
+}
 
 for tool in nextest deny; do
     if ! cargo "$tool" --version >/dev/null 2>&1; then
@@ -27,10 +35,7 @@ if ! cmp -s "$requirements" "$venv/installed.txt"; then
     rm -rf "$venv"
     if ! python3 -m venv "$venv" 2>/dev/null; then
         # Debian keeps venv, and some images Python itself, in packages of their own.
-        as_root=()
-        [ "$(id -u)" = 0 ] || as_root=(sudo)
-        "${as_root[@]}" apt-get update -q
-        "${as_root[@]}" apt-get install -y -q --no-install-recommends python3 python3-venv
+        apt_install python3 python3-venv
         rm -rf "$venv"
         python3 -m venv "$venv"
     fi
@@ -41,6 +46,18 @@ fake=$(find "$venv" -path '*fake_gcs_server*' -type f -name 'fake-gcs-server-*' 
 [ -n "$fake" ] || { echo "the package has no fake-gcs-server for this system" >&2; exit 1; }
 chmod +x "$fake"
 export IDX2GCS_TEST_PYTHON=$venv/bin/python IDX2GCS_TEST_FAKE_GCS=$fake
+
+step "Chromium"
+browsers=(chromium chromium-browser google-chrome google-chrome-stable)
+if [ -z "${IDX2GCS_TEST_CHROMIUM:-}" ]; then
+    IDX2GCS_TEST_CHROMIUM=$(type -P "${browsers[@]}" | head -n 1 || true)
+fi
+if [ -z "$IDX2GCS_TEST_CHROMIUM" ]; then
+    apt_install chromium
+    IDX2GCS_TEST_CHROMIUM=$(type -P chromium)
+fi
+export IDX2GCS_TEST_CHROMIUM
+echo "$IDX2GCS_TEST_CHROMIUM"
 
 step "format and lints"
 for tool in fmt clippy; do

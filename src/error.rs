@@ -58,6 +58,9 @@ pub enum Error {
     /// A bad source.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Images that an import would refuse, or that contradict each other.
+    #[error("{0}; nothing was written")]
+    Findings(String),
     /// A destination that refuses.
     #[error("{url}: {fault}")]
     Destination {
@@ -114,7 +117,7 @@ impl Error {
             | Self::Labels(_)
             | Self::Output { .. }
             | Self::Emulator(_) => Exit::Usage,
-            Self::Source(_) => Exit::Source,
+            Self::Source(_) | Self::Findings(_) => Exit::Source,
             Self::Destination { .. } | Self::Conflict { .. } => Exit::Destination,
             Self::Incomplete(_) => Exit::Incomplete,
         }

@@ -11,9 +11,9 @@
 //! The modules are in the order in which data flows: [`config`] says what to do, [`source`] decodes,
 //! [`split`] and [`naming`] say what an image is for and is called, [`encode`] makes JPEG bytes,
 //! [`pipeline`] moves records through, with [`pace`] and [`retry`] between it and the [`sink`];
-//! [`manifest`] lists what is stored and [`report`] tells how it went. [`load`] is the whole job,
-//! [`tune`] measures a destination, [`emulator`] is a Google Cloud Storage on loopback, and [`cli`]
-//! the program around it.
+//! [`manifest`] lists what is stored, [`report`] tells how it went and [`page`] shows both.
+//! [`load`] is the whole job, [`tune`] measures a destination, [`emulator`] is a Google Cloud Storage on
+//! loopback, and [`cli`] the program around it.
 //!
 //! Nothing but [`cli`] knows a terminal, a signal or an environment variable.
 
@@ -30,6 +30,7 @@ pub mod load;
 pub mod manifest;
 pub mod naming;
 pub mod pace;
+pub mod page;
 pub mod pipeline;
 pub mod report;
 pub mod retry;

@@ -1,5 +1,10 @@
-//! What can be known of a data set before the work begins, and what is wrong with it.
+//! What can be known of a data set before the work begins, and what is wrong with it: imports fail
+//! late and say little, so what would make them fail is looked for first.
 
+mod findings;
+mod frequencies;
 mod survey;
 
+pub use findings::{Facts, Finding, Severity, errors, findings};
+pub use frequencies::Frequencies;
 pub use survey::{Survey, survey};

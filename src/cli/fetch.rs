@@ -1,6 +1,7 @@
 //! `idx2gcs fetch`, and the way from `--source` to an opened data set.
 
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,44 +10,65 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
 use crate::classes::Classes;
-use crate::config::{Source, Transposed};
+use crate::config::{ConfigError, Layers, Settings, Source, Transposed};
 use crate::error::{Error, Exit};
+use crate::report::thousands;
 use crate::source::{
-    Catalogue, DataSet, Entry, FetchProgress, Reading, SourceError, cache_folder, fetch, find,
-    folder_files, single_file,
+    Catalogue, DataSet, Entry, FetchProgress, Reading, SourceError, cache_folder, entry_files,
+    fetch, find, folder_files, single_file,
 };
 
 pub(super) fn command() -> Command {
-    let names = Catalogue::builtin().names().map(str::to_owned).collect::<Vec<_>>();
     super::verbosity(
         Command::new("fetch")
-            .about("Downloads a named data set and checks it by its SHA-256")
+            .about("Downloads a named data set and checks it; without a name, lists them")
+            .arg(Arg::new("name").value_name("NAME").help("The data set"))
             .arg(
-                Arg::new("name")
-                    .value_name("NAME")
-                    .required(true)
-                    .value_parser(clap::builder::PossibleValuesParser::new(names))
-                    .help("The data set"),
+                Arg::new("list")
+                    .long("list")
+                    .action(ArgAction::SetTrue)
+                    .conflicts_with_all(["name", "dir", "mirror"])
+                    .help("List the named data sets, and which are on this machine"),
+            )
+            .arg(
+                Arg::new("config")
+                    .long("config")
+                    .value_name("FILE")
+                    .value_parser(clap::value_parser!(PathBuf))
+                    .help("A config file with data sets of one's own, [dataset.NAME]"),
             )
             .arg(
                 Arg::new("dir")
                     .long("dir")
                     .value_name("DIR")
+                    .requires("name")
                     .value_parser(clap::value_parser!(PathBuf))
                     .help("Where to put it [default: the user's cache, where `load` looks]"),
             )
             .arg(
-                Arg::new("mirror").long("mirror").value_name("URL").action(ArgAction::Append).help(
-                    "Ask here instead of the catalogue's mirrors; may be given more than once",
-                ),
+                Arg::new("mirror")
+                    .long("mirror")
+                    .value_name("URL")
+                    .requires("name")
+                    .action(ArgAction::Append)
+                    .help(
+                        "Ask here instead of the catalogue's mirrors; may be given more than once",
+                    ),
             ),
     )
 }
 
 pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
-    let catalogue = Catalogue::builtin();
-    let name = args.get_one::<String>("name").map_or("", String::as_str);
-    let entry = catalogue.get(name).ok_or_else(|| unknown(name))?;
+    let mut layers = Layers::defaults()?;
+    if let Some(path) = args.get_one::<PathBuf>("config") {
+        layers.add_file(path)?;
+    }
+    let catalogue = layers.catalogue();
+    let Some(name) = args.get_one::<String>("name") else {
+        say(list(catalogue))?;
+        return Ok(Exit::Complete.into());
+    };
+    let entry = catalogue.get(name).ok_or_else(|| unknown(name, catalogue))?;
     let folder = match args.get_one::<PathBuf>("dir") {
         Some(dir) => dir.clone(),
         None => cache_folder(name).ok_or_else(no_cache)?,
@@ -63,48 +85,87 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     Ok(Exit::Complete.into())
 }
 
+/// A table of all entries: name, images, classes, where it lies, title.
+fn list(catalogue: &Catalogue) -> String {
+    let mut rows = vec![["NAME", "IMAGES", "CLASSES", "HERE", "TITLE"].map(str::to_owned)];
+    rows.extend(catalogue.entries().map(|entry| {
+        [
+            entry.name.clone(),
+            entry.images().map_or_else(|| "?".to_owned(), thousands),
+            entry.classes.len().to_string(),
+            if find(entry).is_some() { "yes" } else { "no" }.to_owned(),
+            entry.title.clone(),
+        ]
+    }));
+    let width = |column: fn(&[String; 5]) -> &String| {
+        rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0)
+    };
+    let (names, images) = (width(|row| &row[0]), width(|row| &row[1]));
+    let lines: Vec<_> = rows
+        .iter()
+        .map(|[name, count, classes, here, title]| {
+            let line = format!("{name:names$}  {count:>images$}  {classes:>7}  {here:4}  {title}");
+            line.trim_end().to_owned()
+        })
+        .collect();
+    lines.join("\n")
+}
+
 /// Opens the data set that the settings name; one that is nowhere on the machine is downloaded.
-pub(super) async fn open(source: &Source, quiet: bool) -> Result<DataSet, Error> {
-    let catalogue = Catalogue::builtin();
+pub(super) async fn open(settings: &Settings, quiet: bool) -> Result<DataSet, Error> {
+    let Settings { source, catalogue, .. } = settings;
     let entry = source.dataset.as_deref().and_then(|name| catalogue.get(name));
     let reading = reading(source, entry)?;
-    if !source.files.is_empty() {
-        return Ok(DataSet::open(&source.files, reading)?);
-    }
-    let folder = match (&source.path, entry) {
-        (Some(path), _) => path.clone(),
-        (None, Some(entry)) => {
-            if let Some(folder) = find(&entry.name) {
-                folder
-            } else {
-                let folder = cache_folder(&entry.name).ok_or_else(no_cache)?;
-                download(entry, &entry.mirrors, &folder, quiet).await?;
-                folder
-            }
+    let files = match (&source.path, entry) {
+        (Some(folder), Some(entry)) => entry_files(entry, folder)?,
+        (None, Some(entry)) => entry_files(entry, &here(entry, quiet).await?)?,
+        (Some(path), None) if path.is_dir() || !path.exists() && !is_member(path) => {
+            folder_files(path)?
         }
-        // Settings without either are refused when they are validated.
-        (None, None) => return Err(unknown("").into()),
-    };
-    let files = if folder.is_file() || folder.to_string_lossy().contains('#') {
-        single_file(&folder)?
-    } else {
-        folder_files(&folder)?
+        (Some(file), None) => single_file(file)?,
+        (None, None) => source.files.clone(),
     };
     Ok(DataSet::open(&files, reading)?)
 }
 
+/// Whether a path names an array of an archive.
+fn is_member(path: &Path) -> bool {
+    path.to_string_lossy().contains('#')
+}
+
 /// What the settings say of the values, over what the data set's entry says.
 fn reading(source: &Source, entry: Option<&Entry>) -> Result<Reading, Error> {
-    let classes = source.classes.clone().or_else(|| entry.map(|entry| entry.classes.clone()));
-    let classes = Classes::new(classes.unwrap_or_default(), source.first_label.unwrap_or(0))?;
-    let transposed = source.transposed == Transposed::Yes;
-    Ok(Reading { classes, range: source.range, transposed, label_column: source.label_column })
+    let names = source.classes.clone().or_else(|| entry.map(|entry| entry.classes.clone()));
+    let first = source.first_label.or_else(|| entry.map(|entry| entry.first_label));
+    let classes = Classes::new(names.unwrap_or_default(), first.unwrap_or(0))?;
+    let transposed = match source.transposed {
+        Transposed::Yes => true,
+        Transposed::No => false,
+        Transposed::Auto => entry.is_some_and(|entry| entry.transposed),
+    };
+    Ok(Reading {
+        classes,
+        range: source.range,
+        transposed,
+        label_column: source.label_column.or_else(|| entry?.label_column),
+        validation: entry.and_then(|entry| entry.validation),
+    })
+}
+
+/// The folder of a named data set, which is downloaded where there is none.
+async fn here(entry: &Entry, quiet: bool) -> Result<PathBuf, Error> {
+    if let Some(folder) = find(entry) {
+        return Ok(folder);
+    }
+    let folder = cache_folder(&entry.name).ok_or_else(no_cache)?;
+    download(entry, &entry.mirrors, &folder, quiet).await?;
+    Ok(folder)
 }
 
 async fn download(
     entry: &Entry,
     mirrors: &[String],
-    folder: &std::path::Path,
+    folder: &Path,
     quiet: bool,
 ) -> Result<(), Error> {
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
@@ -121,15 +182,20 @@ async fn download(
             bar.set_length(size.unwrap_or(0));
         }
         FetchProgress::Bytes(more) => bar.inc(more),
-        FetchProgress::Done(_) => {}
+        FetchProgress::Failed(url, why) if !quiet => bar.suspend(|| {
+            // What cannot be told is no reason to stop.
+            let _ = writeln!(io::stderr().lock(), "{url}: {why}; asking the next address");
+        }),
+        FetchProgress::Failed(..) | FetchProgress::Done(_) => {}
     })
     .await;
     bar.finish_and_clear();
     Ok(fetched?)
 }
 
-fn unknown(name: &str) -> SourceError {
-    SourceError::NotFound(format!("there is no data set named {name:?}"))
+fn unknown(name: &str, catalogue: &Catalogue) -> Error {
+    let names = catalogue.names().collect::<Vec<_>>().join(", ");
+    ConfigError::Unfit(format!("there is no data set named {name:?}; there are {names}")).into()
 }
 
 fn no_cache() -> SourceError {

@@ -19,22 +19,22 @@ const LOOK: Duration = Duration::from_millis(250);
 const LIVE: [&str; 4] =
     ["upload.concurrency", "upload.max_concurrency", "upload.max_rate", "upload.ramp"];
 
-/// Follows the config file of a command line, if it names one, until the future is dropped. `fit`
-/// makes new bounds fit the system.
+/// Follows the config file of a command line, if it names one, until the future is dropped. `layers`
+/// are in force until then; `fit` makes new bounds fit the system.
 pub(super) async fn follow(
     args: ArgMatches,
+    mut layers: Layers,
     fit: impl Fn(Bounds) -> Bounds,
     reporter: Arc<dyn Reporter>,
     pace: Arc<Pace>,
 ) {
     let Some(path) = args.get_one::<PathBuf>("config") else { return };
-    let Ok(mut layers) = settings::layers(&args) else { return };
-    let mut settled = read(path).await;
-    let mut last = settled.clone();
+    // The file may have changed since it was read for the run: the first look counts as a change too.
+    let (mut settled, mut last) = (None, None);
     let mut looks = tokio::time::interval(LOOK);
     loop {
         looks.tick().await;
-        let text = read(path).await;
+        let text = Some(read(path).await);
         if text != last || text == settled {
             last = text;
             continue;

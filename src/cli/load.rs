@@ -1,5 +1,6 @@
 //! `idx2gcs load` and `idx2gcs verify`, which take the same settings.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::signals::{Hooks, Signals};
 use super::{complain, say, settings};
-use crate::check::Survey;
-use crate::config::{Endpoint, Place, Progress, Settings};
+use crate::check::{self, Finding, Survey};
+use crate::config::{Endpoint, Layers, Place, Progress, Settings};
 use crate::error::{Error, Exit};
 use crate::limits::fit_open_files;
 use crate::load::{
@@ -55,14 +56,16 @@ pub(super) fn verify_command() -> Command {
 pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let invocation = Invocation::begin(args)?;
     if args.get_flag("dry-run") {
-        let Invocation { settings, quiet, .. } = &invocation;
-        let job = super::runtime()?.block_on(async {
-            let data = super::fetch::open(&settings.source, *quiet).await?;
-            let survey = survey(settings, &data, &CancellationToken::new()).await?;
-            Job::new(settings, data, &survey)
-        })?;
+        let Invocation { settings, .. } = &invocation;
+        let (job, findings) = super::runtime()?.block_on(invocation.look())?;
         say(Plan::draw(settings, &job)?)?;
-        return Ok(Exit::Complete.into());
+        for finding in &findings {
+            say(format_args!("{}: {finding}", finding.severity))?;
+        }
+        return match check::errors(&findings) {
+            None => Ok(Exit::Complete.into()),
+            Some(errors) => Err(Error::Findings(errors)),
+        };
     }
     prepare_output(&invocation.settings)?;
     forget_last_run(&invocation.settings.out)?;
@@ -76,26 +79,38 @@ pub(super) fn run_verify(args: &ArgMatches) -> Result<ExitCode, Error> {
 }
 
 /// One run of the program for one person.
-struct Invocation {
-    settings: Settings,
+pub(super) struct Invocation {
+    pub(super) settings: Settings,
     log: LogWriter,
     quiet: bool,
     /// The command line, to which a changed config file is added again.
     args: ArgMatches,
+    /// The settings as they were said.
+    layers: Layers,
 }
 
 impl Invocation {
     fn begin(args: &ArgMatches) -> Result<Self, Error> {
-        let settings = Settings::validate(&settings::layers(args)?)?;
+        Self::with(args, &settings::layers(args)?)
+    }
+
+    pub(super) fn with(args: &ArgMatches, layers: &Layers) -> Result<Self, Error> {
+        let settings = Settings::validate(layers)?;
         let log = LogWriter::default();
         let verbosity = args.get_count("verbose");
         start_logging(&log, settings.log_format, verbosity, super::colour_on_stderr());
-        Ok(Self { settings, log, quiet: args.get_flag("quiet"), args: args.clone() })
+        Ok(Self {
+            settings,
+            log,
+            quiet: args.get_flag("quiet"),
+            args: args.clone(),
+            layers: layers.clone(),
+        })
     }
 
     async fn load(mut self) -> Result<ExitCode, Error> {
         let signals = Signals::watch();
-        let (job, destination) = match self.open(&signals, Purpose::Write).await {
+        let (job, destination, findings) = match self.open(&signals, Purpose::Write).await {
             Ok(opened) => opened,
             Err((error, images)) => {
                 // There is always a summary, also of a run that could not begin.
@@ -105,7 +120,11 @@ impl Invocation {
                 return Ok(exit.into());
             }
         };
-        let (reporter, stats) = self.announce(&job, "loading", "into", &signals);
+        let (reporter, stats) = self.announce(&job, &destination, "loading", "into", &signals);
+        reporter.note(&job.frequencies().to_string());
+        for finding in &findings {
+            reporter.note(&format!("{}: {finding}", finding.severity));
+        }
         let following = self.follow_config(&reporter, &stats);
         let stop = signals.stop.clone();
         let Outcome { mut summary, error, unwritten } =
@@ -134,8 +153,9 @@ impl Invocation {
     async fn verify(mut self) -> Result<ExitCode, Error> {
         let signals = Signals::watch();
         let verdict = match self.open(&signals, Purpose::Read).await {
-            Ok((job, destination)) => {
-                let (reporter, stats) = self.announce(&job, "verifying", "in", &signals);
+            Ok((job, destination, _)) => {
+                let (reporter, stats) =
+                    self.announce(&job, &destination, "verifying", "in", &signals);
                 let stop = signals.stop.clone();
                 verify(&self.settings, job, destination.sink, reporter, stats, stop).await
             }
@@ -160,38 +180,60 @@ impl Invocation {
         &self,
         signals: &Signals,
         purpose: Purpose,
-    ) -> Result<(Job, Destination), (Error, u32)> {
+    ) -> Result<(Job, Destination, Vec<Finding>), (Error, u32)> {
         let (settings, stop) = (&self.settings, &signals.stop);
+        let known = Cell::new(0);
         let opening = async {
-            let data =
-                super::fetch::open(&settings.source, self.quiet).await.map_err(|e| (e, 0))?;
-            // While the source is read through, the destination is asked.
+            let data = super::fetch::open(settings, self.quiet).await?;
+            known.set(settings.source.limit.unwrap_or(u32::MAX).min(data.images()));
+            // Settings that do not fit the data set are said before anybody is asked, if possible.
+            let early = (!Job::needs_hashes(settings))
+                .then(|| Job::new(settings, data.clone(), &Survey::default()))
+                .transpose()?;
+            let looking = async {
+                let survey = survey(settings, &data, stop).await?;
+                let job = early.map_or_else(|| Job::new(settings, data, &survey), Ok)?;
+                let findings = job.findings(&survey, settings.duplicates);
+                match check::errors(&findings) {
+                    Some(errors) if purpose == Purpose::Write => Err(Error::Findings(errors)),
+                    _ => Ok((job, findings)),
+                }
+            };
             let reaching = async {
                 let destination = open_destination(settings).await?;
                 reach(settings, &*destination.sink, purpose, stop).await?;
                 Ok(destination)
             };
-            let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
-            // Settings that do not fit the data set are said before anybody is asked, if possible.
-            let early = (!Job::needs_hashes(settings))
-                .then(|| Job::new(settings, data.clone(), &Survey::default()))
-                .transpose()
-                .map_err(|e| (e, 0))?;
-            let (survey, destination) = futures::try_join!(survey(settings, &data, stop), reaching)
-                .map_err(|e| (e, count))?;
-            let job = early.map_or_else(|| Job::new(settings, data, &survey), Ok);
-            Ok((job.map_err(|e| (e, 0))?, destination))
+            if let Place::Bucket { .. } = settings.place {
+                // While the source is read through, the service is asked.
+                let ((job, findings), destination) = futures::try_join!(looking, reaching)?;
+                return Ok((job, destination, findings));
+            }
+            // A folder is made when it is asked.
+            let (job, findings) = looking.await?;
+            Ok((job, reaching.await?, findings))
         };
         tokio::select! {
-            opened = opening => opened,
-            () = stop.cancelled() => Err((Error::stopped_early(), 0)),
+            opened = opening => opened.map_err(|error| (error, known.get())),
+            () = stop.cancelled() => Err((Error::stopped_early(), known.get())),
         }
+    }
+
+    /// The source alone.
+    pub(super) async fn look(&self) -> Result<(Job, Vec<Finding>), Error> {
+        let settings = &self.settings;
+        let data = super::fetch::open(settings, self.quiet).await?;
+        let survey = survey(settings, &data, &CancellationToken::new()).await?;
+        let job = Job::new(settings, data, &survey)?;
+        let findings = job.findings(&survey, settings.duplicates);
+        Ok((job, findings))
     }
 
     /// Says what is about to happen, makes the settings fit the system, and what a signal does.
     fn announce(
         &mut self,
         job: &Job,
+        destination: &Destination,
         doing: &str,
         preposition: &str,
         signals: &Signals,
@@ -210,6 +252,8 @@ impl Invocation {
         let stats = Arc::new(self.stats(job.count));
         let (told, counted) = (Arc::clone(&reporter), Arc::clone(&stats));
         let settings = self.settings.clone();
+        // The hooks outlive the run, and the sink must not.
+        let sink = Arc::downgrade(&destination.sink);
         signals.set_hooks(Hooks {
             stopping: Box::new(move || {
                 told.note("stopping: finishing what is in flight; once more to leave at once");
@@ -220,6 +264,9 @@ impl Invocation {
                 // The process is leaving: there is nobody to tell that this failed.
                 let _ = write_summary(&settings.out, &summary);
                 remove_drafts(&settings);
+                if let Some(sink) = sink.upgrade() {
+                    sink.abandon();
+                }
             }),
         });
         (reporter, stats)
@@ -239,7 +286,8 @@ impl Invocation {
             *limit = ends.map_or(*limit, |ends| fit_open_files(*limit, ends));
             bounds
         };
-        tokio::spawn(super::live::follow(self.args.clone(), fit, reporter, pace))
+        let (args, layers) = (self.args.clone(), self.layers.clone());
+        tokio::spawn(super::live::follow(args, layers, fit, reporter, pace))
     }
 
     /// Open files that a request in flight takes; nothing where they do not add up.

@@ -1,5 +1,6 @@
 //! The program: arguments, one file a subcommand, and the exit code.
 
+mod check;
 mod config;
 mod emulate;
 mod fetch;
@@ -44,7 +45,11 @@ fn complain(error: &dyn std::error::Error) {
 
 /// Colour where a person looks and has not asked for none (<https://no-color.org>).
 fn colour_on_stderr() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    io::stderr().is_terminal() && colour_is_welcome()
+}
+
+fn colour_is_welcome() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The whole command line.
@@ -61,6 +66,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(load::command())
         .subcommand(load::verify_command())
+        .subcommand(check::command())
         .subcommand(tune::command())
         .subcommand(inspect::command())
         .subcommand(fetch::command())
@@ -111,6 +117,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
     match matches.subcommand() {
         Some(("load", args)) => load::run(args),
         Some(("verify", args)) => load::run_verify(args),
+        Some(("check", args)) => check::run(args),
         Some(("tune", args)) => tune::run(args),
         Some(("inspect", args)) => inspect::run(args),
         Some(("fetch", args)) => fetch::run(args),

@@ -6,7 +6,6 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command};
 
 use crate::config::{ConfigError, KEYS, Key, Layers};
-use crate::source::Catalogue;
 
 /// Adds `--config`, `--source` and a flag for each key that has one.
 pub(super) fn add_flags(command: Command) -> Command {
@@ -18,12 +17,10 @@ pub(super) fn add_flags(command: Command) -> Command {
                 .value_parser(clap::value_parser!(PathBuf))
                 .help("Settings in TOML; flags and environment variables stand over it"),
         )
-        .arg(
-            Arg::new("source")
-                .long("source")
-                .value_name("NAME|DIR")
-                .help("A named data set, or a folder with the four usual files, .gz or not"),
-        );
+        .arg(Arg::new("source").long("source").value_name("NAME|DIR").help(
+            "A named data set, a folder with the four usual files, .gz or not, or one file: a \
+                     .npz, or images without labels",
+        ));
     command.args(KEYS.iter().filter_map(flag))
 }
 
@@ -61,8 +58,10 @@ pub(super) fn layers(args: &ArgMatches) -> Result<Layers, ConfigError> {
     layers.add_environment(std::env::vars_os().filter_map(|(name, value)| {
         Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
     }))?;
+    // A name of the catalogue is that; anything else is a path. `./mnist` always is one.
     let source = args.get_one::<String>("source").and_then(|text| {
-        let path = if is_name(text) { "source.dataset" } else { "source.path" };
+        let path =
+            if layers.catalogue().get(text).is_some() { "source.dataset" } else { "source.path" };
         let key = KEYS.iter().find(|key| key.path == path)?;
         Some((key, "source", text.clone()))
     });
@@ -72,9 +71,4 @@ pub(super) fn layers(args: &ArgMatches) -> Result<Layers, ConfigError> {
     });
     layers.add_flags(source.into_iter().chain(flags));
     Ok(layers)
-}
-
-/// A name of the catalogue is that; anything else is a folder. `./mnist` is always a folder.
-fn is_name(text: &str) -> bool {
-    Catalogue::builtin().get(text).is_some()
 }

@@ -37,6 +37,10 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let settings = Settings::validate(&settings::layers(args)?)?;
+    if let Place::Zip(_) = settings.place {
+        let why = "a zip takes one entry at a time: tune measures buckets and folders";
+        return Err(ConfigError::Unfit(format!("{}: {why}", settings.url)).into());
+    }
     let verbosity = args.get_count("verbose");
     start_logging(&LogWriter::default(), settings.log_format, verbosity, super::colour_on_stderr());
     let write = args.get_one::<PathBuf>("write");
@@ -82,7 +86,7 @@ fn left_behind(settings: &Settings, (count, fault): &(u32, Fault)) -> Error {
 /// Climbs the ladder; nothing if it was stopped.
 async fn measure(settings: &Settings, quiet: bool) -> Result<Option<Ladder>, Error> {
     let signals = Signals::watch();
-    let data = super::fetch::open(&settings.source, quiet).await?;
+    let data = super::fetch::open(settings, quiet).await?;
     let survey = survey(settings, &data, &signals.stop).await?;
     let job = Job::new(settings, data, &survey)?;
     let destination = open_destination(settings).await?;
@@ -94,7 +98,7 @@ async fn measure(settings: &Settings, quiet: bool) -> Result<Option<Ladder>, Err
     let most = settings.pace.concurrency.limit;
     let most = match settings.place {
         Place::Bucket { .. } => fit_open_files(most, 2),
-        Place::Folder(_) => most,
+        Place::Folder(_) | Place::Zip(_) => most,
     };
     let on_step = |step: &Step| {
         tracing::info!(in_flight = step.concurrency, images_per_s = step.per_second(), "measured");

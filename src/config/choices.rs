@@ -72,6 +72,18 @@ choice! {
 }
 
 choice! {
+    /// What images of the same pixels are taken for.
+    Duplicates, DUPLICATES {
+        /// An error where their labels or partitions differ, else a warning.
+        Error = "error",
+        /// A warning.
+        Warn = "warn",
+        /// Nothing: they are not looked for.
+        Off = "off",
+    }
+}
+
+choice! {
     /// How fast the rate of writes may rise.
     Ramp, RAMPS {
         /// As it will.

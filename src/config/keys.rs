@@ -167,12 +167,19 @@ pub const KEYS: &[Key] = &[
     ),
     key("image.upscale", None, "N", Some("1"), "Make N × N pixels of each"),
     one_of("image.rgb", None, "false", choices::SWITCH, "Make colour images of grey ones"),
+    one_of(
+        "check.duplicates",
+        Some("duplicates"),
+        "\"error\"",
+        choices::DUPLICATES,
+        "What images of the same pixels are: an error where their labels or partitions differ, a warning, or not looked for, which saves 16 bytes an image",
+    ),
     key(
         "destination.url",
         Some("to"),
         "URL",
         None,
-        "Where the objects go: gs://bucket/prefix, or a folder (a path or file://)",
+        "Where the objects go: gs://bucket/prefix, a folder, or a .zip file (a path or file://)",
     ),
     key(
         "destination.endpoint",
@@ -186,7 +193,14 @@ pub const KEYS: &[Key] = &[
         Some("name"),
         "TEMPLATE",
         Some("\"image_{index}.{ext}\""),
-        "Object name below the prefix; tokens are {index}, {index:05}, {label}, {class}, {partition}, {hash} of the pixels, {hash:2} for its first digits, {ext}",
+        "Object name below the prefix; tokens are {index}, {index:05}, {label}, {class}, {partition}, {hash} of the pixels, {hash:2} for its first digits, {ext}; in a zip the default is {class}/image_{index}.{ext}",
+    ),
+    one_of(
+        "destination.metadata",
+        Some("metadata"),
+        "false",
+        choices::SWITCH,
+        "Give each image's object its label, class and partition as custom metadata; objects that are there keep theirs, folders and zips have none",
     ),
     one_of(
         "destination.allow_http",

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{KEYS, Key, default_file};
+use crate::source::Catalogue;
 
 /// Where a value was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,9 +113,12 @@ fn said(key: &str, value: &Value) -> String {
     }
 }
 
-/// The value that counts for each key.
+/// The value that counts for each key, and the data sets that can be named.
 #[derive(Debug, Clone)]
-pub struct Layers(BTreeMap<&'static str, Value>);
+pub struct Layers {
+    values: BTreeMap<&'static str, Value>,
+    catalogue: Catalogue,
+}
 
 impl Layers {
     /// The defaults alone.
@@ -122,9 +126,9 @@ impl Layers {
     /// # Errors
     /// None in practice: the defaults are compiled in and tested.
     pub fn defaults() -> Result<Self, ConfigError> {
-        let mut layers = Self(BTreeMap::new());
-        for (key, text, _) in read(Path::new("defaults"), &default_file())? {
-            layers.0.insert(key.path, Value { text, origin: Origin::Default });
+        let mut layers = Self { values: BTreeMap::new(), catalogue: Catalogue::builtin() };
+        for (key, text, _) in read(Path::new("defaults"), &default_file())?.values {
+            layers.values.insert(key.path, Value { text, origin: Origin::Default });
         }
         Ok(layers)
     }
@@ -136,7 +140,15 @@ impl Layers {
     pub fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
-        let values = read(path, &text)?;
+        let Said { values, datasets } = read(path, &text)?;
+        for (name, table, line) in datasets {
+            let catalogue = std::mem::take(&mut self.catalogue);
+            self.catalogue = catalogue.with(&name, table).map_err(|problem| ConfigError::File {
+                path: path.to_owned(),
+                line,
+                problem,
+            })?;
+        }
         self.add(values.into_iter().map(|(key, text, line)| {
             (key, Value { text, origin: Origin::File(path.to_owned(), line) })
         }));
@@ -147,7 +159,7 @@ impl Layers {
     pub fn add_emulator_host(&mut self, host: &str) {
         let text = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
         let origin = Origin::Variable("STORAGE_EMULATOR_HOST".to_owned());
-        self.0.insert("destination.endpoint", Value { text, origin });
+        self.values.insert("destination.endpoint", Value { text, origin });
     }
 
     /// Puts environment variables over what is there; those of others are left alone.
@@ -184,7 +196,7 @@ impl Layers {
     pub fn add_flags(&mut self, flags: impl Iterator<Item = (&'static Key, &'static str, String)>) {
         let flags: Vec<_> = flags.collect();
         if flags.iter().any(|(key, _, _)| SOURCE.contains(&key.path)) {
-            self.0.retain(|path, _| !SOURCE.contains(path));
+            self.values.retain(|path, _| !SOURCE.contains(path));
         }
         self.add(
             flags.into_iter().map(|(key, flag, text)| {
@@ -193,15 +205,25 @@ impl Layers {
         );
     }
 
+    /// Sets a default where there is none.
+    pub fn assume(&mut self, path: &'static str, text: &str) {
+        self.values.insert(path, Value { text: text.to_owned(), origin: Origin::Default });
+    }
+
     fn add(&mut self, values: impl Iterator<Item = (&'static Key, Value)>) {
         for (key, value) in values {
-            self.0.insert(key.path, value);
+            self.values.insert(key.path, value);
         }
+    }
+
+    /// The named data sets.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
     }
 
     /// The value of a key, if there is one.
     pub fn get(&self, path: &str) -> Option<&Value> {
-        self.0.get(path)
+        self.values.get(path)
     }
 
     /// All keys in the order of the config file, with their values.
@@ -250,8 +272,19 @@ fn names_in(section: &str, name: impl Fn(&Key) -> String) -> String {
     names.join(", ")
 }
 
-/// The settings in a TOML text: key, value as text, line.
-fn read(path: &Path, text: &str) -> Result<Vec<(&'static Key, String, usize)>, ConfigError> {
+/// The section whose tables are data sets.
+const DATASET: &str = "dataset";
+
+/// What a config file says, each with its line.
+struct Said {
+    /// Keys, and values as text.
+    values: Vec<(&'static Key, String, usize)>,
+    /// Data sets of the user's own.
+    datasets: Vec<(String, toml::Table, usize)>,
+}
+
+/// Reads a TOML text.
+fn read(path: &Path, text: &str) -> Result<Said, ConfigError> {
     let line_at = |offset: usize| 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
     let wrong = |offset: usize, problem: String| ConfigError::File {
         path: path.to_owned(),
@@ -262,13 +295,27 @@ fn read(path: &Path, text: &str) -> Result<Vec<(&'static Key, String, usize)>, C
         let message = e.message().lines().collect::<Vec<_>>().join(", ");
         wrong(e.span().map_or(0, |span| span.start), message)
     })?;
-    let mut values = Vec::new();
+    let (mut values, mut datasets) = (Vec::new(), Vec::new());
     for (section, content) in table.get_ref() {
         let at = section.span().start;
         let name = section.get_ref().as_ref();
+        if let (DATASET, DeValue::Table(entries)) = (name, content.get_ref()) {
+            let whole: toml::Table =
+                toml::from_str(text).map_err(|e| wrong(at, e.message().to_owned()))?;
+            for entry in entries.keys() {
+                let (at, name) = (entry.span().start, entry.get_ref().as_ref());
+                let Some(table) = whole.get(DATASET).and_then(|all| all.get(name)?.as_table())
+                else {
+                    return Err(wrong(at, format!("{name} is a data set: write [dataset.{name}]")));
+                };
+                datasets.push((name.to_owned(), table.clone(), line_at(at)));
+            }
+            continue;
+        }
         if !KEYS.iter().any(|key| key.section() == name) {
             let mut known: Vec<_> = KEYS.iter().map(Key::section).collect();
             known.dedup();
+            known.push("dataset.NAME");
             return Err(wrong(
                 at,
                 format!("there is no section {name:?}; there are {}", known.join(", ")),
@@ -292,7 +339,7 @@ fn read(path: &Path, text: &str) -> Result<Vec<(&'static Key, String, usize)>, C
             values.push((known, text, line_at(at)));
         }
     }
-    Ok(values)
+    Ok(Said { values, datasets })
 }
 
 fn as_text(value: &DeValue<'_>) -> Option<String> {

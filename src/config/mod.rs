@@ -8,8 +8,8 @@ mod validate;
 use std::path::PathBuf;
 
 pub use choices::{
-    Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp, Scale,
-    SplitMethod, Transposed,
+    Duplicates, Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp,
+    Scale, SplitMethod, Transposed,
 };
 pub use keys::{KEYS, Key};
 pub use layers::{ConfigError, Layers, Origin, Value};
@@ -18,7 +18,7 @@ use crate::encode::Encoding;
 use crate::naming::Template;
 use crate::pace::Bounds;
 use crate::retry::Limits;
-use crate::source::{Files, Range};
+use crate::source::{Catalogue, Files, Range};
 use crate::split::HeldOut;
 
 /// Where images come from.
@@ -71,6 +71,8 @@ pub enum Place {
     },
     /// A folder.
     Folder(PathBuf),
+    /// A zip archive.
+    Zip(PathBuf),
 }
 
 /// Which service answers for `gs://`.
@@ -96,10 +98,14 @@ pub struct Concurrency {
 /// All settings, each within its bounds and fitting the others.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The named data sets: the program's own, and those of the config file.
+    pub catalogue: Catalogue,
     /// Where images come from.
     pub source: Source,
     /// How images are held out.
     pub split: SplitSettings,
+    /// What images of the same pixels are taken for.
+    pub duplicates: Duplicates,
     /// What is made of pixels.
     pub encoding: Encoding,
     /// Where objects go.
@@ -110,6 +116,8 @@ pub struct Settings {
     pub endpoint: Endpoint,
     /// Names below the prefix.
     pub name: Template,
+    /// Whether objects carry label, class and partition as custom metadata.
+    pub metadata: bool,
     /// What to do with objects that are there.
     pub if_exists: IfExists,
     /// Requests in flight and writes a second.
@@ -132,4 +140,15 @@ pub struct Settings {
     pub progress: Progress,
     /// How log lines are written.
     pub log_format: LogFormat,
+}
+
+impl Settings {
+    /// The address of an object, as manifests give it: below the destination as the user wrote it; in
+    /// an archive the entry's own name, which is a path beside the manifest once it is unpacked.
+    pub fn address(&self, name: &str) -> String {
+        match self.place {
+            Place::Bucket { .. } | Place::Folder(_) => format!("{}/{name}", self.url),
+            Place::Zip(_) => name.to_owned(),
+        }
+    }
 }

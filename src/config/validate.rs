@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::{
-    self, Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp, Scale,
-    SplitMethod, Transposed,
+    self, Duplicates, Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress,
+    Ramp, Scale, SplitMethod, Transposed,
 };
 use super::{
     Concurrency, ConfigError, Endpoint, Layers, Origin, Place, Settings, Source, SplitSettings,
@@ -15,7 +15,7 @@ use crate::naming::{Template, check_bucket_name, check_object_name};
 use crate::pace::Bounds;
 use crate::retry::Limits;
 use crate::retry::backoff::Backoff;
-use crate::source::{Catalogue, Files, Range};
+use crate::source::{Files, Range};
 use crate::split::{HeldOut, Partition};
 
 /// More requests in flight than this no machine's ports allow.
@@ -33,31 +33,43 @@ impl Settings {
         let place = place(layers, &url)?;
         let prefix = match &place {
             Place::Bucket { prefix, .. } => prefix.as_str(),
-            Place::Folder(_) => "",
+            Place::Folder(_) | Place::Zip(_) => "",
         };
-        let name = layers.need("destination.name", "a template", some_text)?;
+        let name = match &place {
+            // Importers of archives take a folder for a class.
+            Place::Zip(_) if is_default(layers, "destination.name") => ZIP_NAME.to_owned(),
+            _ => layers.need("destination.name", "a template", some_text)?,
+        };
         let endpoint = endpoint(layers)?;
         let out: PathBuf = layers.need("output.dir", "a folder", some_text)?.into();
-        if let Place::Folder(folder) = &place
+        if let Place::Folder(folder) | Place::Zip(folder) = &place
             && let (Ok(inner), Ok(outer)) = (std::path::absolute(&out), std::path::absolute(folder))
             && inner.starts_with(&outer)
         {
             return Err(layers.refuse("output.dir", "outside of the destination"));
         }
-        let files =
-            matches!(place, Place::Folder(_)) || matches!(endpoint, Endpoint::Embedded(Some(_)));
+        let files = !matches!(place, Place::Bucket { .. })
+            || matches!(endpoint, Endpoint::Embedded(Some(_)));
         let name = Template::parse(&name, prefix)
             .and_then(|name| if files { name.check_file_names().map(|()| name) } else { Ok(name) })
             .map_err(|e| layers.refuse("destination.name", &format!("a usable template: {e}")))?;
         let manifests = manifests(layers, &name)?;
         Ok(Self {
+            catalogue: layers.catalogue().clone(),
             source: source(layers)?,
             split: split(layers)?,
+            duplicates: word(
+                layers,
+                "check.duplicates",
+                choices::DUPLICATES,
+                Duplicates::from_word,
+            )?,
             encoding: encoding(layers)?,
             url: url.trim_end_matches('/').to_owned(),
             place,
             endpoint,
             name,
+            metadata: switch(layers, "destination.metadata")?,
             if_exists: word(
                 layers,
                 "destination.if_exists",
@@ -87,7 +99,14 @@ impl Settings {
     }
 }
 
-const URL: &str = "gs://bucket/prefix, or a folder (a path or file:///path)";
+const URL: &str = "gs://bucket/prefix, a folder or a .zip file (a path or file:///path)";
+
+/// Names in an archive, unless others are asked for.
+const ZIP_NAME: &str = "{class}/image_{index}.{ext}";
+
+fn is_default(layers: &Layers, key: &str) -> bool {
+    layers.get(key).is_none_or(|value| value.origin == Origin::Default)
+}
 
 fn some_text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
@@ -109,7 +128,7 @@ fn word<T>(
 }
 
 fn source(layers: &Layers) -> Result<Source, ConfigError> {
-    let catalogue = Catalogue::builtin();
+    let catalogue = layers.catalogue();
     let names = catalogue.names().collect::<Vec<_>>().join(", ");
     let dataset = layers.maybe("source.dataset", &format!("one of {names}"), |text| {
         catalogue.get(text).map(|entry| entry.name.clone())
@@ -164,7 +183,7 @@ fn source(layers: &Layers) -> Result<Source, ConfigError> {
 struct Listed {
     images: PathBuf,
     labels: Option<PathBuf>,
-    partition: String,
+    partition: Partition,
 }
 
 fn files(layers: &Layers) -> Result<Vec<Files>, ConfigError> {
@@ -172,10 +191,10 @@ fn files(layers: &Layers) -> Result<Vec<Files>, ConfigError> {
                            without), partition = \"train\", \"validation\" or \"test\"";
     let files = layers.maybe("source.files", ALLOWED, |text| {
         let listed: Vec<Listed> = serde_json::from_str(text).ok()?;
-        let files = listed.into_iter().map(|Listed { images, labels, partition }| {
-            Some(Files { partition: Partition::from_word(&partition)?, images, labels })
-        });
-        files.collect::<Option<Vec<_>>>()
+        let files = listed.into_iter();
+        let files =
+            files.map(|Listed { images, labels, partition }| Files { partition, images, labels });
+        Some(files.collect::<Vec<_>>())
     })?;
     Ok(files.unwrap_or_default())
 }
@@ -245,11 +264,8 @@ fn place(layers: &Layers, url: &str) -> Result<Place, ConfigError> {
         Some(_) => return refuse(URL),
         None => url,
     };
-    let is_zip = |path: &str| path.to_ascii_lowercase().ends_with(".zip");
-    if is_zip(path) {
-        return refuse(&format!("{URL}; zip files cannot be written yet"));
-    }
-    Ok(Place::Folder(path.into()))
+    let is_zip = path.to_ascii_lowercase().ends_with(".zip");
+    Ok(if is_zip { Place::Zip(path.into()) } else { Place::Folder(path.into()) })
 }
 
 fn endpoint(layers: &Layers) -> Result<Endpoint, ConfigError> {
@@ -424,7 +440,7 @@ mod tests {
             ),
             ("[manifest]\nformats = [\"vertex\", \"vertex\"]", "a list out of automl, vertex"),
             ("[destination]\nurl = \"gs://Upper/x\"", "lower-case letters"),
-            ("[destination]\nurl = \"s3://demo/x\"", "must be gs://bucket/prefix, or a folder"),
+            ("[destination]\nurl = \"s3://demo/x\"", "must be gs://bucket/prefix, a folder or"),
             ("[destination]\nurl = \"gs://demo/../x\"", "has the part \"..\""),
             ("[destination]\nname = \"image.jpg\"", "it has no {index}"),
             ("[destination]\nname = \"{index}{x}\"", "unknown token {x}"),
@@ -432,7 +448,7 @@ mod tests {
             ("[destination]\nendpoint = \"embedded:\"", "embedded[:DIR]"),
             ("[destination]\nendpoint = \"http://fake-gcs:1\"", "--allow-http permits"),
             ("[destination]\nallow_http = 1", "true or false"),
-            ("[source]\ndataset = \"cifar\"", "must be one of fashion-mnist"),
+            ("[source]\ndataset = \"cifar\"", "must be one of emnist-balanced"),
             ("[source]\npath = \"d\"\nlimit = 0", "source.limit"),
             ("[image", ":1: "),
         ] {
@@ -505,6 +521,18 @@ mod tests {
     }
 
     #[test]
+    fn an_archive_has_a_folder_for_each_class_unless_told_otherwise() {
+        let template = |text| Template::parse(text, "").unwrap();
+        let zip = "[destination]\nurl = \"p.zip\"\n";
+        assert_eq!(settings(zip).unwrap().name, template("{class}/image_{index}.{ext}"));
+        let named = settings(&format!("{zip}name = \"image_{{index}}.{{ext}}\"")).unwrap();
+        assert_eq!(named.name, template("image_{index}.{ext}"));
+        assert_eq!((named.address("a"), named.metadata), ("a".to_owned(), false));
+        let settings = settings("[destination]\nurl = \"p\"\nmetadata = true").unwrap();
+        assert_eq!((settings.address("a"), settings.metadata), ("p/a".to_owned(), true));
+    }
+
+    #[test]
     fn places_are_told_apart() {
         let place = |url: &str| settings(&format!("[destination]\nurl = {url:?}")).map(|s| s.place);
         let bucket =
@@ -515,7 +543,10 @@ mod tests {
         assert_eq!(place("some/dir/").unwrap(), Place::Folder("some/dir/".into()));
         assert_eq!(place("file:///some/dir").unwrap(), Place::Folder("/some/dir".into()));
         assert!(place("file://dir").is_err());
-        assert!(place("pictures.zip").is_err());
+        assert_eq!(place("pictures.zip").unwrap(), Place::Zip("pictures.zip".into()));
+        assert_eq!(place("file:///some/P.ZIP").unwrap(), Place::Zip("/some/P.ZIP".into()));
+        assert_eq!(place("pictures.zip/").unwrap(), Place::Folder("pictures.zip/".into()));
+        assert_eq!(place("gs://demo/a.zip").unwrap(), bucket("a.zip"));
         assert!(place("gs://").is_err());
     }
 }

@@ -86,6 +86,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/download/storage/v1/b/{bucket}/o/{*object}", get(objects::download))
         .route("/storage/v1/b", get(list_buckets).post(create_bucket))
         .route("/storage/v1/b/{bucket}", get(read_bucket).delete(delete_bucket))
+        .route("/storage/v1/b/{bucket}/iam", get(policy))
         .route("/storage/v1/b/{bucket}/iam/testPermissions", get(test_permissions))
         .route("/_emulator/counters", get(counters))
         .fallback(async || ApiError::no_route())
@@ -181,6 +182,28 @@ async fn test_permissions(State(app): State<Arc<App>>, call: Call) -> Response<B
         app.store.bucket(&bucket)?;
         let permissions = query.all("permissions").collect();
         Ok(json(&Permissions { kind: "storage#testIamPermissionsResponse", permissions }))
+    };
+    app.gate.run(about_bucket(&bucket, &head), work).await
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Policy {
+    kind: &'static str,
+    resource_id: String,
+    version: u8,
+    etag: &'static str,
+    bindings: [(); 0],
+}
+
+/// Nobody was granted anything: there are no accounts here.
+async fn policy(State(app): State<Arc<App>>, call: Call) -> Response<Body> {
+    let Call { head, bucket, .. } = call;
+    let work = async {
+        let bucket = &app.store.bucket(&bucket)?.name;
+        let resource_id = format!("projects/_/buckets/{bucket}");
+        let (kind, etag) = ("storage#policy", "CAE=");
+        Ok(json(&Policy { kind, resource_id, version: 1, etag, bindings: [] }))
     };
     app.gate.run(about_bucket(&bucket, &head), work).await
 }

@@ -12,6 +12,7 @@ use crate::retry::policy::{Decision, decide};
 use crate::retry::{Chance, Limits, Retry};
 use crate::sink::folder::Folder;
 use crate::sink::gcs::{Auth, GOOGLE, Gcs};
+use crate::sink::zip::Zip;
 use crate::sink::{Fault, FaultKind, Purpose, Sink};
 
 /// Before the work begins a destination that cannot be reached is given up after so many attempts.
@@ -32,6 +33,10 @@ pub async fn open(settings: &Settings) -> Result<Destination, Error> {
     let (bucket, prefix) = match &settings.place {
         Place::Folder(path) => {
             let sink = Arc::new(Folder::new(&settings.url, path.clone()));
+            return Ok(Destination { sink, _emulator: None });
+        }
+        Place::Zip(path) => {
+            let sink = Arc::new(Zip::new(&settings.url, path.clone(), settings.if_exists));
             return Ok(Destination { sink, _emulator: None });
         }
         Place::Bucket { bucket, prefix } => (bucket, prefix),

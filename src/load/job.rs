@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::destination::before_the_work;
-use crate::check::{self, Survey};
-use crate::config::{ConfigError, Settings, SplitMethod, SplitSettings};
+use crate::check::{self, Facts, Finding, Frequencies, Survey};
+use crate::config::{ConfigError, Duplicates, Settings, SplitMethod, SplitSettings};
 use crate::encode::Encoder;
 use crate::error::Error;
 use crate::manifest::{Contents, Manifest, Row};
@@ -16,7 +16,7 @@ use crate::report::Stats;
 use crate::retry::Retry;
 use crate::sink::{Fault, NameRange, Purpose, Sink, Stored};
 use crate::source::{DataSet, Labels, SourceError};
-use crate::split::{self, HeldOut, Partition, Split};
+use crate::split::{self, HeldOut, Split};
 
 /// A data set and what is to be made of it.
 pub struct Job {
@@ -59,10 +59,10 @@ impl Job {
             extension: encoder.extension(),
         };
         let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
-        let hashes = if names.template.uses_hash() { survey.hashes.clone() } else { Vec::new() };
         let tells_content = settings.manifests.iter().any(|format| format.tells_content());
         let contents = tells_content.then(|| Arc::new(Contents::new(count)));
-        let images = Images { encoder, split, names, contents };
+        let images = Images { encoder, split, names, metadata: settings.metadata, contents };
+        let hashes = if settings.name.uses_hash() { survey.hashes.clone() } else { Vec::new() };
         let mut job = Self { data, images, count, manifests: Vec::new(), hashes };
         let partitions = job.partitions();
         job.manifests = Manifest::all(&settings.manifests, &settings.name);
@@ -86,6 +86,25 @@ impl Job {
         self.images.names.name(&self.item(index))
     }
 
+    /// Images of the run by class and partition.
+    pub fn frequencies(&self) -> Frequencies {
+        Frequencies::count(&self.data.classes, (0..self.count).map(|index| self.item(index)))
+    }
+
+    /// What is wrong with the images of the run, or worth knowing.
+    pub fn findings(&self, survey: &Survey, duplicates: Duplicates) -> Vec<Finding> {
+        // Of a split by content there are hashes beyond a limit.
+        let hashes = survey.hashes.get(..self.count as usize).unwrap_or(&survey.hashes);
+        let facts = Facts {
+            frequencies: &self.frequencies(),
+            hashes,
+            flat: &survey.flat,
+            identity: self.images.names.template.identity(),
+            duplicates,
+        };
+        check::findings(&facts, |index| self.item(index))
+    }
+
     /// Images of the run by partition, in the order of [`crate::split::Partition::ALL`].
     pub fn partitions(&self) -> [u32; 3] {
         let mut counts = [0; 3];
@@ -95,13 +114,13 @@ impl Job {
         counts
     }
 
-    /// The rows of manifests for a destination at `url`, in index order. Those that ask for checksums
-    /// and sizes can be had of images of which the object has been made.
-    pub fn rows(&self, url: &str) -> impl Iterator<Item = Row> {
+    /// The rows of manifests, in index order. Those that ask for checksums and sizes can be had of
+    /// images of which the object has been made.
+    pub fn rows(&self, settings: &Settings) -> impl Iterator<Item = Row> {
         (0..self.count).map(move |index| {
             let item = self.item(index);
             let name = self.images.names.name(&item);
-            let url = format!("{url}/{name}");
+            let url = settings.address(&name);
             let content = self.images.contents.as_ref().and_then(|contents| contents.get(index));
             Row { index, name, url, partition: item.partition, label: item.label, content }
         })
@@ -118,7 +137,7 @@ pub async fn survey(
     data: &DataSet,
     stop: &CancellationToken,
 ) -> Result<Survey, Error> {
-    let hash = Job::needs_hashes(settings);
+    let hash = Job::needs_hashes(settings) || settings.duplicates != Duplicates::Off;
     // A split by content is drawn for all images, whatever the limit.
     let limit = settings.source.limit.filter(|_| settings.split.method != SplitMethod::Hash);
     let count = limit.unwrap_or(u32::MAX).min(data.images());
@@ -133,9 +152,10 @@ pub async fn survey(
 fn split(settings: &Settings, data: &DataSet, survey: &Survey) -> Result<Split, Error> {
     let parts = data.parts();
     let SplitSettings { method, validation, validation_said, seed, file } = &settings.split;
-    // Where the data set has a validation part, nothing is held out unless it is asked for.
-    let has_validation = parts.iter().any(|(part, _)| *part == Partition::Validation);
-    let held_out = if has_validation && !validation_said { HeldOut::Count(0) } else { *validation };
+    let held_out = match data.validation() {
+        Some(count) if !validation_said => HeldOut::Count(count),
+        _ => *validation,
+    };
     Ok(match (method, file) {
         (SplitMethod::Random, _) => Split::random(&parts, held_out, *seed)?,
         (SplitMethod::Stratified, _) => {

@@ -1,17 +1,15 @@
 //! What a load would do, without doing it (`--dry-run`).
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use super::Job;
-use crate::classes::Classes;
+use crate::check::Frequencies;
 use crate::config::{Place, Settings};
 use crate::error::Error;
 use crate::manifest::{Manifest, RowWriter};
 use crate::report::thousands;
-use crate::split::Partition;
 
 /// Rows of each manifest that are shown.
 const SHOWN_ROWS: usize = 3;
@@ -36,14 +34,13 @@ pub struct Plan {
     pub images: u32,
     /// Bytes of all their JPEGs.
     pub bytes: u64,
-    /// Images by label, a number a partition.
-    pub frequencies: BTreeMap<Option<u32>, [u32; 3]>,
-    /// Nothing for a folder.
+    /// Images by class and partition.
+    pub frequencies: Frequencies,
+    /// Nothing for a folder or a zip.
     pub requests: Option<RequestCost>,
     /// The first rows of each manifest, as text.
     pub manifests: Vec<(Manifest, String)>,
     url: String,
-    classes: Arc<Classes>,
 }
 
 impl Plan {
@@ -52,36 +49,31 @@ impl Plan {
     /// # Errors
     /// A source that is bad.
     pub fn draw(settings: &Settings, job: &Job) -> Result<Self, Error> {
-        let (mut bytes, mut frequencies) = (0, BTreeMap::<Option<u32>, [u32; 3]>::new());
+        let mut bytes = 0;
         for record in job.data.records().take(job.count as usize) {
-            let record = record?;
-            let partition = job.images.split.partition(record.index);
-            let counts = frequencies.entry(record.label).or_default();
-            counts[partition as usize] += 1;
-            let object = job.images.object(&record, String::new());
+            let object = job.images.object(&record?, String::new());
             bytes += object.map_err(|e| Error::Incomplete(e.to_string()))?.body.size();
         }
         let first = |manifest: &Manifest| {
-            let begun = first_rows(*manifest, job, &settings.url);
+            let begun = first_rows(*manifest, job, settings);
             begun.map(|rows| (*manifest, rows)).map_err(|e| Error::Incomplete(e.to_string()))
         };
         Ok(Self {
             images: job.count,
             bytes,
-            frequencies,
+            frequencies: job.frequencies(),
             requests: matches!(settings.place, Place::Bucket { .. }).then(|| cost(job)),
             manifests: job.manifests.iter().map(first).collect::<Result<_, _>>()?,
             url: settings.url.clone(),
-            classes: Arc::clone(&job.data.classes),
         })
     }
 }
 
 /// The first rows of a manifest, as people can read them.
-fn first_rows(manifest: Manifest, job: &Job, url: &str) -> io::Result<String> {
+fn first_rows(manifest: Manifest, job: &Job, settings: &Settings) -> io::Result<String> {
     let shown = Manifest { format: manifest.format.shown_as(), ..manifest };
     let mut writer = RowWriter::new(Vec::new(), shown, Arc::clone(&job.data.classes))?;
-    let rows = job.rows(url).filter(|row| manifest.lists(row.partition));
+    let rows = job.rows(settings).filter(|row| manifest.lists(row.partition));
     rows.take(SHOWN_ROWS).try_for_each(|row| writer.write(&row))?;
     Ok(String::from_utf8_lossy(&writer.finish()?.0).into_owned())
 }
@@ -110,26 +102,11 @@ impl fmt::Display for Plan {
             )?;
         }
         writeln!(f)?;
-        let [train, validation, test] = Partition::ALL;
-        writeln!(f, "  {:<20} {train:>10} {validation:>10} {test:>10}", "class")?;
-        let mut totals = [0; 3];
-        for (label, counts) in &self.frequencies {
-            if let Some(label) = label {
-                let name = self.classes.name(*label).unwrap_or_default();
-                frequencies(f, &format!("{label} {name}"), *counts)?;
-            }
-            totals.iter_mut().zip(counts).for_each(|(total, n)| *total += n);
-        }
-        frequencies(f, "all", totals)?;
+        writeln!(f, "{}", self.frequencies)?;
         for (manifest, rows) in &self.manifests {
             writeln!(f, "\n  {} begins", manifest.object_name())?;
             rows.lines().try_for_each(|row| writeln!(f, "  {row}"))?;
         }
         Ok(())
     }
-}
-
-fn frequencies(f: &mut fmt::Formatter<'_>, class: &str, counts: [u32; 3]) -> fmt::Result {
-    let [train, validation, test] = counts.map(|n| thousands(n.into()));
-    writeln!(f, "  {class:<20} {train:>10} {validation:>10} {test:>10}")
 }

@@ -12,7 +12,8 @@ use crate::retry::policy::refuses_all;
 use crate::sink::{Body, NewObject};
 
 /// Writes each manifest locally, stores it below the prefix, where it replaces one of an earlier
-/// run, and then gives the local one its name.
+/// run, and then gives the local one its name; where nothing counts before everything is stored, the
+/// destination is finished first.
 pub(super) async fn publish(
     settings: &Settings,
     job: &Job,
@@ -20,11 +21,24 @@ pub(super) async fn publish(
     published: &mut Vec<ManifestEntry>,
 ) -> Result<(), Error> {
     let storing = storing.for_manifests();
-    let written = write(settings, job, storing.sink.url())?;
-    for file in written {
-        let object = object(&file);
-        let url = format!("{}/{}", storing.sink.url(), object.name);
-        store(&storing, &object).await.map_err(|refusal| match refusal {
+    let written = write(settings, job)?;
+    let as_a_whole = storing.sink.counts_as_a_whole();
+    let address =
+        |file: &Written| format!("{}/{}", storing.sink.url(), file.manifest.object_name());
+    let mut give_name = |file: &Written| {
+        let path = file.publish().map_err(|e| Error::unwritten(&settings.out, &e))?;
+        published.push(ManifestEntry {
+            format: file.manifest.format.name(),
+            path: path.display().to_string(),
+            rows: file.rows,
+            sha256: file.sha256.clone(),
+            url: address(file),
+        });
+        Ok::<_, Error>(())
+    };
+    for file in &written {
+        let url = address(file);
+        store(&storing, &object(file)).await.map_err(|refusal| match refusal {
             Refusal::Fault(fault) if refuses_all(fault.kind) => {
                 Error::Destination { url: url.clone(), fault }
             }
@@ -32,14 +46,18 @@ pub(super) async fn publish(
                 "all images are stored, but {url} is not: {refusal}; run the same command again"
             )),
         })?;
-        let path = file.publish().map_err(|e| Error::unwritten(&settings.out, &e))?;
-        published.push(ManifestEntry {
-            format: file.manifest.format.name(),
-            path: path.display().to_string(),
-            rows: file.rows,
-            sha256: file.sha256.clone(),
-            url,
-        });
+        if !as_a_whole {
+            give_name(file)?;
+        }
+    }
+    storing.sink.finish().await.map_err(|fault| {
+        let url = storing.sink.url().to_owned();
+        Error::Destination { url, fault }
+    })?;
+    if as_a_whole {
+        for file in &written {
+            give_name(file)?;
+        }
     }
     Ok(())
 }
@@ -56,11 +74,12 @@ fn object(file: &Written) -> NewObject {
         body: Body::File(file.partial().to_owned(), file.size),
         crc32c: file.crc32c,
         content_type: file.manifest.format.content_type(),
+        metadata: Vec::new(),
     }
 }
 
 /// One pass over the rows writes all manifests: no row is kept in memory.
-fn write(settings: &Settings, job: &Job, url: &str) -> Result<Vec<Written>, Error> {
+fn write(settings: &Settings, job: &Job) -> Result<Vec<Written>, Error> {
     let failed = |e: std::io::Error| Error::unwritten(&settings.out, &e);
     let mut drafts = job
         .manifests
@@ -68,7 +87,7 @@ fn write(settings: &Settings, job: &Job, url: &str) -> Result<Vec<Written>, Erro
         .map(|manifest| Draft::create(&settings.out, *manifest, Arc::clone(&job.data.classes)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(failed)?;
-    for row in job.rows(url) {
+    for row in job.rows(settings) {
         for draft in &mut drafts {
             draft.write(&row).map_err(failed)?;
         }

@@ -229,7 +229,7 @@ async fn compare(
     }
 
     // Last: some tell of each object's checksum, which is known now that all have been made again.
-    let should = expected(job, sink.url()).map_err(|e| Error::Incomplete(e.to_string()))?;
+    let should = expected(settings, job).map_err(|e| Error::Incomplete(e.to_string()))?;
     for (should, there) in should.iter().zip(manifests) {
         let there = match there {
             Some(Stored { crc32c: None, .. }) => {
@@ -250,12 +250,12 @@ async fn compare(
 }
 
 /// The manifests that should be there, by size and checksum; their bytes are kept nowhere.
-fn expected(job: &Job, url: &str) -> io::Result<Vec<NewObject>> {
+fn expected(settings: &Settings, job: &Job) -> io::Result<Vec<NewObject>> {
     let begin = |manifest| {
         RowWriter::new(Digesting::new(io::sink()), manifest, Arc::clone(&job.data.classes))
     };
     let mut writers = job.manifests.iter().map(|it| begin(*it)).collect::<io::Result<Vec<_>>>()?;
-    for row in job.rows(url) {
+    for row in job.rows(settings) {
         writers.iter_mut().try_for_each(|writer| writer.write(&row))?;
     }
     let end = |(manifest, writer): (&Manifest, RowWriter<Digesting<io::Sink>>)| {
@@ -265,6 +265,7 @@ fn expected(job: &Job, url: &str) -> io::Result<Vec<NewObject>> {
             body: Body::File(PathBuf::new(), out.size),
             crc32c: out.crc32c,
             content_type: manifest.format.content_type(),
+            metadata: Vec::new(),
         })
     };
     job.manifests.iter().zip(writers).map(end).collect()

@@ -24,6 +24,8 @@ pub struct Images {
     pub names: Names,
     /// Where each object's checksum and size are noted, if somebody wants them.
     pub contents: Option<Arc<Contents>>,
+    /// Whether objects carry label, class and partition as custom metadata.
+    pub metadata: bool,
 }
 
 /// An image that could not be stored, or is not stored as it should be: a line of
@@ -68,7 +70,22 @@ impl Images {
             crc32c,
             body: Body::Bytes(Bytes::from(body)),
             content_type: self.encoder.content_type(),
+            metadata: self.metadata(record),
         })
+    }
+
+    /// The class as importers accept it; images without labels have a partition alone.
+    fn metadata(&self, record: &Record) -> Vec<(&'static str, String)> {
+        if !self.metadata {
+            return Vec::new();
+        }
+        let partition = self.split.partition(record.index).name().to_owned();
+        let mut pairs = vec![("partition", partition)];
+        if let Some(label) = record.label {
+            pairs.push(("label", label.to_string()));
+            pairs.push(("class", self.names.classes.label(label).into_owned()));
+        }
+        pairs
     }
 }
 

@@ -4,6 +4,7 @@ mod bar;
 mod json_log;
 mod lines;
 mod log;
+pub mod picture;
 mod stats;
 mod summary;
 mod timeline;

@@ -206,7 +206,7 @@ fn exists(name: &str) -> Fault {
 }
 
 /// A fault of this file, unless its kind says that no other file will do better.
-fn local(what: &str, e: &io::Error) -> Fault {
+pub(super) fn local(what: &str, e: &io::Error) -> Fault {
     let kind = match e.kind() {
         io::ErrorKind::StorageFull
         | io::ErrorKind::QuotaExceeded
@@ -272,6 +272,7 @@ mod tests {
             body: Body::Bytes(Bytes::from_static(content)),
             crc32c: crc32c::crc32c(content),
             content_type: "image/jpeg",
+            metadata: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@
 mod fault;
 pub mod folder;
 pub mod gcs;
+pub mod zip;
 
 use std::path::PathBuf;
 
@@ -41,6 +42,35 @@ pub struct NewObject {
     pub crc32c: u32,
     /// Its media type.
     pub content_type: &'static str,
+    /// Custom metadata where the destination has such, at most [`MOST_METADATA`] bytes; empty, it
+    /// takes no memory.
+    pub metadata: Vec<(&'static str, String)>,
+}
+
+/// Bytes that the keys and values of an object's custom metadata may take together
+/// (<https://cloud.google.com/storage/docs/metadata#custom-metadata>).
+pub const MOST_METADATA: usize = 8 * 1024;
+
+impl NewObject {
+    /// Bytes of the custom metadata, keys and values.
+    pub fn metadata_size(&self) -> usize {
+        self.metadata.iter().map(|(key, value)| key.len() + value.len()).sum()
+    }
+}
+
+/// What can be known of a destination beside its objects; `None` is unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// Where a bucket's data is, as Google writes it: `US-CENTRAL1`, `EU`.
+    pub location: Option<String>,
+    /// `region`, `dual-region` or `multi-region`.
+    pub location_type: Option<String>,
+    /// The number of the project that a bucket belongs to.
+    pub project_number: Option<u64>,
+    /// Whether the bucket's own policy lets a service agent of Vertex AI read objects. A policy of the
+    /// project may do so where the bucket's does not: the agent of the bucket's own project has a role
+    /// there.
+    pub vertex_agent_reads: Option<bool>,
 }
 
 /// What is stored, as the destination tells it.
@@ -171,4 +201,23 @@ pub trait Sink: Send + Sync {
         range: &'a NameRange,
         page: Option<String>,
     ) -> BoxFuture<'a, Result<Page, Fault>>;
+
+    /// Whether nothing counts as stored before [`Sink::finish`].
+    fn counts_as_a_whole(&self) -> bool {
+        false
+    }
+
+    /// Makes what was written count, once everything is: what takes its name only as a whole takes it
+    /// now.
+    fn finish(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Removes what does not count yet, at once, for a process that leaves.
+    fn abandon(&self) {}
+
+    /// What can be known of the place. What may not be asked is unknown, and no fault.
+    fn about(&self) -> BoxFuture<'_, Result<About, Fault>> {
+        Box::pin(async { Ok(About::default()) })
+    }
 }

@@ -1,41 +1,114 @@
-//! The named data sets, compiled in as data.
+//! The named data sets: those that come with the program, as data, and the user's own.
+
+mod rules;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::split::Partition;
+
 /// All named data sets, by name.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Default)]
 pub struct Catalogue(BTreeMap<String, Entry>);
 
 /// One named data set.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Its name as `--source` takes it.
+    /// Its name as `--source` takes it, and that of its folder.
     #[serde(skip)]
     pub name: String,
     /// One line for people.
+    #[serde(default)]
     pub title: String,
-    /// Class names by label.
+    /// Class names; the first is that of label `first_label`.
     pub classes: Vec<String>,
-    /// Base addresses; a file lies at `<mirror>/<file name>.gz`.
+    /// Images of the training part that are held out where nothing else is asked for.
+    pub validation: Option<u32>,
+    /// Whether each image is stored column by column, so that it lies on its side when read as rows.
+    #[serde(default)]
+    pub transposed: bool,
+    /// The smallest label in the files.
+    #[serde(default)]
+    pub first_label: u32,
+    /// The column that holds the class, where labels have two dimensions (records × columns).
+    pub label_column: Option<u32>,
+    /// Base addresses; a file lies at `<mirror>/<file name><suffix>`.
+    #[serde(default)]
     pub mirrors: Vec<String>,
-    /// The files it consists of.
-    pub files: Vec<EntryFile>,
+    /// What the mirrors put behind a file's name: `.gz`, or nothing for files that are not packed.
+    #[serde(default = "gz")]
+    pub suffix: String,
+    /// The zip that holds the files, where they are not to be had singly.
+    pub archive: Option<Archive>,
+    /// Its parts, those of the training part first.
+    pub parts: Vec<EntryPart>,
 }
 
-/// One file of a named data set.
+/// A file of images and the file of their labels.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntryPart {
+    /// Which part of the data set they are.
+    pub partition: Partition,
+    /// How many images there are, where known.
+    pub records: Option<u32>,
+    /// The images.
+    pub images: EntryFile,
+    /// Their labels.
+    pub labels: EntryFile,
+}
+
+/// One file of a named data set. Sums are in lower-case hex.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntryFile {
-    /// Its name without `.gz`.
+    /// Its name when unpacked, without `.gz`.
     pub name: String,
     /// Bytes when unpacked.
-    pub bytes: u64,
-    /// SHA-256 of the unpacked bytes, in lower-case hex.
-    pub sha256: String,
+    pub bytes: Option<u64>,
+    /// SHA-256 of the unpacked bytes.
+    pub sha256: Option<String>,
+    /// SHA-256 of the file as it is downloaded.
+    pub packed_sha256: Option<String>,
+    /// MD5 of the file as it is downloaded.
+    pub packed_md5: Option<String>,
+}
+
+/// A zip with the files of a data set, and often of others.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// Its name; it lies at `<mirror>/<name>`.
+    pub name: String,
+    /// The folder in it that holds the files; empty where they lie at its top.
+    #[serde(default)]
+    pub folder: String,
+    /// Bytes of the zip.
+    pub bytes: Option<u64>,
+    /// SHA-256 of the zip, in lower-case hex.
+    pub sha256: Option<String>,
+    /// MD5 of the zip, in lower-case hex.
+    pub md5: Option<String>,
+}
+
+fn gz() -> String {
+    ".gz".to_owned()
+}
+
+impl Entry {
+    /// All its files, each with the number of records that it should hold, where known.
+    pub fn files(&self) -> impl Iterator<Item = (&EntryFile, Option<u32>)> {
+        self.parts.iter().flat_map(|part| {
+            [&part.images, &part.labels].into_iter().map(|file| (file, part.records))
+        })
+    }
+
+    /// Images in all parts, where known of each.
+    pub fn images(&self) -> Option<u64> {
+        self.parts.iter().map(|part| part.records.map(u64::from)).sum()
+    }
 }
 
 impl Catalogue {
@@ -43,17 +116,50 @@ impl Catalogue {
     #[allow(clippy::missing_panics_doc)] // the text is compiled in, and a test reads it
     pub fn builtin() -> Self {
         #[allow(clippy::expect_used)]
-        let mut catalogue: Self =
-            toml::from_str(include_str!("catalogue.toml")).expect("the built-in catalogue parses");
-        for (name, entry) in &mut catalogue.0 {
-            entry.name.clone_from(name);
-        }
-        catalogue
+        Self::default()
+            .with_text(include_str!("catalogue.toml"))
+            .expect("the built-in catalogue parses")
+    }
+
+    /// This catalogue with one more entry, or another of a name that it has. The table holds what
+    /// stands below `[NAME]` in the built-in catalogue.
+    ///
+    /// # Errors
+    /// One line that names the entry, the key, and what is wrong.
+    pub fn with(mut self, name: &str, table: toml::Table) -> Result<Self, String> {
+        let mut entry = Entry::deserialize(table).map_err(|e| {
+            // Where it went wrong stands on a second line.
+            let problem = e.to_string();
+            let lines: Vec<_> = problem.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+            format!("data set {name:?}: {}", lines.join(" "))
+        })?;
+        name.clone_into(&mut entry.name);
+        rules::check(&mut entry).map_err(|problem| format!("data set {name:?}: {problem}"))?;
+        self.0.insert(name.to_owned(), entry);
+        Ok(self)
+    }
+
+    /// This catalogue with the entries of a TOML text, a table each.
+    ///
+    /// # Errors
+    /// As [`Catalogue::with`]; a text that is no TOML, and a value where a table should be.
+    pub fn with_text(self, text: &str) -> Result<Self, String> {
+        let entries: toml::Table =
+            toml::from_str(text).map_err(|e: toml::de::Error| e.message().to_owned())?;
+        entries.into_iter().try_fold(self, |catalogue, (name, value)| match value {
+            toml::Value::Table(table) => catalogue.with(&name, table),
+            _ => Err(format!("data set {name:?}: must be a table")),
+        })
     }
 
     /// The entry of that name.
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.0.get(name)
+    }
+
+    /// All entries, in the order of their names.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.0.values()
     }
 
     /// All names, in order.
@@ -67,14 +173,71 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_builtin_catalogue_is_sound() {
+    fn sizes_follow_from_counts() {
+        for entry in Catalogue::builtin().entries() {
+            for part in &entry.parts {
+                let n = u64::from(part.records.unwrap());
+                assert_eq!(part.images.bytes, Some(16 + n * 28 * 28), "{}", entry.name);
+                let labels = if entry.label_column.is_some() { 12 + n * 8 * 4 } else { 8 + n };
+                assert_eq!(part.labels.bytes, Some(labels), "{}", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_builtin_entries_are_those_of_their_authors() {
         let catalogue = Catalogue::builtin();
-        let entry = catalogue.get("fashion-mnist").unwrap();
-        assert_eq!(entry.name, "fashion-mnist");
-        assert_eq!(entry.classes.len(), 10);
-        assert_eq!(entry.files.len(), 4);
-        for file in &entry.files {
-            assert_eq!(data_encoding::HEXLOWER.decode(file.sha256.as_bytes()).unwrap().len(), 32);
+        let facts: Vec<_> = catalogue
+            .entries()
+            .map(|e| {
+                let [training, test] = e.parts.as_slice() else { panic!("{}", e.name) };
+                assert_eq!(
+                    (training.partition, test.partition),
+                    (Partition::Train, Partition::Test)
+                );
+                let records = (training.records.unwrap(), test.records.unwrap());
+                (e.name.as_str(), records, e.classes.len(), e.validation.unwrap(), e.transposed)
+            })
+            .collect();
+        assert_eq!(
+            facts,
+            [
+                ("emnist-balanced", (112_800, 18_800), 47, 18_800, true),
+                ("emnist-byclass", (697_932, 116_323), 62, 116_322, true),
+                ("emnist-bymerge", (697_932, 116_323), 47, 116_322, true),
+                ("emnist-digits", (240_000, 40_000), 10, 40_000, true),
+                ("emnist-letters", (124_800, 20_800), 26, 20_800, true),
+                ("emnist-mnist", (60_000, 10_000), 10, 10_000, true),
+                ("fashion-mnist", (60_000, 10_000), 10, 10_000, false),
+                ("kannada-mnist", (60_000, 10_000), 10, 10_000, false),
+                ("kmnist", (60_000, 10_000), 10, 10_000, false),
+                ("mnist", (60_000, 10_000), 10, 10_000, false),
+                ("qmnist", (60_000, 60_000), 10, 10_000, false),
+            ]
+        );
+        let first_labels: Vec<_> =
+            catalogue.entries().filter(|e| e.first_label != 0).map(|e| &e.name).collect();
+        assert_eq!(first_labels, ["emnist-letters"]);
+        assert_eq!(catalogue.get("emnist-letters").unwrap().first_label, 1);
+        // Upper case before lower case, as in ASCII.
+        let byclass = &catalogue.get("emnist-byclass").unwrap().classes;
+        assert_eq!(
+            (byclass[9].as_str(), byclass[10].as_str(), byclass[36].as_str()),
+            ("9", "A", "a")
+        );
+        let merged = catalogue.get("emnist-bymerge").unwrap().classes[36..].concat();
+        assert_eq!(merged, "abdefghnqrt");
+    }
+
+    #[test]
+    fn every_entry_can_be_had_and_checked() {
+        for entry in Catalogue::builtin().entries() {
+            assert!(!entry.mirrors.is_empty(), "{}", entry.name);
+            let archive = entry.archive.as_ref().is_some_and(|zip| zip.sha256.is_some());
+            for (file, _) in entry.files() {
+                let sums = [&file.sha256, &file.packed_sha256, &file.packed_md5];
+                assert!(archive || sums.iter().any(|sum| sum.is_some()), "{}", file.name);
+            }
         }
     }
 }

@@ -1,24 +1,26 @@
-//! Downloads a named data set, checked by the SHA-256 of its payload.
+//! Downloads a named data set and checks it against the catalogue.
 
-use std::io::{self, Read};
+mod archive;
+mod check;
+mod download;
+
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use reqwest::{StatusCode, header};
-use sha2::{Digest, Sha256};
-use tokio::io::AsyncWriteExt;
+use archive::{Told, Wanted};
+use download::Download;
 
-use super::catalogue::{Entry, EntryFile};
-use super::{SourceError, payload};
-use crate::http::{self, deepest};
-
-/// A mirror that is slower than this, in bytes a second after a first pause, is given up.
-const SLOWEST: u64 = 10_000;
-const LATENCY: Duration = Duration::from_mins(1);
+use super::catalogue::{Archive, Entry};
+use super::{EntryFile, SourceError};
+use crate::http;
 
 /// What packing may add to a file that cannot be packed.
 const SLACK: u64 = 1 << 20;
+
+/// Bytes of a file of which nothing is known.
+const MOST: u64 = 1 << 36;
 
 /// A mirror that sends nothing for so long is given up.
 const STALL: Duration = Duration::from_secs(30);
@@ -26,17 +28,26 @@ const STALL: Duration = Duration::from_secs(30);
 /// What a download tells whoever watches it.
 #[derive(Debug, Clone, Copy)]
 pub enum FetchProgress<'a> {
-    /// A file begins: its name, and its size in bytes where the server says it.
+    /// A file begins, or begins anew: its name, and its size in bytes where the server says it.
     File(&'a str, Option<u64>),
     /// So many more bytes have come.
     Bytes(u64),
-    /// The file is complete and its checksum right; `true` if it was there before.
+    /// The file is complete and right; `true` if it was there before.
     Done(bool),
+    /// An address failed and another is asked: the address, and why.
+    Failed(&'a str, &'a str),
+}
+
+/// Whose fault it was: the next mirror may do better, or it may not.
+enum FetchError {
+    Mirror(String),
+    Local(SourceError),
 }
 
 /// Brings the files of `entry` into `folder`, from the first mirror that has them. A file that is
 /// there and right is left alone, one that was cut off is continued; a file gets its name only once
-/// its payload's SHA-256 is right.
+/// it is what the catalogue says, and is a whole IDX file. Of an archive, only the members that are
+/// missing are unpacked, and it is removed afterwards unless it lay in the folder before.
 ///
 /// # Errors
 /// Names each mirror that was asked and what it answered, or the file that cannot be written.
@@ -46,138 +57,280 @@ pub async fn fetch(
     folder: &Path,
     progress: &(dyn Fn(FetchProgress<'_>) + Sync),
 ) -> Result<(), SourceError> {
+    fetch_within(STALL, entry, mirrors, folder, progress).await
+}
+
+async fn fetch_within(
+    stall: Duration,
+    entry: &Entry,
+    mirrors: &[String],
+    folder: &Path,
+    progress: &(dyn Fn(FetchProgress<'_>) + Sync),
+) -> Result<(), SourceError> {
     let client = http::client()
-        .read_timeout(STALL)
+        .read_timeout(stall)
         .build()
         .map_err(|e| SourceError::Fetch(format!("the HTTP client cannot be set up: {e}")))?;
     tokio::fs::create_dir_all(folder).await.map_err(|e| cannot_write(folder, &e))?;
-    for file in &entry.files {
-        let path = folder.join(format!("{}.gz", file.name));
-        if check(&path, file).await.is_ok() {
+    let mut wanted = Vec::new();
+    for (file, records) in entry.files() {
+        if is_there(folder, file, records, &entry.suffix).await? {
             progress(FetchProgress::File(&file.name, None));
             progress(FetchProgress::Done(true));
-            continue;
-        }
-        let mut tried = Vec::new();
-        let mut fetched = false;
-        for mirror in mirrors {
-            let url = format!("{}/{}.gz", mirror.trim_end_matches('/'), file.name);
-            match fetch_file(&url, file, &path, &client, progress).await {
-                Ok(()) => {
-                    fetched = true;
-                    break;
-                }
-                Err(FetchError::Local(e)) => return Err(e),
-                Err(FetchError::Mirror(why)) => tried.push(format!("{url}: {why}")),
-            }
-        }
-        if !fetched {
-            return Err(SourceError::Fetch(format!(
-                "no mirror has {} of {}: {}",
-                file.name,
-                entry.name,
-                tried.join("; ")
-            )));
+        } else {
+            let name = format!("{}{}", file.name, entry.suffix);
+            wanted.push(Wanted { file: file.clone(), name, records });
         }
     }
-    Ok(())
+    let fetch = Fetch { client, entry, mirrors, folder, progress };
+    match &entry.archive {
+        _ if wanted.is_empty() => Ok(()),
+        Some(archive) => fetch.archive(archive, wanted).await,
+        None => {
+            for wanted in wanted {
+                fetch.file(wanted).await?;
+            }
+            Ok(())
+        }
+    }
 }
 
-/// Whose fault it was: the next mirror may do better, or it may not.
-enum FetchError {
-    Mirror(String),
-    Local(SourceError),
-}
-
-async fn fetch_file(
-    url: &str,
+/// Whether the file lies in the folder, plain or packed, and is right. A wrong plain file is in the
+/// way, because it would be read before a packed one.
+async fn is_there(
+    folder: &Path,
     file: &EntryFile,
-    path: &Path,
-    client: &reqwest::Client,
-    progress: &(dyn Fn(FetchProgress<'_>) + Sync),
-) -> Result<(), FetchError> {
-    let mirror = |e: reqwest::Error| FetchError::Mirror(deepest(&e.without_url()).to_string());
-    let partial = path.with_extension("gz.partial");
-    let local = |e: &io::Error| FetchError::Local(cannot_write(&partial, e));
-
-    // What an earlier download left is continued where the server can do that.
-    let there = tokio::fs::metadata(&partial).await.map_or(0, |metadata| metadata.len());
-    let get = || client.get(url).timeout(LATENCY + Duration::from_secs(file.bytes / SLOWEST));
-    let mut request = get();
-    if there > 0 {
-        request = request.header(header::RANGE, format!("bytes={there}-"));
-    }
-    let mut answer = request.send().await.map_err(mirror)?;
-    if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-        // It is as long as the whole, or longer: a new beginning tells more than it does.
-        answer = get().send().await.map_err(mirror)?;
-    }
-    if !answer.status().is_success() {
-        return Err(FetchError::Mirror(format!("HTTP {}", answer.status())));
-    }
-    let continued = answer.status() == StatusCode::PARTIAL_CONTENT;
-    let there = if continued { there } else { 0 };
-    progress(FetchProgress::File(&file.name, answer.content_length().map(|more| there + more)));
-    progress(FetchProgress::Bytes(there));
-    let mut options = tokio::fs::OpenOptions::new();
-    options.create(true).write(true).append(continued).truncate(!continued);
-    let mut out = options.open(&partial).await.map_err(|e| local(&e))?;
-    let mut chunks = answer.bytes_stream();
-    let mut length = there;
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(mirror)?;
-        length += chunk.len() as u64;
-        if length > file.bytes + SLACK {
-            return Err(FetchError::Mirror("sends more than the file holds".to_owned()));
+    records: Option<u32>,
+    suffix: &str,
+) -> Result<bool, SourceError> {
+    let (folder, file, suffix) = (folder.to_owned(), file.clone(), suffix.to_owned());
+    let look = move || {
+        let plain = folder.join(&file.name);
+        if plain.is_file() && !suffix.is_empty() {
+            // Sums of the packed file say nothing of an unpacked one.
+            let unpacked = EntryFile { packed_sha256: None, packed_md5: None, ..file };
+            return match check::check_file(&plain, &unpacked, records) {
+                Ok(()) => Ok(true),
+                Err(why) => Err(SourceError::Fetch(format!(
+                    "{}: is in the way: {}; move it elsewhere",
+                    plain.display(),
+                    why.into_text()
+                ))),
+            };
         }
-        out.write_all(&chunk).await.map_err(|e| local(&e))?;
-        progress(FetchProgress::Bytes(chunk.len() as u64));
+        let path = folder.join(format!("{}{suffix}", file.name));
+        Ok(path.is_file() && check::check_file(&path, &file, records).is_ok())
+    };
+    match tokio::task::spawn_blocking(look).await {
+        Ok(found) => found,
+        Err(e) => Err(SourceError::Fetch(e.to_string())),
     }
-    out.flush().await.map_err(|e| local(&e))?;
-    drop(out);
-    if let Err(why) = check(&partial, file).await {
-        // What a mirror sent under a wrong name is of no use to anyone.
-        let _ = tokio::fs::remove_file(&partial).await;
-        return Err(FetchError::Mirror(why));
-    }
-    tokio::fs::rename(&partial, path)
-        .await
-        .map_err(|e| FetchError::Local(cannot_write(path, &e)))?;
-    progress(FetchProgress::Done(false));
-    Ok(())
 }
 
-/// Whether the payload of the file at `path` is the one that the catalogue names. Unpacks at most
-/// one byte more than it should hold.
-async fn check(path: &Path, file: &EntryFile) -> Result<(), String> {
-    let (path, file): (PathBuf, EntryFile) = (path.to_owned(), file.clone());
-    let checked = tokio::task::spawn_blocking(move || {
-        let mut digest = Sha256::new();
-        let mut limited = payload(&path).map_err(|e| e.to_string())?.take(file.bytes + 1);
-        let mut chunk = vec![0; 64 * 1024];
-        let mut len = 0;
-        loop {
-            match limited.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(n) => {
-                    digest.update(chunk.get(..n).unwrap_or_default());
-                    len += n as u64;
+/// What all downloads of an entry have in common.
+struct Fetch<'a> {
+    client: reqwest::Client,
+    entry: &'a Entry,
+    mirrors: &'a [String],
+    folder: &'a Path,
+    progress: &'a (dyn Fn(FetchProgress<'_>) + Sync),
+}
+
+impl Fetch<'_> {
+    /// One file by itself.
+    async fn file(&self, wanted: Wanted) -> Result<(), SourceError> {
+        let path = self.folder.join(&wanted.name);
+        let partial = partial_of(&path);
+        let (file, records) = (wanted.file, wanted.records);
+        let most = file.bytes.map_or(MOST, |bytes| bytes + SLACK);
+        let verify: download::Verify =
+            Arc::new(move |path: &Path| check::check_file(path, &file, records));
+        let mut failed = Failed::new(self, &wanted.name);
+        let mut urls = self.addresses(&wanted.name).peekable();
+        while let Some(url) = urls.next() {
+            let download = Download {
+                client: &self.client,
+                url: &url,
+                name: &wanted.name,
+                partial: &partial,
+                whole: None,
+                most,
+                verify: Arc::clone(&verify),
+                progress: self.progress,
+            };
+            match download.run().await {
+                Ok(()) => {
+                    let renamed = tokio::fs::rename(&partial, &path).await;
+                    renamed.map_err(|e| cannot_write(&path, &e))?;
+                    (self.progress)(FetchProgress::Done(false));
+                    return Ok(());
                 }
-                Err(e) => return Err(format!("what came cannot be unpacked: {e}")),
+                Err(e) => failed.add(&url, e, urls.peek().is_some())?,
             }
         }
-        let sha256 = data_encoding::HEXLOWER.encode(&digest.finalize());
-        if len != file.bytes || sha256 != file.sha256 {
-            return Err(format!(
-                "what came has SHA-256 {sha256}, not {} as the catalogue says",
-                file.sha256
-            ));
+        Err(failed.into_error())
+    }
+
+    /// An archive, and the wanted files from it.
+    async fn archive(&self, archive: &Archive, wanted: Vec<Wanted>) -> Result<(), SourceError> {
+        let wanted = Arc::new(wanted);
+        let known = archive.clone();
+        let verify: download::Verify =
+            Arc::new(move |path: &Path| check::check_archive(path, &known));
+        let mut failed = Failed::new(self, &archive.name);
+        let own = self.folder.join(&archive.name);
+        if own.is_file() {
+            // It was put here by hand, and stays.
+            let (verify, path) = (Arc::clone(&verify), own.clone());
+            let right = tokio::task::spawn_blocking(move || verify(&path)).await;
+            let extracted = match right {
+                Ok(Ok(())) => self.extract(&own, archive, &wanted).await,
+                Ok(Err(why)) => Err(FetchError::Mirror(why.into_text())),
+                Err(e) => Err(FetchError::Mirror(e.to_string())),
+            };
+            match extracted {
+                Ok(()) => return Ok(()),
+                Err(e) => {
+                    failed.add(&own.display().to_string(), e, !self.mirrors.is_empty())?;
+                }
+            }
         }
+        let partial = partial_of(&own);
+        let mut urls = self.addresses(&archive.name).peekable();
+        while let Some(url) = urls.next() {
+            let download = Download {
+                client: &self.client,
+                url: &url,
+                name: &archive.name,
+                partial: &partial,
+                whole: archive.bytes,
+                most: archive.bytes.unwrap_or(MOST),
+                verify: Arc::clone(&verify),
+                progress: self.progress,
+            };
+            let fetched = match download.run().await {
+                Ok(()) => self.extract(&partial, archive, &wanted).await,
+                Err(e) => {
+                    failed.add(&url, e, urls.peek().is_some())?;
+                    continue;
+                }
+            };
+            // A full disk does not make the archive worthless.
+            if !matches!(fetched, Err(FetchError::Local(_))) {
+                download.discard().await;
+            }
+            match fetched {
+                Ok(()) => return Ok(()),
+                Err(e) => failed.add(&url, e, urls.peek().is_some())?,
+            }
+        }
+        Err(failed.into_error())
+    }
+
+    async fn extract(
+        &self,
+        path: &Path,
+        archive: &Archive,
+        wanted: &Arc<Vec<Wanted>>,
+    ) -> Result<(), FetchError> {
+        let (path, archive, folder) = (path.to_owned(), archive.clone(), self.folder.to_owned());
+        let wanted = Arc::clone(wanted);
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let task = tokio::task::spawn_blocking(move || {
+            archive::extract(&path, &archive, &folder, &wanted, &|what| {
+                // Nobody listens any more once the download has been given up.
+                let _ = tell.send(what);
+            })
+        });
+        while let Some(what) = told.recv().await {
+            match what {
+                Told::Member(name, size) => {
+                    (self.progress)(FetchProgress::File(&name, Some(size)));
+                }
+                Told::Bytes(more) => (self.progress)(FetchProgress::Bytes(more)),
+            }
+        }
+        task.await.unwrap_or_else(|e| Err(FetchError::Mirror(e.to_string())))?;
+        (self.progress)(FetchProgress::Done(false));
         Ok(())
-    });
-    checked.await.unwrap_or_else(|e| Err(e.to_string()))
+    }
+
+    fn addresses(&self, name: &str) -> impl Iterator<Item = String> {
+        self.mirrors.iter().map(move |mirror| format!("{}/{name}", mirror.trim_end_matches('/')))
+    }
+}
+
+/// The addresses that were asked in vain.
+struct Failed<'a> {
+    fetch: &'a Fetch<'a>,
+    what: &'a str,
+    tried: Vec<String>,
+}
+
+impl<'a> Failed<'a> {
+    fn new(fetch: &'a Fetch<'a>, what: &'a str) -> Self {
+        Self { fetch, what, tried: Vec::new() }
+    }
+
+    /// Notes an address that failed, and tells it where another follows; what no mirror can mend
+    /// ends everything.
+    fn add(&mut self, url: &str, error: FetchError, more: bool) -> Result<(), SourceError> {
+        let why = match error {
+            FetchError::Local(error) => return Err(error),
+            FetchError::Mirror(why) => why,
+        };
+        if more {
+            (self.fetch.progress)(FetchProgress::Failed(url, &why));
+        }
+        self.tried.push(format!("{url}: {why}"));
+        Ok(())
+    }
+
+    fn into_error(self) -> SourceError {
+        let (what, name) = (self.what, &self.fetch.entry.name);
+        SourceError::Fetch(if self.tried.is_empty() {
+            format!("no address is known for {what} of {name}; name one with --mirror")
+        } else {
+            format!("no mirror has {what} of {name}: {}", self.tried.join("; "))
+        })
+    }
+}
+
+/// Where a file is written until it is right.
+fn partial_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
 }
 
 fn cannot_write(path: &Path, e: &io::Error) -> SourceError {
     SourceError::Fetch(format!("{}: cannot be written: {e}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Catalogue;
+
+    #[tokio::test]
+    async fn a_silent_mirror_is_given_up() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mirror = format!("http://{}", listener.local_addr().unwrap());
+        let silent = tokio::spawn(async move {
+            let mut connections = Vec::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                connections.push(connection);
+            }
+        });
+        let catalogue = Catalogue::builtin();
+        let (entry, dir) = (catalogue.get("mnist").unwrap(), tempfile::tempdir().unwrap());
+        let stall = Duration::from_millis(20);
+        let error = fetch_within(stall, entry, &[mirror], dir.path(), &|_| {}).await.unwrap_err();
+        assert!(error.to_string().ends_with("takes too long"), "{error}");
+        let none = fetch_within(stall, entry, &[], dir.path(), &|_| {}).await.unwrap_err();
+        let says =
+            "no address is known for train-images-idx3-ubyte.gz of mnist; name one with --mirror";
+        assert_eq!(none.to_string(), says);
+        silent.abort();
+    }
 }

@@ -75,11 +75,14 @@ pub fn payload(path: &Path) -> Result<Payload, SourceError> {
     unpack(path).map(|(payload, _)| payload).map_err(|e| SourceError::file(path, e))
 }
 
-/// The names of the arrays in a `.npz` archive; nothing for any other file.
+/// The names of the arrays in a `.npz` archive; nothing for any other file, nor for one of them.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub fn arrays(path: &Path) -> Result<Option<Vec<String>>, SourceError> {
+    if let (_, Some(_)) = member_of(path) {
+        return Ok(None);
+    }
     let is_archive = File::open(path).and_then(|mut file| begins_as(&mut file, *b"PK"));
     match is_archive {
         Ok(true) => member::names(path).map(Some),

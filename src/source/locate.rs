@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-use super::{Files, SourceError};
+use super::{Entry, Files, SourceError};
 use crate::split::Partition;
 
 /// Where Linux distributions put packaged data sets, a folder each.
@@ -23,9 +23,33 @@ pub fn cache_folder(name: &str) -> Option<PathBuf> {
 }
 
 /// The first folder that holds all files of a named data set: the system's, then the user's cache.
-pub fn find(name: &str) -> Option<PathBuf> {
-    let folders = [Some(Path::new(SYSTEM_FOLDER).join(name)), cache_folder(name)];
-    folders.into_iter().flatten().find(|folder| folder_files(folder).is_ok())
+pub fn find(entry: &Entry) -> Option<PathBuf> {
+    let folders = [Some(Path::new(SYSTEM_FOLDER).join(&entry.name)), cache_folder(&entry.name)];
+    folders.into_iter().flatten().find(|folder| entry_files(entry, folder).is_ok())
+}
+
+/// The files of a named data set in a folder, in source order. They are
+/// looked for under the entry's own names, also with `.gz`, also with a dot before `idx` as
+/// unpackers write it. A plain file is preferred to a packed one.
+///
+/// # Errors
+/// Names the files that were looked for and not found.
+pub fn entry_files(entry: &Entry, folder: &Path) -> Result<Vec<Files>, SourceError> {
+    must_be_folder(folder)?;
+    let mut missing = Vec::new();
+    let mut find = |name: &str| {
+        let mut names = vec![name.to_owned()];
+        names.extend(name.contains("-idx").then(|| name.replace("-idx", ".idx")));
+        find_file(folder, &names, &mut missing)
+    };
+    let mut files = Vec::new();
+    for part in &entry.parts {
+        // Both are looked for before either is missed, so that the message is complete.
+        if let (Some(images), Some(labels)) = (find(&part.images.name), find(&part.labels.name)) {
+            files.push(Files { partition: part.partition, images, labels: Some(labels) });
+        }
+    }
+    complete(files, &missing, folder, &format!("not the folder of {}", entry.name))
 }
 
 /// The four usual files in a folder: `train-images-idx3-ubyte` and its like, also with a dot
@@ -34,22 +58,11 @@ pub fn find(name: &str) -> Option<PathBuf> {
 /// # Errors
 /// Names the files that were looked for and not found.
 pub fn folder_files(folder: &Path) -> Result<Vec<Files>, SourceError> {
-    if !folder.is_dir() {
-        let what = if folder.exists() { "is not a folder" } else { "does not exist" };
-        return Err(SourceError::NotFound(format!("{}: {what}", folder.display())));
-    }
+    must_be_folder(folder)?;
     let mut missing = Vec::new();
     let mut find = |stem: &str, dimensions: u8| {
         let names = ["-", "."].map(|dot| format!("{stem}{dot}idx{dimensions}-ubyte"));
-        let found = names
-            .iter()
-            .flat_map(|name| [name.clone(), format!("{name}.gz")])
-            .map(|name| folder.join(name))
-            .find(|path| path.is_file());
-        if found.is_none() {
-            missing.push(format!("{}[.gz]", names.join("[.gz] or ")));
-        }
-        found
+        find_file(folder, &names, &mut missing)
     };
     let mut files = Vec::new();
     for (partition, images, labels) in USUAL {
@@ -58,14 +71,36 @@ pub fn folder_files(folder: &Path) -> Result<Vec<Files>, SourceError> {
             files.push(Files { partition, images, labels: Some(labels) });
         }
     }
-    if missing.is_empty() {
-        return Ok(files);
+    complete(files, &missing, folder, "not a data set folder")
+}
+
+fn must_be_folder(folder: &Path) -> Result<(), SourceError> {
+    if folder.is_dir() {
+        return Ok(());
     }
-    Err(SourceError::NotFound(format!(
-        "{}: not a data set folder, it lacks {}",
-        folder.display(),
-        missing.join(", ")
-    )))
+    let what = if folder.exists() { "is not a folder" } else { "does not exist" };
+    Err(SourceError::NotFound(format!("{}: {what}", folder.display())))
+}
+
+/// The first of the names that is a file, each plain and then with `.gz`; else they go to `missing`.
+fn find_file(folder: &Path, names: &[String], missing: &mut Vec<String>) -> Option<PathBuf> {
+    let found = names
+        .iter()
+        .flat_map(|name| [name.clone(), format!("{name}.gz")])
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file());
+    if found.is_none() {
+        missing.push(format!("{}[.gz]", names.join("[.gz] or ")));
+    }
+    found
+}
+
+fn complete<T>(found: T, missing: &[String], folder: &Path, what: &str) -> Result<T, SourceError> {
+    if missing.is_empty() {
+        return Ok(found);
+    }
+    let missing = missing.join(", ");
+    Err(SourceError::NotFound(format!("{}: {what}, it lacks {missing}", folder.display())))
 }
 
 #[cfg(test)]
@@ -113,5 +148,45 @@ mod tests {
         }
         let says = folder_files(&dir.path().join("absent")).unwrap_err().to_string();
         assert!(says.ends_with("absent: does not exist"), "{says}");
+    }
+
+    #[test]
+    fn finds_an_entry_under_its_own_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let catalogue = crate::source::Catalogue::builtin();
+        let qmnist = catalogue.get("qmnist").unwrap();
+        for name in [
+            "qmnist-train-images-idx3-ubyte.gz",
+            "qmnist-train-labels-idx2-int",
+            "qmnist-train-labels-idx2-int.gz",
+            "qmnist-test-images.idx3-ubyte",
+        ] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let says = entry_files(qmnist, dir.path()).unwrap_err().to_string();
+        assert!(says.contains("not the folder of qmnist"), "{says}");
+        assert!(says.ends_with("idx2-int[.gz] or qmnist-test-labels.idx2-int[.gz]"), "{says}");
+        std::fs::write(dir.path().join("qmnist-test-labels-idx2-int.gz"), "").unwrap();
+        let files = entry_files(qmnist, dir.path()).unwrap();
+        let part = |partition, images: &str, labels: &str| Files {
+            partition,
+            images: dir.path().join(images),
+            labels: Some(dir.path().join(labels)),
+        };
+        assert_eq!(
+            files,
+            [
+                part(
+                    Partition::Train,
+                    "qmnist-train-images-idx3-ubyte.gz",
+                    "qmnist-train-labels-idx2-int"
+                ),
+                part(
+                    Partition::Test,
+                    "qmnist-test-images.idx3-ubyte",
+                    "qmnist-test-labels-idx2-int.gz"
+                ),
+            ]
+        );
     }
 }

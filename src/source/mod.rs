@@ -21,11 +21,11 @@ use std::sync::Arc;
 
 use array::{ArrayError, Header, Records, Shape};
 pub use bundle::single_file;
-pub use catalogue::{Catalogue, Entry};
+pub use catalogue::{Archive, Catalogue, Entry, EntryFile, EntryPart};
 pub use fetch::{FetchProgress, fetch};
 pub use file::{ArrayFile, Payload, arrays, payload};
 pub use labels::Labels;
-pub use locate::{cache_folder, find, folder_files};
+pub use locate::{cache_folder, entry_files, find, folder_files};
 pub use values::Range;
 
 use crate::classes::Classes;
@@ -109,6 +109,8 @@ pub struct Reading {
     pub transposed: bool,
     /// Which column of labels with several is the class, from 0.
     pub label_column: Option<u32>,
+    /// Images of the training part that are held out where nothing else is asked for.
+    pub validation: Option<u32>,
 }
 
 /// A data set that has been opened: headers, lengths of plain files, counts and labels agree.
@@ -203,6 +205,13 @@ impl DataSet {
     /// Bytes of one record's pixels.
     pub fn record_len(&self) -> usize {
         usize::from(self.rows) * usize::from(self.cols) * usize::from(self.channels)
+    }
+
+    /// Images of the training part that are held out where nothing else is asked for: as the data set
+    /// has it, and none where it has a validation part.
+    pub fn validation(&self) -> Option<u32> {
+        let has_validation = self.parts.iter().any(|(part, _)| *part == Partition::Validation);
+        if has_validation { Some(0) } else { self.reading.validation }
     }
 
     /// The labels of all images.

@@ -8,6 +8,9 @@ mod numpy;
 
 use std::fmt;
 
+use serde::de::{Error as _, Unexpected};
+use serde::{Deserialize, Deserializer};
+
 pub use self::file::{SplitFileError, read as read_file};
 use self::numpy::RandomState;
 
@@ -43,6 +46,15 @@ impl Partition {
             "test" | "testing" => Some(Self::Test),
             _ => None,
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Partition {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(from)?;
+        let allowed = "one of train, validation, test";
+        Self::from_word(&word)
+            .ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&word), &allowed))
     }
 }
 

@@ -107,7 +107,7 @@ impl FakeGcs {
     }
 
     /// A bucket is a folder of the file system backend.
-    fn create_bucket(&self, name: &str) {
+    pub fn create_bucket(&self, name: &str) {
         fs::create_dir(self.root.path().join(name)).unwrap();
     }
 

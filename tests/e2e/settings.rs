@@ -67,6 +67,27 @@ fn inspect_tells_what_is_there() {
 }
 
 #[test]
+fn inspect_draws_the_first_images() {
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    let folder = set.path().to_str().unwrap();
+    let ran = desk.run(&["inspect", folder]).expect(0);
+    // No terminal: ten shades, 28 columns an image, two of them in 80.
+    let shades = ran.stdout.lines().find(|line| line.contains('=')).unwrap();
+    assert!((29..=58).contains(&shades.len()), "{}", ran.stdout);
+    let captions = format!("{:<28}  1: label 1\n", "0: label 0");
+    let third = "\n2: label 2\n";
+    assert!(ran.stdout.contains(&captions) && ran.stdout.contains(third), "{}", ran.stdout);
+    assert!(!ran.stdout.contains('\x1b') && !ran.stdout.contains("3: label 3"), "{}", ran.stdout);
+    let ran = desk.run(&["inspect", "--images", "0", folder]).expect(0);
+    assert!(!ran.stdout.contains('='), "{}", ran.stdout);
+    let ran = desk.run(&["inspect", "--images", "40", folder]).expect(0);
+    assert!(ran.stdout.contains("29: label 9") && ran.stdout.contains("4: label 4"));
+    let images = set.path().join("train-images-idx3-ubyte");
+    let ran = desk.run(&["inspect", images.to_str().unwrap()]).expect(0);
+    assert!(ran.stdout.contains("\n0 "), "no labels known: {}", ran.stdout);
+}
+
+#[test]
 fn help_version_and_packagers_texts_are_there() {
     let desk = Desk::new();
     let help = desk.run(&["load", "--help"]).expect(0).stdout;

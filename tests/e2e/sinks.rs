@@ -1,5 +1,5 @@
 //! The library with sinks that misbehave: each fault at each attempt, before and after the write
-//! took place, in a bucket and in a folder.
+//! took place, in a bucket, in a folder and in a zip.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use idx2gcs::check::Survey;
-use idx2gcs::config::{KEYS, Layers, Settings};
+use idx2gcs::config::{IfExists, KEYS, Layers, Settings};
 use idx2gcs::emulator::{Emulator, Options};
-use idx2gcs::load::{Job, Outcome, load, prepare_output};
+use idx2gcs::load::{Job, Outcome, load, prepare_output, reach};
 use idx2gcs::pace::Pace;
 use idx2gcs::report::{Silent, Stats};
 use idx2gcs::sink::folder::Folder;
 use idx2gcs::sink::gcs::{Auth, Gcs};
+use idx2gcs::sink::zip::Zip;
 use idx2gcs::sink::{
     BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink, Stored,
 };
@@ -53,8 +54,10 @@ pub async fn load_into(
     let files = folder_files(set.path()).unwrap();
     let data = DataSet::open(&files, Reading::default()).unwrap();
     let job = Job::new(&settings, data, &Survey::default()).unwrap();
+    let stop = CancellationToken::new();
+    reach(&settings, &*sink, Purpose::Write, &stop).await.unwrap();
     let stats = Arc::new(Stats::new(job.count, Arc::new(Pace::new(settings.pace))));
-    load(&settings, job, sink, Arc::new(Silent), stats, CancellationToken::new()).await
+    load(&settings, job, sink, Arc::new(Silent), stats, stop).await
 }
 
 /// What happens to one object's writes.
@@ -125,6 +128,22 @@ impl Sink for Faulty {
     ) -> BoxFuture<'a, Result<Page, Fault>> {
         self.inner.list(range, page)
     }
+
+    fn counts_as_a_whole(&self) -> bool {
+        self.inner.counts_as_a_whole()
+    }
+
+    fn finish(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        self.inner.finish()
+    }
+}
+
+/// The kinds of destinations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Bucket,
+    Folder,
+    Zip,
 }
 
 const PASSING: [FaultKind; 11] = [
@@ -148,20 +167,24 @@ async fn every_fault_at_every_attempt_in_every_sink() {
         for after in [false, true] {
             // The first attempt, the first two, all but the last, and all.
             for last in 1..=4 {
-                for in_bucket in [true, false] {
-                    let what = format!("{kind}, after {after}, until {last}, bucket {in_bucket}");
+                for place in [Kind::Bucket, Kind::Folder, Kind::Zip] {
+                    let what = format!("{kind}, after {after}, until {last}, {place:?}");
                     let dir = tempfile::tempdir().unwrap();
                     let buckets = vec!["demo".to_owned()];
                     let options = Options { buckets, ..Options::default() };
-                    let emulator = if in_bucket {
+                    let emulator = if place == Kind::Bucket {
                         Some(Emulator::start(options).await.unwrap())
                     } else {
                         None
                     };
+                    let zip = dir.path().join("d.zip");
                     let inner: Arc<dyn Sink> = match &emulator {
                         Some(emulator) => {
                             let auth = Auth::Anonymous;
                             Arc::new(Gcs::new(&emulator.url(), "demo", "fm", auth).unwrap())
+                        }
+                        None if place == Kind::Zip => {
+                            Arc::new(Zip::new("d.zip", zip.clone(), IfExists::Skip))
                         }
                         None => Arc::new(Folder::new("d", dir.path().join("d"))),
                     };
@@ -185,6 +208,15 @@ async fn every_fault_at_every_attempt_in_every_sink() {
                     assert_eq!(there.is_some(), stored, "{what}");
                     if let Some(emulator) = emulator {
                         assert_eq!(emulator.counters().overwrites, 0, "{what}");
+                    }
+                    // There is an archive only if it has each entry, and it has each once.
+                    drop(inner);
+                    assert_eq!(zip.exists(), stored && place == Kind::Zip, "{what}");
+                    assert!(!dir.path().join("d.zip.partial").exists(), "{what}");
+                    if zip.exists() {
+                        let file = std::fs::File::open(&zip).unwrap();
+                        let archive = zip::ZipArchive::new(file).unwrap();
+                        assert_eq!((archive.len(), archive.has_duplicate_names()), (27, false));
                     }
                 }
             }

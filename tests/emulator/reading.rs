@@ -44,6 +44,10 @@ async fn buckets_are_made_found_and_removed() {
     let path = format!("/storage/v1/b/second/iam/testPermissions?{asked}");
     let granted = body(f.get(&path).await).await;
     assert_eq!(granted["permissions"].as_array().unwrap().len(), 2);
+    let policy = body(f.get("/storage/v1/b/second/iam").await).await;
+    assert_eq!((&policy["kind"], &policy["bindings"]), (&json!("storage#policy"), &json!([])));
+    assert_eq!(policy["resourceId"], "projects/_/buckets/second");
+    refused(f.get("/storage/v1/b/third/iam").await, 404, "notFound").await;
 
     let delete = |name: &str| f.request(Method::DELETE, &format!("/storage/v1/b/{name}")).send();
     f.put("a", "x").await;

@@ -1,6 +1,7 @@
 //! Google Cloud Storage through its JSON API
 //! (<https://cloud.google.com/storage/docs/json_api/v1>).
 
+mod about;
 mod answer;
 mod auth;
 mod connection;
@@ -20,8 +21,8 @@ pub use self::auth::{Auth, Renewable};
 use self::request::Requests;
 use self::uploads::{Uploads, in_turn};
 use super::{
-    Body, BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink,
-    Stored,
+    About, Body, BoxFuture, Fault, FaultKind, MOST_METADATA, NameRange, NewObject, Page,
+    Precondition, Purpose, Sink, Stored,
 };
 
 /// Where Google's own API is.
@@ -145,6 +146,11 @@ impl Gcs {
     }
 
     async fn put_now(&self, object: &NewObject, condition: Precondition) -> Result<Stored, Fault> {
+        if object.metadata_size() > MOST_METADATA {
+            let refused =
+                format!("{}: custom metadata of more than {MOST_METADATA} bytes", object.name);
+            return Err(Fault::new(FaultKind::Status(400), refused));
+        }
         let answer = self.insert(object, condition).await?;
         let stored: ObjectAnswer<'_> = answer::parse(&answer)?;
         let stored = stored.into_stored(self.requests.prefix())?;
@@ -224,6 +230,16 @@ impl Gcs {
         )))
     }
 
+    /// Two questions that few may ask; the role "Storage Object User" does not include them.
+    async fn about_now(&self) -> Result<About, Fault> {
+        let bucket = unless_refused(self.get(&self.requests.about_url()).await)?;
+        let mut about = bucket.map_or(Ok(About::default()), |answer| about::of_bucket(&answer))?;
+        if let Some(policy) = unless_refused(self.get(&self.requests.policy_url()).await)? {
+            about.vertex_agent_reads = about::vertex_agent_reads(&policy)?;
+        }
+        Ok(about)
+    }
+
     /// Says what a refusal means for this bucket and what to do.
     fn explain(&self, mut fault: Fault) -> Fault {
         let bucket = self.requests.bucket();
@@ -245,6 +261,15 @@ impl Gcs {
             _ => return fault,
         };
         fault
+    }
+}
+
+/// An answer, unless it is that one may not ask, or that the service does not know the question.
+fn unless_refused(answer: Result<Bytes, Fault>) -> Result<Option<Bytes>, Fault> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(Fault { kind: FaultKind::Status(403 | 404 | 405 | 501), .. }) => Ok(None),
+        Err(fault) => Err(fault),
     }
 }
 
@@ -279,5 +304,9 @@ impl Sink for Gcs {
         page: Option<String>,
     ) -> BoxFuture<'a, Result<Page, Fault>> {
         Box::pin(async move { self.list_now(range, page.as_deref(), 1000).await })
+    }
+
+    fn about(&self) -> BoxFuture<'_, Result<About, Fault>> {
+        Box::pin(self.about_now())
     }
 }

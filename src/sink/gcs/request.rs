@@ -61,7 +61,7 @@ impl Requests {
             content_type: format!("multipart/related; boundary={boundary}"),
             parts: Parts {
                 start,
-                middle: format!("\"}}\r\n--{boundary}\r\ncontent-type: "),
+                middle: format!("}}\r\n--{boundary}\r\ncontent-type: "),
                 end: format!("\r\n--{boundary}--\r\n"),
             },
             bucket: bucket.to_owned(),
@@ -114,6 +114,16 @@ impl Requests {
         format!("{}/iam/testPermissions?{}", self.bucket_url, asked.join("&"))
     }
 
+    pub(super) fn about_url(&self) -> String {
+        format!("{}?fields=location,locationType,projectNumber", self.bucket_url)
+    }
+
+    /// Version 3 has conditions; an older one is refused where there are any
+    /// (<https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy>).
+    pub(super) fn policy_url(&self) -> String {
+        format!("{}/iam?optionsRequestedPolicyVersion=3", self.bucket_url)
+    }
+
     /// Where to `POST` an object with its metadata: `uploadType=multipart`
     /// (<https://cloud.google.com/storage/docs/uploading-objects#rest-upload-objects>).
     pub(super) fn insert_url(&self, condition: Precondition) -> String {
@@ -125,18 +135,31 @@ impl Requests {
         &self.content_type
     }
 
-    /// Name, type and checksum, and the start of the content's part; with room for so many bytes
+    /// Name, type, checksum and metadata, and the start of the content's part; with room for so many bytes
     /// behind it.
     fn head(&self, object: &NewObject, room: usize) -> String {
         let Parts { start, middle, .. } = &self.parts;
         let fixed = start.len() + middle.len() + 2 * object.content_type.len() + 64;
-        let mut head = String::with_capacity(fixed + object.name.len() + room);
+        // Quotes, colons and commas; nothing where there is no metadata.
+        let pairs = object.metadata_size() + 8 * object.metadata.len();
+        let mut head = String::with_capacity(fixed + object.name.len() + pairs + room);
         head.push_str(start);
         push_escaped(&mut head, &object.name);
         head.push_str("\",\"contentType\":\"");
         push_escaped(&mut head, object.content_type);
         head.push_str("\",\"crc32c\":\"");
         data_encoding::BASE64.encode_append(&object.crc32c.to_be_bytes(), &mut head);
+        head.push('"');
+        for (i, (key, value)) in object.metadata.iter().enumerate() {
+            head.push_str(if i == 0 { ",\"metadata\":{\"" } else { ",\"" });
+            push_escaped(&mut head, key);
+            head.push_str("\":\"");
+            push_escaped(&mut head, value);
+            head.push('"');
+        }
+        if !object.metadata.is_empty() {
+            head.push('}');
+        }
         for text in [middle, object.content_type, "\r\n\r\n"] {
             head.push_str(text);
         }
@@ -217,6 +240,7 @@ mod tests {
             body: Body::Bytes(Bytes::from_static(content)),
             crc32c: crc32c::crc32c(content),
             content_type: "image/jpeg",
+            metadata: Vec::new(),
         }
     }
 
@@ -265,7 +289,29 @@ mod tests {
         assert_eq!(parts(&r, &body).0["crc32c"], "4waSgw==");
     }
 
+    #[test]
+    fn without_metadata_nothing_is_said_of_it() {
+        let r = requests("");
+        let body = r.body(&object("a", b"x"), b"x");
+        assert!(!String::from_utf8_lossy(&body).contains("metadata"));
+    }
+
     proptest! {
+        #[test]
+        fn any_metadata_arrives_as_it_is(values in prop::collection::vec(any::<String>(), 0..4)) {
+            let r = requests("fm");
+            let mut object = object("a", b"x");
+            let keys = ["label", "class", "partition", "\"\\"];
+            object.metadata = keys.into_iter().zip(values).collect();
+            let (metadata, content) = (r.body(&object, b"x"), b"x");
+            let (metadata, stored) = parts(&r, &metadata);
+            prop_assert_eq!(stored, content);
+            prop_assert_eq!(metadata["name"].as_str(), Some("fm/a"));
+            for (key, value) in &object.metadata {
+                prop_assert_eq!(metadata["metadata"][*key].as_str(), Some(value.as_str()));
+            }
+        }
+
         #[test]
         fn any_name_arrives_as_it_is(prefix: String, name: String) {
             let r = requests(&prefix);

@@ -1,0 +1,82 @@
+//! `idx2gcs check`.
+
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde::Serialize;
+
+use super::load::Invocation;
+use super::{say, settings};
+use crate::check::{self, Finding, Severity};
+use crate::error::{Error, Exit};
+use crate::load::Job;
+
+pub(super) fn command() -> Command {
+    let command = Command::new("check")
+        .about("Looks for what would make an import fail, or a model worse")
+        .after_help(
+            "Takes the settings of `load`, which makes the same checks first; a destination need not \
+             be named. Reads the source once and writes nothing. Exit code 0 if nothing is an error, \
+             3 if something is.",
+        );
+    super::verbosity(settings::add_flags(command))
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("For programs"))
+}
+
+pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
+    let mut layers = settings::layers(args)?;
+    if layers.get("destination.url").is_none() {
+        layers.assume("destination.url", "gs://bucket");
+    }
+    let invocation = Invocation::with(args, &layers)?;
+    let (job, findings) = super::runtime()?.block_on(invocation.look())?;
+    if args.get_flag("json") {
+        let told = Told::new(&job, &findings);
+        let text = serde_json::to_string_pretty(&told);
+        say(text.map_err(|e| Error::Incomplete(e.to_string()))?)?;
+    } else {
+        say(format_args!("{}\n", job.frequencies()))?;
+        for finding in &findings {
+            say(format_args!("{}: {finding}", finding.severity))?;
+        }
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        let noun = if errors == 1 { "error" } else { "errors" };
+        say(format_args!("{} findings, {errors} {noun}", findings.len()))?;
+    }
+    let exit = if check::errors(&findings).is_some() { Exit::Source } else { Exit::Complete };
+    Ok(exit.into())
+}
+
+/// What `check --json` prints.
+#[derive(Serialize)]
+struct Told<'a> {
+    images: u32,
+    train: u32,
+    validation: u32,
+    test: u32,
+    classes: Vec<ToldClass>,
+    findings: &'a [Finding],
+}
+
+#[derive(Serialize)]
+struct ToldClass {
+    number: u32,
+    name: Option<String>,
+    label: String,
+    train: u32,
+    validation: u32,
+    test: u32,
+}
+
+impl<'a> Told<'a> {
+    fn new(job: &Job, findings: &'a [Finding]) -> Self {
+        let frequencies = job.frequencies();
+        let [train, validation, test] = frequencies.totals();
+        let classes = frequencies.labelled().map(|(number, [train, validation, test])| {
+            let name = frequencies.classes.name(number).map(str::to_owned);
+            let label = frequencies.classes.label(number).into_owned();
+            ToldClass { number, name, label, train, validation, test }
+        });
+        Self { images: job.count, train, validation, test, classes: classes.collect(), findings }
+    }
+}

@@ -1,0 +1,192 @@
+//! The page around its parts: head, heading, contents, and what the parts share.
+
+use indicatif::DecimalBytes;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{Outcome, Report, classes, findings, imports, outcome, sheet, timeline};
+use crate::report::{rounded, thousands};
+use crate::split::Partition;
+
+/// All styles. Its colours have a contrast of 4.5 at least wherever they are text, 3 in charts.
+const STYLE: &str = include_str!("style.css");
+
+/// Nothing but the page's own styles and the images inside it, whatever the data say.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+pub(super) fn page(report: &Report) -> Markup {
+    // Heading in the contents, id, content.
+    let sections: Vec<(&str, &str, Markup)> = [
+        report.findings.as_ref().map(|list| ("Findings", "findings", findings::section(list))),
+        report.outcome.as_ref().map(|run| ("Run", "run", outcome::section(run))),
+        (!report.classes.is_empty()).then(|| ("Classes", "classes", classes::section(report))),
+        (!report.samples.is_empty()).then(|| ("Samples", "samples", sheet::section(report))),
+        report.figures.as_ref().map(|figures| ("Images", "images", outcome::figures(figures))),
+        report.outcome.as_ref().map(|_| ("Pace", "pace", timeline::section(&report.timeline))),
+        (!report.manifests.is_empty()).then(|| ("Import", "import", imports::section(report))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                title { (report.title) " · idx2gcs" }
+                link rel="icon" href="data:,";
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#main" { "Skip to the report" }
+                header { (heading(report)) }
+                @if sections.len() > 1 {
+                    nav aria-label="Contents" {
+                        ul {
+                            @for (heading, id, _) in &sections {
+                                li { a href=(format!("#{id}")) { (heading) } }
+                            }
+                        }
+                    }
+                }
+                main #main tabindex="-1" {
+                    (key_figures(report))
+                    @for (_, _, content) in &sections { (content) }
+                }
+                footer {
+                    p {
+                        "Made by idx2gcs " (env!("CARGO_PKG_VERSION")) ". The same for programs is in "
+                        code { (super::JSON) } " beside this file."
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn heading(report: &Report) -> Markup {
+    let facts = [
+        ("From", report.source.as_deref().map(address)),
+        ("To", report.destination.as_deref().map(address)),
+        ("When", report.when.as_deref().map(name)),
+        (
+            "Split",
+            report.split.as_ref().map(|split| {
+                html! {
+                    (name(&split.method))
+                    @if let Some(seed) = split.seed { ", seed " (seed) }
+                }
+            }),
+        ),
+    ];
+    html! {
+        h1 { (name(&report.title)) }
+        dl.facts {
+            @for (term, value) in facts {
+                @if let Some(value) = value { div { dt { (term) } dd { (value) } } }
+            }
+        }
+        @if let Some(outcome) = &report.outcome { (verdict(outcome)) }
+    }
+}
+
+/// How the run ended, in a sentence.
+fn verdict(outcome: &Outcome) -> Markup {
+    let stored = u64::from(outcome.uploaded) + u64::from(outcome.already_present);
+    html! {
+        @if outcome.is_complete() {
+            p.verdict.complete { strong { "Complete." } " All " (thousands(stored)) " images are stored." }
+        } @else {
+            p.verdict.incomplete {
+                strong { "Not complete." }
+                " " (thousands(stored)) " of " (thousands(outcome.images.into()))
+                " images are stored."
+                @if let Some(error) = &outcome.error { br; span.why { (name(error)) } }
+            }
+        }
+    }
+}
+
+/// The few numbers that a reader wants first.
+fn key_figures(report: &Report) -> Markup {
+    let mut figures = vec![("Images", thousands(report.partitions.total()))];
+    for partition in Partition::ALL {
+        let heading = match partition {
+            Partition::Train => "Train",
+            Partition::Validation => "Validation",
+            Partition::Test => "Test",
+        };
+        figures.push((heading, thousands(report.partitions.get(partition))));
+    }
+    if !report.classes.is_empty() {
+        figures.push(("Classes", thousands(report.classes.len() as u64)));
+    }
+    if let Some(of_images) = &report.figures {
+        figures.push(("Size", DecimalBytes(of_images.bytes).to_string()));
+    }
+    if let Some(outcome) = &report.outcome {
+        figures.push(("Time", seconds(outcome.elapsed_s)));
+        figures.push(("Images/s", rounded(outcome.images_per_s)));
+    }
+    html! {
+        dl.key {
+            @for (term, value) in figures { div { dt { (term) } dd { (value) } } }
+        }
+    }
+}
+
+/// `4.6 s`, `12 min 3 s`.
+pub(super) fn seconds(elapsed: f64) -> String {
+    if elapsed < 60.0 {
+        return format!("{elapsed:.1} s");
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let whole = elapsed.round() as u64;
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if hours > 0 {
+        format!("{hours} h {minutes} min")
+    } else {
+        format!("{minutes} min {seconds} s")
+    }
+}
+
+/// Text of the data, which may be in any script: its direction stays its own.
+pub(super) fn name(text: &str) -> Markup {
+    html! { bdi { (text) } }
+}
+
+/// A path or a URL, which may be broken anywhere.
+pub(super) fn address(text: &str) -> Markup {
+    html! { code.address { bdi { (text) } } }
+}
+
+/// A class' title, of which nothing may be known.
+pub(super) fn class_name(report: &Report, number: u32) -> Markup {
+    html! { @if let Some(class) = report.class(number) { (name(class.title())) } }
+}
+
+/// A table that scrolls in a box of its own where it is wider than the page.
+pub(super) fn table(caption: &str, head: &[&str], body: &Markup) -> Markup {
+    html! {
+        div.scroll role="region" aria-label=(caption) tabindex="0" {
+            table {
+                caption { (caption) }
+                thead { tr { @for heading in head { th scope="col" { (heading) } } } }
+                tbody { (body) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_as_people_say_them() {
+        let said = [0.04, 59.9, 60.0, 723.4, 7325.0].map(seconds);
+        assert_eq!(said, ["0.0 s", "59.9 s", "1 min 0 s", "12 min 3 s", "2 h 2 min"]);
+    }
+}

@@ -1,0 +1,105 @@
+//! How the run ended, and what its images are like: numbers in tables.
+
+use indicatif::DecimalBytes;
+use maud::{Markup, html};
+
+use super::document::{name, seconds, table};
+use super::{Figures, Outcome};
+use crate::report::{rounded, short, thousands};
+
+pub(super) fn section(outcome: &Outcome) -> Markup {
+    let states = [
+        ("Uploaded", outcome.uploaded),
+        ("Already present", outcome.already_present),
+        ("Failed", outcome.failed),
+        ("Not attempted", outcome.not_attempted),
+        ("All", outcome.images),
+    ];
+    let retries: u64 = outcome.retries.values().sum();
+    let latency = outcome.latency_ms;
+    let work = [
+        ("Time", seconds(outcome.elapsed_s)),
+        ("Images a second", rounded(outcome.images_per_s)),
+        ("Bytes uploaded", DecimalBytes(outcome.bytes).to_string()),
+        ("Upload attempts", thousands(outcome.attempts)),
+        ("Retries", thousands(retries)),
+    ];
+    let times = [
+        ("Median", latency.p50),
+        ("90 %", latency.p90),
+        ("99 %", latency.p99),
+        ("Longest", latency.max),
+    ];
+    html! {
+        section #run {
+            h2 { "Run" }
+            div.tables {
+                (pairs("What became of the images", states.map(|(s, n)| (s, thousands(n.into())))))
+                (pairs("The work", work))
+                @if latency.max > 0.0 {
+                    (pairs(
+                        "An upload took at most",
+                        times.map(|(term, ms)| (term, format!("{} ms", short(ms)))),
+                    ))
+                }
+                @if retries > 0 {
+                    (table("Retries by cause", &["Cause", "Retries"], &html! {
+                        @for (cause, count) in &outcome.retries {
+                            tr { th scope="row" { (name(cause)) } td { (thousands(*count)) } }
+                        }
+                    }))
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn figures(figures: &Figures) -> Markup {
+    let colours = match figures.channels {
+        1 => "grey".to_owned(),
+        3 => "RGB".to_owned(),
+        4 => "RGBA".to_owned(),
+        n => format!("{n} channels"),
+    };
+    let quality = figures.quality.map_or(String::new(), |quality| format!(", quality {quality}"));
+    let mut size = vec![
+        ("Pixels", format!("{} × {}, {colours}", figures.rows, figures.cols)),
+        ("Format", format!("{}{quality}", figures.format)),
+        ("All images", DecimalBytes(figures.bytes).to_string()),
+    ];
+    if let Some(psnr) = figures.psnr_db {
+        size.push(("PSNR, mean", format!("{:.1} dB", psnr.mean)));
+        size.push(("PSNR, worst", format!("{:.1} dB", psnr.worst)));
+        size.push(("Images measured", thousands(psnr.images)));
+    }
+    html! {
+        section #images {
+            h2 { "Images" }
+            div.tables {
+                (pairs("Size and quality", size))
+                @if let Some(bytes) = figures.image_bytes {
+                    (pairs("Bytes of an encoded image", [
+                        ("Smallest", thousands(bytes.min)),
+                        ("Median", thousands(bytes.median)),
+                        ("Mean", rounded(bytes.mean)),
+                        ("Largest", thousands(bytes.max)),
+                    ]))
+                }
+            }
+        }
+    }
+}
+
+/// A table of a heading and a value a row.
+fn pairs<'a>(caption: &str, rows: impl IntoIterator<Item = (&'a str, String)>) -> Markup {
+    html! {
+        table.pairs {
+            caption { (caption) }
+            tbody {
+                @for (heading, value) in rows {
+                    tr { th scope="row" { (heading) } td { (name(&value)) } }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! A zip archive as destination.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::fake_gcs::program;
+use crate::fetch::fashion_mnist;
+use crate::support::{Desk, Ran, Set, until};
+
+/// `load`, `verify` or `tune` of a small set, with `pictures.zip` as destination.
+fn run(desk: &Desk, set: &Set, command: &str, more: &[&str]) -> Ran {
+    run_to(desk, set, "pictures.zip", command, more)
+}
+
+fn run_to(desk: &Desk, set: &Set, to: &str, command: &str, more: &[&str]) -> Ran {
+    let source = set.path().to_str().unwrap();
+    let args = [command, "--source", source, "--to", to, "--validation", "10"];
+    desk.run(&[&args[..], more].concat())
+}
+
+/// What Python's `zipfile` says of an archive that it has read whole: entries, how many of them are
+/// stored, whether all are of 1980-01-01, and the SHA-256 of `automl.csv`.
+fn python(archive: &std::path::Path) -> serde_json::Value {
+    let text = r#"
+import hashlib, json, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as archive:
+    assert archive.testzip() is None
+    infos = archive.infolist()
+    names = [info.filename for info in infos]
+    assert len(names) == len(set(names))
+    print(json.dumps({
+        "entries": len(infos),
+        "stored": sum(info.compress_type == zipfile.ZIP_STORED for info in infos),
+        "early": all(info.date_time == (1980, 1, 1, 0, 0, 0) for info in infos),
+        "files": all(info.external_attr >> 16 == 0o100644 for info in infos),
+        "automl": hashlib.sha256(archive.read("automl.csv")).hexdigest(),
+    }))
+"#;
+    let python = program("IDX2GCS_TEST_PYTHON", "a Python interpreter");
+    let output = Command::new(python).args(["-c", text]).arg(archive).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn left(desk: &Desk) -> Vec<String> {
+    let mut files = desk.files();
+    files.retain(|file| !file.starts_with("out/") || file.contains(".csv"));
+    files
+}
+
+#[test]
+fn a_set_becomes_an_archive_that_others_read() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    run(&desk, &set, "load", &[]).expect(0);
+    let summary = desk.summary();
+    assert_eq!((&summary["uploaded"], &summary["exit_code"]), (&70.into(), &0.into()));
+    assert_eq!(left(&desk), ["out/automl.csv", "out/vertex.csv", "pictures.zip"]);
+
+    let read = python(&desk.path("pictures.zip"));
+    assert_eq!(read["automl"], summary["manifests"][0]["sha256"]);
+    assert_eq!((&read["entries"], &read["stored"]), (&72.into(), &70.into()));
+    assert_eq!((&read["early"], &read["files"]), (&true.into(), &true.into()));
+    let file = fs::File::open(desk.path("pictures.zip")).unwrap();
+    let mut archive = zip::ZipArchive::new(file).unwrap();
+    for row in desk.read("out/automl.csv").lines() {
+        // A folder for each class, and addresses that are paths in the archive.
+        let (address, label) = row.split_once(',').unwrap().1.rsplit_once(',').unwrap();
+        assert!(address.starts_with(&format!("class_{label}/image_")), "{row}");
+        let mut jpeg = Vec::new();
+        std::io::copy(&mut archive.by_name(address).unwrap(), &mut jpeg).unwrap();
+        assert!(image::load_from_memory(&jpeg).is_ok(), "{row}");
+    }
+    let ran = run(&desk, &set, "verify", &[]).expect(0);
+    assert!(ran.stdout.starts_with("72 of 72 objects are exact"), "{ran:?}");
+}
+
+#[test]
+fn all_of_fashion_mnist_fits_and_more_than_65535_entries_are_found() {
+    let (desk, source) = (Desk::new(), fashion_mnist());
+    let source = source.to_str().unwrap();
+    let args = |command| [command, "--source", source, "--to", "fm.zip"];
+    desk.run(&args("load")).expect(0);
+    let summary = desk.summary();
+    assert_eq!(summary["uploaded"], 70_000);
+    let memory = summary["peak_rss_bytes"].as_u64().unwrap();
+    assert!(memory < 64_000_000, "{memory} bytes");
+    let read = python(&desk.path("fm.zip"));
+    assert_eq!((&read["entries"], &read["stored"]), (&70_002.into(), &70_000.into()));
+    assert_eq!(read["automl"], summary["manifests"][0]["sha256"]);
+    let unzip = Command::new("unzip").arg("-tq").arg(desk.path("fm.zip")).output();
+    let unzip = unzip.expect("unzip must be installed");
+    assert!(unzip.status.success(), "{}", String::from_utf8_lossy(&unzip.stdout));
+
+    desk.run(&args("verify")).expect(0);
+    desk.run(&args("load")).expect(0);
+    assert_eq!(desk.summary()["already_present"], 70_000);
+}
+
+#[test]
+fn an_archive_that_is_there_is_kept_replaced_or_refused() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    run(&desk, &set, "load", &[]).expect(0);
+    let path = desk.path("pictures.zip");
+    let before = fs::read(&path).unwrap();
+    let same = || fs::read(&path).unwrap() == before;
+    let manifest = desk.read("out/automl.csv");
+
+    run(&desk, &set, "load", &[]).expect(0);
+    assert_eq!(desk.summary()["already_present"], 70);
+    assert!(same());
+
+    // Other content, more, less, other rows: each time another archive is wanted.
+    for (more, says) in [
+        (&["--quality", "20"][..], "70 objects are there with other content, see out/failures"),
+        (&["--limit", "30"], "the archive that is there has another automl.csv"),
+        (&["--seed", "7"], "the archive that is there has another automl.csv"),
+        (&["--name", "{index}.jpg"], "the archive that is there has no "),
+    ] {
+        for file in ["out/automl.csv", "out/vertex.csv"] {
+            let _ = fs::remove_file(desk.path(file));
+        }
+        let ran = run(&desk, &set, "load", more).expect(4);
+        assert!(ran.error().starts_with("pictures.zip"), "{ran:?}");
+        assert!(ran.error().contains(says), "{ran:?}");
+        assert!(ran.error().contains("--if-exists overwrite"), "{ran:?}");
+        assert!(same() && !desk.exists("out/automl.csv"), "{more:?}");
+        run(&desk, &set, "verify", more).expect(1);
+    }
+    // Without the manifests that would tell, what is in it beside is found all the same.
+    let none = desk.dir.path().join("none.toml");
+    fs::write(&none, "[manifest]\nformats = []\n").unwrap();
+    let ran = run(&desk, &set, "load", &["--config", "none.toml"]).expect(4);
+    assert!(ran.error().contains("holds 2 more, such as automl.csv; "), "{ran:?}");
+
+    let ran = run(&desk, &set, "load", &["--if-exists", "fail"]).expect(4);
+    assert!(ran.error().starts_with("pictures.zip: exists already; "), "{ran:?}");
+    assert!(same());
+
+    let overwrite = ["--if-exists", "overwrite", "--quality", "20"];
+    run(&desk, &set, "load", &overwrite).expect(0);
+    assert_eq!(desk.summary()["uploaded"], 70);
+    assert!(!same());
+    assert_eq!(desk.read("out/automl.csv"), manifest);
+    assert_eq!(python(&path)["entries"], 72);
+    run(&desk, &set, "verify", &overwrite).expect(0);
+    run(&desk, &set, "verify", &[]).expect(1);
+    desk.read("out/verify.jsonl");
+    assert_eq!(left(&desk).iter().filter(|file| file.contains("zip")).count(), 1);
+}
+
+#[test]
+fn a_damaged_archive_is_no_exact_one() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    run(&desk, &set, "load", &["--concurrency", "1"]).expect(0);
+    let path = desk.path("pictures.zip");
+    let mut bytes = fs::read(&path).unwrap();
+    // In the middle of the first image.
+    bytes[400] ^= 0x40;
+    fs::write(&path, bytes).unwrap();
+    let ran = run(&desk, &set, "verify", &[]).expect(1);
+    assert!(ran.error().contains("71 of 72 objects are exact, 0 missing, 1 different"), "{ran:?}");
+    run(&desk, &set, "load", &[]).expect(4);
+    run(&desk, &set, "load", &["--if-exists", "overwrite"]).expect(0);
+    run(&desk, &set, "verify", &[]).expect(0);
+}
+
+#[test]
+fn places_that_cannot_be_written_are_told() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    fs::create_dir(desk.path("pictures.zip")).unwrap();
+    let ran = run(&desk, &set, "load", &[]).expect(4);
+    assert_eq!(ran.error(), "pictures.zip: is a folder; give --to the name of an archive");
+    assert_eq!(desk.summary()["not_attempted"], 70);
+    let ran = run(&desk, &set, "verify", &[]).expect(4);
+    assert!(ran.error().starts_with("pictures.zip: cannot be read"), "{ran:?}");
+    fs::write(desk.path("file"), "").unwrap();
+    let ran = run_to(&desk, &set, "file/pictures.zip", "load", &[]).expect(4);
+    assert!(ran.error().starts_with("file/pictures.zip: cannot be "), "{ran:?}");
+    let ran = run_to(&desk, &set, "a.zip", "load", &["--out", "a.zip/out"]).expect(2);
+    assert!(ran.error().contains("outside of the destination"), "{ran:?}");
+    let ran = run_to(&desk, &set, "a.zip", "tune", &[]).expect(2);
+    assert!(ran.error().starts_with("a.zip: a zip takes one entry at a time"), "{ran:?}");
+    // In a new folder, it is made as a folder would be.
+    run_to(&desk, &set, "new/folder/a.zip", "load", &[]).expect(0);
+    assert!(desk.exists("new/folder/a.zip"));
+    assert!(left(&desk).iter().all(|file| !file.ends_with(".partial")), "{:?}", left(&desk));
+}
+
+/// A folder that even root cannot write.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_may_not_be_written_is_told() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    let ran = run_to(&desk, &set, "/sys/pictures.zip", "load", &[]).expect(4);
+    assert!(ran.error().starts_with("/sys/pictures.zip: cannot be written: "), "{ran:?}");
+    assert_eq!(desk.summary()["not_attempted"], 70);
+}
+
+/// A disk on which not all fits. The file system is told to refuse longer files.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_nothing_behind() {
+    for kilobytes in [1, 200] {
+        let (desk, set) = (Desk::new(), Set::new(600, 10));
+        let limited = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec \"$@\"");
+        let load = desk.command(&["load", "--source", set.path().to_str().unwrap()]);
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &limited, "bash"]).arg(load.get_program()).args(load.get_args());
+        shell.args(["--to", "pictures.zip", "--validation", "10"]).current_dir(desk.dir.path());
+        let ran: Ran = shell.output().unwrap().into();
+        let ran = ran.expect(4);
+        assert!(ran.error().starts_with("pictures.zip: cannot be "), "{ran:?}");
+        assert!(ran.error().contains("File too large"), "{ran:?}");
+        assert_eq!(left(&desk), Vec::<String>::new());
+    }
+}
+
+/// Signals are Unix.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_nothing_behind() {
+    for signals in [&["-INT"][..], &["-TERM"], &["-INT", "-INT"]] {
+        let (desk, set) = (Desk::new(), Set::new(2000, 10));
+        fs::write(desk.path("old.txt"), "mine").unwrap();
+        let mut child = desk
+            .command(&["load", "--source", set.path().to_str().unwrap(), "--to", "pictures.zip"])
+            .args(["--validation", "10", "--max-rate", "100", "--concurrency", "4"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("the archive's beginning", || desk.exists("pictures.zip.partial"));
+        for signal in signals {
+            // The second may find that the first was enough.
+            let id = child.id().to_string();
+            let _ =
+                Command::new("kill").args([*signal, id.as_str()]).stderr(Stdio::null()).status();
+        }
+        let code = child.wait().unwrap().code();
+        assert_eq!(code, Some(if signals[0] == "-INT" { 130 } else { 143 }));
+        assert_eq!(left(&desk), ["old.txt"], "{signals:?}");
+        assert_eq!(desk.summary()["exit_code"], code.unwrap());
+    }
+}
+
+/// What a killed run leaves is taken over by the next.
+#[test]
+fn a_killed_run_is_in_nobodys_way() {
+    let (desk, set) = (Desk::new(), Set::new(2000, 10));
+    let mut child = desk
+        .command(&["load", "--source", set.path().to_str().unwrap(), "--to", "pictures.zip"])
+        .args(["--validation", "10", "--max-rate", "100", "--concurrency", "4"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the archive's beginning", || desk.exists("pictures.zip.partial"));
+    let ran = run(&desk, &set, "load", &["--out", "out2"]).expect(4);
+    assert!(ran.error().contains("pictures.zip.partial is being written by another run"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(left(&desk).last().unwrap(), "pictures.zip.partial");
+    run(&desk, &set, "load", &[]).expect(0);
+    assert!(!desk.exists("pictures.zip.partial"));
+    assert_eq!(python(&desk.path("pictures.zip"))["entries"], 2012);
+}
+
+#[test]
+fn a_dry_run_writes_no_archive_and_asks_for_nothing() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    let ran = run(&desk, &set, "load", &["--dry-run"]).expect(0);
+    assert!(ran.stdout.contains(",class_0/image_0.jpg,0"), "{ran:?}");
+    assert!(!ran.stdout.contains("Class A"), "{ran:?}");
+    assert_eq!(desk.files(), Vec::<String>::new());
+}
