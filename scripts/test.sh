@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # All tests and checks. Installs what they need into the target folder: cargo-nextest and cargo-deny
-# where they are missing, the official Python client and fake-gcs-server, and Fashion-MNIST; and
-# Chromium, from Debian's package where there is no browser of that family.
+# where they are missing, the Python packages of tests/e2e/conformance (Google's client, datasets,
+# pandas, Pillow; about a minute and 500 MB), fake-gcs-server, and Fashion-MNIST; and Chromium, from
+# Debian's package where there is no browser of that family.
 #
 # Usage: scripts/test.sh [ARGUMENTS OF cargo nextest run]
 set -euo pipefail
@@ -27,7 +28,7 @@ for tool in nextest deny; do
     fi
 done
 
-step "the Python client and fake-gcs-server"
+step "the Python packages that read what a load leaves, and fake-gcs-server"
 requirements=tests/e2e/conformance/requirements.txt
 venv=$tools/venv
 if ! cmp -s "$requirements" "$venv/installed.txt"; then
@@ -81,6 +82,8 @@ export IDX2GCS_TEST_FASHION_MNIST
 step "tests"
 cargo nextest run --locked --no-fail-fast "$@"
 cargo test --locked --doc
+# A build without Parquet says so; all other tests are of the build with it.
+cargo test --quiet --locked --no-default-features --lib -- parquet manifest
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 step "speed, in short: not slower than a program on the object_store crate"

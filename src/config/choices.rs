@@ -161,11 +161,19 @@ choice! {
 }
 
 choice! {
-    /// An import file.
+    /// A format of manifests.
     ManifestFormat, MANIFEST_FORMATS {
-        /// `automl.csv`: `TRAIN,gs://…,9`.
+        /// `automl.csv`: `TRAIN,gs://…,9`, for AutoML Vision.
         Automl = "automl",
-        /// `vertex.csv`: `training,gs://…,Ankle_boot`.
+        /// `vertex.csv`: `training,gs://…,Ankle_boot`, for Vertex AI.
         Vertex = "vertex",
+        /// `vertex.jsonl`: the same as JSON lines.
+        VertexJsonl = "vertex-jsonl",
+        /// `metadata.jsonl`, for `imagefolder` of Hugging Face's `datasets`.
+        HuggingFace = "huggingface",
+        /// `images.csv`: with a header, and each object's checksum and size.
+        Csv = "csv",
+        /// `images.parquet`: the same, each column of its type. Only in a build that has it.
+        Parquet = "parquet",
     }
 }

@@ -286,10 +286,10 @@ pub const KEYS: &[Key] = &[
     key("retry.attempt_timeout", None, "TIME", Some("\"30s\""), "Time for one attempt"),
     key(
         "manifest.formats",
-        None,
+        Some("manifests"),
         "LIST",
         Some("[\"automl\", \"vertex\"]"),
-        "Import files to publish once every image is stored: automl, vertex",
+        "Manifests to publish once every image is stored: automl, vertex, vertex-jsonl, huggingface, csv, parquet",
     ),
     key(
         "output.dir",

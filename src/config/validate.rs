@@ -53,6 +53,7 @@ impl Settings {
         let name = Template::parse(&name, prefix)
             .and_then(|name| if files { name.check_file_names().map(|()| name) } else { Ok(name) })
             .map_err(|e| layers.refuse("destination.name", &format!("a usable template: {e}")))?;
+        let manifests = manifests(layers, &name)?;
         Ok(Self {
             catalogue: layers.catalogue().clone(),
             source: source(layers)?,
@@ -85,7 +86,7 @@ impl Settings {
             connections: number(layers, "upload.connections", 1, MOST_IN_FLIGHT)?,
             on_error: word(layers, "upload.on_error", choices::ON_ERROR, OnError::from_word)?,
             retry: limits(layers)?,
-            manifests: manifests(layers)?,
+            manifests,
             out,
             report: switch(layers, "output.report")?,
             progress: word(layers, "output.progress", choices::PROGRESS, Progress::from_word)?,
@@ -336,14 +337,28 @@ fn limits(layers: &Layers) -> Result<Limits, ConfigError> {
     Ok(limits)
 }
 
-fn manifests(layers: &Layers) -> Result<Vec<ManifestFormat>, ConfigError> {
+fn manifests(layers: &Layers, name: &Template) -> Result<Vec<ManifestFormat>, ConfigError> {
     let allowed = format!("a list out of {}", choices::MANIFEST_FORMATS.join(", "));
-    layers.need("manifest.formats", &allowed, |text| {
+    let formats = layers.need("manifest.formats", &allowed, |text| {
         let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
         let formats: Option<Vec<_>> = words.map(ManifestFormat::from_word).collect();
         // Each once: two of one kind would be written to one place.
         formats.filter(|all| all.iter().enumerate().all(|(i, f)| !all[..i].contains(f)))
-    })
+    })?;
+    if formats.iter().any(|format| !format.is_built()) {
+        let allowed = "without parquet, which this build does not have (cargo feature \"parquet\")";
+        return Err(layers.refuse("manifest.formats", allowed));
+    }
+    // `imagefolder` takes what is called after a partition for a split, and loses its labels.
+    if formats.contains(&ManifestFormat::HuggingFace)
+        && name.uses_partition()
+        && !name.begins_with_partition()
+    {
+        let allowed = "one that begins with {partition}/ or has no {partition}, for the manifest \
+                       \"huggingface\"";
+        return Err(layers.refuse("destination.name", allowed));
+    }
+    Ok(formats)
 }
 
 #[cfg(test)]
@@ -385,6 +400,19 @@ mod tests {
     }
 
     #[test]
+    fn parquet_is_a_format_of_builds_that_have_it() {
+        let all = "[manifest]\nformats = [\"automl\", \"vertex\", \"vertex-jsonl\", \"huggingface\", \
+                   \"csv\", \"parquet\"]";
+        let read = settings(all).map(|settings| settings.manifests.len());
+        if cfg!(feature = "parquet") {
+            assert_eq!(read.unwrap(), 6);
+        } else {
+            let says = read.unwrap_err().to_string();
+            assert!(says.contains("parquet, which this build does not have"), "{says}");
+        }
+    }
+
+    #[test]
     fn errors_name_file_line_key_and_what_is_allowed() {
         for (toml, says) in [
             (
@@ -405,7 +433,12 @@ mod tests {
                 "must be a time above zero and up to a day, such as \"30s\"",
             ),
             ("[retry]\ninitial_backoff = \"5m\"", "at most retry.max_backoff"),
-            ("[manifest]\nformats = [\"automl\", \"csv\"]", "a list out of automl, vertex"),
+            ("[manifest]\nformats = [\"automl\", \"tsv\"]", "a list out of automl, vertex"),
+            (
+                "[manifest]\nformats = [\"huggingface\"]\n[destination]\n\
+                 name = \"{label}/{partition}/{index}\"",
+                "must be one that begins with {partition}/ or has no {partition}",
+            ),
             ("[manifest]\nformats = [\"vertex\", \"vertex\"]", "a list out of automl, vertex"),
             ("[destination]\nurl = \"gs://Upper/x\"", "lower-case letters"),
             ("[destination]\nurl = \"s3://demo/x\"", "must be gs://bucket/prefix, a folder or"),

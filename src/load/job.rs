@@ -9,7 +9,7 @@ use crate::check::{self, Facts, Finding, Frequencies, Survey};
 use crate::config::{ConfigError, Duplicates, Settings, SplitMethod, SplitSettings};
 use crate::encode::Encoder;
 use crate::error::Error;
-use crate::manifest::Row;
+use crate::manifest::{Contents, Manifest, Row};
 use crate::naming::{Item, Names};
 use crate::pipeline::{Existing, Images, list_all};
 use crate::report::Stats;
@@ -28,6 +28,8 @@ pub struct Job {
     pub count: u32,
     /// What is wrong with the images, or worth knowing, as far as it was looked for.
     pub findings: Vec<Finding>,
+    /// What lists the images: see [`Manifest::all`], without those that would have no row.
+    pub manifests: Vec<Manifest>,
     /// Hashes by index, where names tell them.
     hashes: Vec<u64>,
 }
@@ -58,10 +60,19 @@ impl Job {
             classes: Arc::clone(&data.classes),
             extension: encoder.extension(),
         };
-        let images = Images { encoder, split, names, metadata: settings.metadata, samples: None };
         let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
+        let tells_content = settings.manifests.iter().any(|format| format.tells_content());
+        let contents = tells_content.then(|| Arc::new(Contents::new(count)));
+        let (metadata, samples) = (settings.metadata, None);
+        let images = Images { encoder, split, names, contents, metadata, samples };
         let hashes = if settings.name.uses_hash() { survey.hashes.clone() } else { Vec::new() };
-        Ok(Self { data, images, count, findings: Vec::new(), hashes })
+        let mut job =
+            Self { data, images, count, manifests: Vec::new(), findings: Vec::new(), hashes };
+        let partitions = job.partitions();
+        job.manifests = Manifest::all(&settings.manifests, &settings.name);
+        job.manifests
+            .retain(|manifest| manifest.only.is_none_or(|only| partitions[only as usize] > 0));
+        Ok(job)
     }
 
     /// What is known of an image.
@@ -107,12 +118,15 @@ impl Job {
         counts
     }
 
-    /// The rows of a manifest, in index order.
+    /// The rows of manifests, in index order. Those that ask for checksums and sizes can be had of
+    /// images of which the object has been made.
     pub fn rows(&self, settings: &Settings) -> impl Iterator<Item = Row> {
         (0..self.count).map(move |index| {
             let item = self.item(index);
-            let url = settings.address(&self.images.names.name(&item));
-            Row { url, partition: item.partition, label: item.label }
+            let name = self.images.names.name(&item);
+            let url = settings.address(&name);
+            let content = self.images.contents.as_ref().and_then(|contents| contents.get(index));
+            Row { index, name, url, partition: item.partition, label: item.label, content }
         })
     }
 }

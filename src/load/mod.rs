@@ -21,6 +21,7 @@ pub use self::plan::{Plan, RequestCost};
 pub use self::verify::{Verdict, verify};
 use crate::config::{IfExists, Settings};
 use crate::error::{Error, Exit};
+use crate::manifest::Manifest;
 use crate::page;
 use crate::pipeline::{self, Cut, Existing, Run, Stop, Storing};
 use crate::report::{JsonLog, ManifestEntry, Reporter, Stats, Summary, keep_reporting, thousands};
@@ -108,9 +109,10 @@ pub fn prepare_output(settings: &Settings) -> Result<(), Error> {
         fs::remove_file(probe)
     };
     try_it().map_err(|e| Error::output(out, e))?;
-    let manifests = settings.manifests.iter().map(|format| format.file_name());
+    let manifests = Manifest::all(&settings.manifests, &settings.name);
     let ours = [SUMMARY, FAILURES, verify::FINDINGS, page::HTML, page::JSON];
-    for name in manifests.chain(ours) {
+    let manifests = manifests.iter().map(|manifest| manifest.local_name());
+    for name in manifests.chain(ours.map(str::to_owned)) {
         let path = out.join(name);
         if path.is_dir() {
             return Err(Error::output(&path, io::ErrorKind::IsADirectory.into()));
@@ -136,9 +138,9 @@ pub fn forget_last_run(out: &Path) -> Result<(), Error> {
 
 /// Removes manifests that are not whole, for a process that leaves at once.
 pub fn remove_drafts(settings: &Settings) {
-    for format in &settings.manifests {
+    for manifest in Manifest::all(&settings.manifests, &settings.name) {
         // There may be none.
-        let _ = fs::remove_file(crate::manifest::partial_path(&settings.out, *format));
+        let _ = fs::remove_file(crate::manifest::partial_path(&settings.out, manifest));
     }
     page::remove_drafts(&settings.out);
 }
@@ -213,8 +215,9 @@ impl Work<'_> {
             return Ok(());
         }
         let mut count = u64::from(existing.count());
-        for format in &self.settings.manifests {
-            let stat = || self.sink.stat(format.file_name());
+        for manifest in &self.job.manifests {
+            let name = manifest.object_name();
+            let stat = || self.sink.stat(&name);
             let there = retry.run(|fault| self.stats.retried(fault.kind), stat).await.result;
             let refused = |fault| Error::Destination { url: self.settings.url.clone(), fault };
             count += u64::from(there.map_err(refused)?.is_some());

@@ -1,17 +1,18 @@
 //! What a load would do, without doing it (`--dry-run`).
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use super::Job;
 use crate::check::Frequencies;
-use crate::config::{ManifestFormat, Place, Settings};
+use crate::config::{Place, Settings};
 use crate::error::Error;
-use crate::manifest::{CsvWriter, Row};
+use crate::manifest::{Manifest, RowWriter};
 use crate::report::thousands;
 
 /// Rows of each manifest that are shown.
-const SHOWN_ROWS: u32 = 3;
+const SHOWN_ROWS: usize = 3;
 
 /// A Class A operation (a write, a list) in a single region, in dollars
 /// (<https://cloud.google.com/storage/pricing#operations-by-class>).
@@ -37,8 +38,8 @@ pub struct Plan {
     pub frequencies: Frequencies,
     /// Nothing for a folder or a zip.
     pub requests: Option<RequestCost>,
-    /// The first rows of each manifest.
-    pub manifests: Vec<(ManifestFormat, String)>,
+    /// The first rows of each manifest, as text.
+    pub manifests: Vec<(Manifest, String)>,
     url: String,
 }
 
@@ -48,44 +49,38 @@ impl Plan {
     /// # Errors
     /// A source that is bad.
     pub fn draw(settings: &Settings, job: &Job) -> Result<Self, Error> {
-        let mut manifests: Vec<_> = settings
-            .manifests
-            .iter()
-            .map(|format| CsvWriter::new(Vec::new(), *format, Arc::clone(&job.data.classes)))
-            .collect();
         let mut bytes = 0;
         for record in job.data.records().take(job.count as usize) {
-            let record = record?;
-            let partition = job.images.split.partition(record.index);
-            let jpeg = job.images.encoder.encode(&record.pixels);
-            bytes += jpeg.map_err(|e| Error::Incomplete(e.to_string()))?.len() as u64;
-            if record.index < SHOWN_ROWS {
-                let name = job.images.name(&record);
-                let url = settings.address(&name);
-                let row = Row { url, partition, label: record.label };
-                for manifest in &mut manifests {
-                    manifest.write(&row).map_err(|e| Error::Incomplete(e.to_string()))?;
-                }
-            }
+            let object = job.images.object(&record?, String::new());
+            bytes += object.map_err(|e| Error::Incomplete(e.to_string()))?.body.size();
         }
-        let manifests = settings.manifests.iter().zip(manifests).map(|(format, manifest)| {
-            let (rows, _) = manifest.finish().unwrap_or_default();
-            (*format, String::from_utf8_lossy(&rows).into_owned())
-        });
+        let first = |manifest: &Manifest| {
+            let begun = first_rows(*manifest, job, settings);
+            begun.map(|rows| (*manifest, rows)).map_err(|e| Error::Incomplete(e.to_string()))
+        };
         Ok(Self {
             images: job.count,
             bytes,
             frequencies: job.frequencies(),
-            requests: matches!(settings.place, Place::Bucket { .. }).then(|| cost(settings, job)),
-            manifests: manifests.collect(),
+            requests: matches!(settings.place, Place::Bucket { .. }).then(|| cost(job)),
+            manifests: job.manifests.iter().map(first).collect::<Result<_, _>>()?,
             url: settings.url.clone(),
         })
     }
 }
 
+/// The first rows of a manifest, as people can read them.
+fn first_rows(manifest: Manifest, job: &Job, settings: &Settings) -> io::Result<String> {
+    let shown = Manifest { format: manifest.format.shown_as(), ..manifest };
+    let mut writer = RowWriter::new(Vec::new(), shown, Arc::clone(&job.data.classes))?;
+    let rows = job.rows(settings).filter(|row| manifest.lists(row.partition));
+    rows.take(SHOWN_ROWS).try_for_each(|row| writer.write(&row))?;
+    Ok(String::from_utf8_lossy(&writer.finish()?.0).into_owned())
+}
+
 /// One list to see what is there, one write an object, no reads.
-fn cost(settings: &Settings, job: &Job) -> RequestCost {
-    let class_a = 1 + u64::from(job.count) + settings.manifests.len() as u64;
+fn cost(job: &Job) -> RequestCost {
+    let class_a = 1 + u64::from(job.count) + job.manifests.len() as u64;
     #[allow(clippy::cast_precision_loss)]
     RequestCost { class_a, dollars: class_a as f64 * CLASS_A }
 }
@@ -108,8 +103,8 @@ impl fmt::Display for Plan {
         }
         writeln!(f)?;
         writeln!(f, "{}", self.frequencies)?;
-        for (format, rows) in &self.manifests {
-            writeln!(f, "\n  {} begins", format.file_name())?;
+        for (manifest, rows) in &self.manifests {
+            writeln!(f, "\n  {} begins", manifest.object_name())?;
             rows.lines().try_for_each(|row| writeln!(f, "  {row}"))?;
         }
         Ok(())

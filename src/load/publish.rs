@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Job;
-use crate::config::{ManifestFormat, Settings};
+use crate::config::Settings;
 use crate::error::Error;
 use crate::manifest::{Draft, Written};
 use crate::pipeline::{Refusal, Storing};
@@ -23,21 +23,22 @@ pub(super) async fn publish(
     let storing = storing.for_manifests();
     let written = write(settings, job)?;
     let as_a_whole = storing.sink.counts_as_a_whole();
-    let address = |format: ManifestFormat| format!("{}/{}", storing.sink.url(), format.file_name());
-    let mut give_name = |format: ManifestFormat, file: &Written| {
+    let address =
+        |file: &Written| format!("{}/{}", storing.sink.url(), file.manifest.object_name());
+    let mut give_name = |file: &Written| {
         let path = file.publish().map_err(|e| Error::unwritten(&settings.out, &e))?;
         published.push(ManifestEntry {
-            format: format.name(),
+            format: file.manifest.format.name(),
             path: path.display().to_string(),
             rows: file.rows,
             sha256: file.sha256.clone(),
-            url: address(format),
+            url: address(file),
         });
         Ok::<_, Error>(())
     };
-    for (format, file) in settings.manifests.iter().zip(&written) {
-        let url = address(*format);
-        store(&storing, &object(*format, file)).await.map_err(|refusal| match refusal {
+    for file in &written {
+        let url = address(file);
+        store(&storing, &object(file)).await.map_err(|refusal| match refusal {
             Refusal::Fault(fault) if refuses_all(fault.kind) => {
                 Error::Destination { url: url.clone(), fault }
             }
@@ -46,7 +47,7 @@ pub(super) async fn publish(
             )),
         })?;
         if !as_a_whole {
-            give_name(*format, file)?;
+            give_name(file)?;
         }
     }
     storing.sink.finish().await.map_err(|fault| {
@@ -54,8 +55,8 @@ pub(super) async fn publish(
         Error::Destination { url, fault }
     })?;
     if as_a_whole {
-        for (format, file) in settings.manifests.iter().zip(&written) {
-            give_name(*format, file)?;
+        for file in &written {
+            give_name(file)?;
         }
     }
     Ok(())
@@ -67,23 +68,23 @@ async fn store(storing: &Storing, object: &NewObject) -> Result<(), Refusal> {
     storing.store(object, there).await.map(drop).map_err(|(refusal, _)| refusal)
 }
 
-fn object(format: ManifestFormat, file: &Written) -> NewObject {
+fn object(file: &Written) -> NewObject {
     NewObject {
-        name: format.file_name().to_owned(),
+        name: file.manifest.object_name(),
         body: Body::File(file.partial().to_owned(), file.size),
         crc32c: file.crc32c,
-        content_type: "text/csv",
+        content_type: file.manifest.format.content_type(),
         metadata: Vec::new(),
     }
 }
 
-/// One pass over the labels writes all manifests: no row is kept in memory.
+/// One pass over the rows writes all manifests: no row is kept in memory.
 fn write(settings: &Settings, job: &Job) -> Result<Vec<Written>, Error> {
     let failed = |e: std::io::Error| Error::unwritten(&settings.out, &e);
-    let mut drafts = settings
+    let mut drafts = job
         .manifests
         .iter()
-        .map(|format| Draft::create(&settings.out, *format, Arc::clone(&job.data.classes)))
+        .map(|manifest| Draft::create(&settings.out, *manifest, Arc::clone(&job.data.classes)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(failed)?;
     for row in job.rows(settings) {

@@ -11,9 +11,9 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::job::{self, Job};
-use crate::config::{ManifestFormat, Settings};
+use crate::config::Settings;
 use crate::error::Error;
-use crate::manifest::{CsvWriter, Digesting};
+use crate::manifest::{Digesting, Manifest, RowWriter};
 use crate::pipeline::{self, ImageFailure, Refusal, Run, Stop, Work};
 use crate::report::{JsonLog, Reporter, State, Stats, keep_reporting, thousands};
 use crate::retry::{Chance, Retry};
@@ -167,7 +167,7 @@ pub async fn verify(
 
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let (missing, different) = (count(&findings.missing), count(&findings.different));
-    let expected = u64::from(job.count) + settings.manifests.len() as u64;
+    let expected = u64::from(job.count) + job.manifests.len() as u64;
     Ok(Verdict {
         expected,
         // What was found to be so, not what is left when the rest is taken away.
@@ -187,39 +187,19 @@ async fn compare(
     stop: &CancellationToken,
     findings: &Arc<Findings>,
 ) -> Result<(), Error> {
-    let mut manifests: Vec<Option<Stored>> = vec![None; settings.manifests.len()];
-    let on_other = |stored: Stored| {
-        let is_it = |format: &ManifestFormat| format.file_name() == stored.name;
-        match settings.manifests.iter().position(is_it) {
-            Some(position) => {
-                if let Some(slot) = manifests.get_mut(position) {
-                    *slot = Some(stored);
-                }
+    let names: Vec<String> = job.manifests.iter().map(|manifest| manifest.object_name()).collect();
+    let mut manifests: Vec<Option<Stored>> = vec![None; names.len()];
+    let on_other = |stored: Stored| match names.iter().position(|name| *name == stored.name) {
+        Some(position) => {
+            if let Some(slot) = manifests.get_mut(position) {
+                *slot = Some(stored);
             }
-            None => findings.unexpected(&stored.name),
         }
+        None => findings.unexpected(&stored.name),
     };
     let retry = Retry::new(settings.retry, Chance::default(), stop.clone());
     let existing =
         job::look(settings, job, &**sink, &retry, stats, Purpose::Read, on_other).await?;
-
-    for (format, there) in settings.manifests.iter().zip(manifests) {
-        let should = manifest(settings, job, *format)?;
-        let there = match there {
-            Some(Stored { crc32c: None, .. }) => {
-                let asked = retry.run(|_| (), || sink.stat(format.file_name())).await.result;
-                asked.map_err(|fault| Error::Destination { url: settings.url.clone(), fault })?
-            }
-            there => there,
-        };
-        match there {
-            None => findings.missing(format.file_name(), None),
-            Some(there) if there.holds(&should) => {
-                findings.exact_manifests.fetch_add(1, Ordering::Relaxed);
-            }
-            Some(there) => findings.different(&should.name, None, there.unlike(&should)),
-        }
-    }
     let into = Arc::clone(findings);
     let run = Arc::new(Run {
         images: job.images.clone(),
@@ -237,7 +217,7 @@ async fn compare(
             }
         }),
     });
-    let cut = pipeline::run(run, job.data.records().take(job.count as usize)).await;
+    let cut = pipeline::run(Arc::clone(&run), job.data.records().take(job.count as usize)).await;
     if let Some(error) = cut.source {
         return Err(error.into());
     }
@@ -247,23 +227,46 @@ async fn compare(
     if stop.is_cancelled() || stats.snapshot().not_attempted > 0 {
         return Err(Error::Incomplete("stopped before everything was compared".to_owned()));
     }
+
+    // Last: some tell of each object's checksum, which is known now that all have been made again.
+    let should = expected(settings, job).map_err(|e| Error::Incomplete(e.to_string()))?;
+    for (should, there) in should.iter().zip(manifests) {
+        let there = match there {
+            Some(Stored { crc32c: None, .. }) => {
+                let asked = run.work.retry.run(|_| (), || sink.stat(&should.name)).await.result;
+                asked.map_err(|fault| Error::Destination { url: settings.url.clone(), fault })?
+            }
+            there => there,
+        };
+        match there {
+            None => findings.missing(&should.name, None),
+            Some(there) if there.holds(should) => {
+                findings.exact_manifests.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(there) => findings.different(&should.name, None, there.unlike(should)),
+        }
+    }
     Ok(())
 }
 
-/// The manifest that should be there, by size and checksum; its bytes are kept nowhere.
-fn manifest(settings: &Settings, job: &Job, format: ManifestFormat) -> Result<NewObject, Error> {
-    let out = Digesting::new(io::sink());
-    let mut writer = CsvWriter::new(out, format, Arc::clone(&job.data.classes));
-    let in_memory = |e: io::Error| Error::Incomplete(e.to_string());
+/// The manifests that should be there, by size and checksum; their bytes are kept nowhere.
+fn expected(settings: &Settings, job: &Job) -> io::Result<Vec<NewObject>> {
+    let begin = |manifest| {
+        RowWriter::new(Digesting::new(io::sink()), manifest, Arc::clone(&job.data.classes))
+    };
+    let mut writers = job.manifests.iter().map(|it| begin(*it)).collect::<io::Result<Vec<_>>>()?;
     for row in job.rows(settings) {
-        writer.write(&row).map_err(in_memory)?;
+        writers.iter_mut().try_for_each(|writer| writer.write(&row))?;
     }
-    let (out, _) = writer.finish().map_err(in_memory)?;
-    Ok(NewObject {
-        name: format.file_name().to_owned(),
-        body: Body::File(PathBuf::new(), out.size),
-        crc32c: out.crc32c,
-        content_type: "text/csv",
-        metadata: Vec::new(),
-    })
+    let end = |(manifest, writer): (&Manifest, RowWriter<Digesting<io::Sink>>)| {
+        let (out, _) = writer.finish()?;
+        Ok(NewObject {
+            name: manifest.object_name(),
+            body: Body::File(PathBuf::new(), out.size),
+            crc32c: out.crc32c,
+            content_type: manifest.format.content_type(),
+            metadata: Vec::new(),
+        })
+    };
+    job.manifests.iter().zip(writers).map(end).collect()
 }

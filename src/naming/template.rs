@@ -137,6 +137,16 @@ impl Template {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Label | Piece::Class))
     }
 
+    /// Whether names tell of the partition.
+    pub fn uses_partition(&self) -> bool {
+        self.pieces.contains(&Piece::Partition)
+    }
+
+    /// Whether each partition has a folder of its own, and that is the first.
+    pub fn begins_with_partition(&self) -> bool {
+        self.pieces.starts_with(&[Piece::Partition, Piece::Slash])
+    }
+
     /// The name of one image. An image without a label has an empty one; templates that ask for it are
     /// refused there.
     pub(super) fn fill(&self, item: &Item, classes: &Classes, extension: &str) -> String {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::samples::Samples;
 use super::store::Refusal;
 use crate::encode::{EncodeError, Encoder};
+use crate::manifest::Contents;
 use crate::naming::{Item, Names};
 use crate::sink::{Body, Fault, FaultKind, NewObject};
 use crate::source::Record;
@@ -22,6 +23,8 @@ pub struct Images {
     pub split: Arc<Split>,
     /// What is known of an image to its name.
     pub names: Names,
+    /// Where each object's checksum and size are noted, if somebody wants them.
+    pub contents: Option<Arc<Contents>>,
     /// Whether objects carry label, class and partition as custom metadata.
     pub metadata: bool,
     /// What the report page shows of them, where there will be one.
@@ -64,9 +67,13 @@ impl Images {
         if let Some(samples) = &self.samples {
             samples.see(record.index, &record.pixels, &body);
         }
+        let crc32c = crc32c::crc32c(&body);
+        if let Some(contents) = &self.contents {
+            contents.note(record.index, crc32c, body.len() as u64);
+        }
         Ok(NewObject {
             name,
-            crc32c: crc32c::crc32c(&body),
+            crc32c,
             body: Body::Bytes(Bytes::from(body)),
             content_type: self.encoder.content_type(),
             metadata: self.metadata(record),

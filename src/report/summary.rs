@@ -61,7 +61,7 @@ pub struct ConcurrencyUsed {
 /// One published import file.
 #[derive(Debug, Clone, Serialize)]
 pub struct ManifestEntry {
-    /// `automl` or `vertex`.
+    /// Its format, as the settings name it.
     pub format: &'static str,
     /// Where it lies locally.
     pub path: String,

@@ -229,7 +229,8 @@ impl Server {
     /// The objects below `fm/`, manifests aside.
     pub fn images(&self) -> Vec<ObjectInfo> {
         let mut objects = self.emulator().objects("demo");
-        objects.retain(|object| object.name.starts_with("fm/") && !object.name.contains(".csv"));
+        let is_image = |name: &str| [".jpg", ".png"].iter().any(|end| name.ends_with(end));
+        objects.retain(|object| object.name.starts_with("fm/") && is_image(&object.name));
         objects
     }
 

@@ -1,0 +1,185 @@
+//! A manifest on its way: written beside its place, which it takes when it is stored.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::{Manifest, Row, RowWriter};
+use crate::classes::Classes;
+
+/// A manifest that lies whole on disk, not yet under its own name. Dropped, it is removed.
+#[derive(Debug)]
+pub struct Written {
+    /// Which one it is.
+    pub manifest: Manifest,
+    partial: Partial,
+    /// Where it belongs.
+    path: PathBuf,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes.
+    pub size: u64,
+    /// CRC32C of the file.
+    pub crc32c: u32,
+    /// SHA-256 of the file, in lower-case hex.
+    pub sha256: String,
+}
+
+impl Written {
+    /// Where it lies now.
+    pub fn partial(&self) -> &Path {
+        &self.partial.0
+    }
+
+    /// Gives the file its own name, in place of what an earlier run left there.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn publish(&self) -> io::Result<&Path> {
+        fs::rename(&self.partial.0, &self.path)?;
+        Ok(&self.path)
+    }
+}
+
+/// Where a manifest is written before it is whole.
+pub(crate) fn partial_path(folder: &Path, manifest: Manifest) -> PathBuf {
+    folder.join(format!("{}.partial", manifest.local_name()))
+}
+
+/// A file under a name that is not its own. Dropped, it is removed.
+#[derive(Debug)]
+struct Partial(PathBuf);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // After a publication there is nothing left to remove.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A manifest being written beside its final place, which it takes only when it is whole.
+pub struct Draft {
+    manifest: Manifest,
+    writer: RowWriter<Digesting<BufWriter<File>>>,
+    partial: Partial,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Begins a manifest in `folder`.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn create(folder: &Path, manifest: Manifest, classes: Arc<Classes>) -> io::Result<Self> {
+        let path = folder.join(manifest.local_name());
+        let partial = Partial(partial_path(folder, manifest));
+        let out = Digesting::new(BufWriter::new(File::create(&partial.0)?));
+        Ok(Self { manifest, writer: RowWriter::new(out, manifest, classes)?, partial, path })
+    }
+
+    /// Adds a row, if it is one of this manifest's.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&mut self, row: &Row) -> io::Result<()> {
+        self.writer.write(row)
+    }
+
+    /// Ends the file, which keeps its partial name.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn finish(self) -> io::Result<Written> {
+        let (mut out, rows) = self.writer.finish()?;
+        out.flush()?;
+        Ok(Written {
+            manifest: self.manifest,
+            partial: self.partial,
+            path: self.path,
+            rows,
+            size: out.size,
+            crc32c: out.crc32c,
+            sha256: data_encoding::HEXLOWER.encode(&out.sha256.finalize()),
+        })
+    }
+}
+
+/// Passes bytes on and keeps their checksums.
+pub(crate) struct Digesting<W> {
+    out: W,
+    /// Bytes so far.
+    pub(crate) size: u64,
+    /// Their CRC32C.
+    pub(crate) crc32c: u32,
+    sha256: Sha256,
+}
+
+impl<W> Digesting<W> {
+    pub(crate) fn new(out: W) -> Self {
+        Self { out, size: 0, crc32c: 0, sha256: Sha256::new() }
+    }
+}
+
+impl<W: Write> Write for Digesting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.out.write(bytes)?;
+        let written = bytes.get(..n).unwrap_or_default();
+        self.size += n as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, written);
+        self.sha256.update(written);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ManifestFormat;
+    use crate::manifest::Content;
+    use crate::split::Partition;
+
+    fn draft(folder: &Path, format: ManifestFormat) -> Draft {
+        Draft::create(folder, Manifest { format, only: None }, Arc::default()).unwrap()
+    }
+
+    #[test]
+    fn a_draft_takes_its_place_when_whole() {
+        for format in ManifestFormat::built() {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(format.file_name());
+            fs::write(&path, "of an earlier run").unwrap();
+            let mut draft = draft(dir.path(), format);
+            for index in 0..1000 {
+                let (name, partition) = (index.to_string(), Partition::Test);
+                let url = format!("gs://b/{name}");
+                let content = Some(Content { crc32c: index, size: 1 });
+                draft.write(&Row { index, name, url, partition, label: Some(1), content }).unwrap();
+            }
+            assert_eq!(fs::read_to_string(&path).unwrap(), "of an earlier run");
+            let written = draft.finish().unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "of an earlier run");
+            assert_eq!(written.publish().unwrap(), path);
+            let bytes = fs::read(&path).unwrap();
+            assert_eq!((written.rows, written.size), (1000, bytes.len() as u64));
+            assert_eq!(written.crc32c, crc32c::crc32c(&bytes));
+            assert_eq!(written.sha256, data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)));
+            drop(written);
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn what_is_not_published_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(draft(dir.path(), ManifestFormat::Vertex));
+        drop(draft(dir.path(), ManifestFormat::Vertex).finish().unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}
