@@ -9,7 +9,7 @@ venv=$target/test-tools/picture
 
 desk=$(mktemp -d)
 trap 'tmux -L picture kill-server 2>/dev/null || true; rm -rf "$desk"' EXIT
-tmux -L picture -f /dev/null new-session -d -s run -x 104 -y 30 -c "$desk" \
+tmux -L picture -f /dev/null new-session -d -s run -x 104 -y 40 -c "$desk" \
     "env PATH=$target/release:\$PATH PS1='$ ' bash --norc"
 tmux -L picture send-keys -t run \
     'clear; idx2gcs load --source fashion-mnist --to gs://demo/fashion-mnist --endpoint embedded' Enter

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //!  source ──► producer ══ bounded channel ══► uploaders ──► sink ──► manifests
-//!  gunzip     one thread    `queue` records     tasks: split,   GCS or    published last,
-//!  IDX                                          name, encode,   a folder  complete or absent
-//!                                               store, retry;
+//!  unpack     one thread    `queue` records     tasks: split,   GCS, a    published last,
+//!  decode                                       name, encode,   folder,   complete or absent
+//!                                               store, retry;   a zip
 //!                                               as many as help
 //! ```
 //!
 //! The modules are in the order in which data flows: [`config`] says what to do, [`source`] decodes,
-//! [`split`] and [`naming`] say what an image is for and is called, [`encode`] makes JPEG bytes,
-//! [`pipeline`] moves records through, with [`pace`] and [`retry`] between it and the [`sink`];
+//! [`check`] looks for what is wrong, [`split`] and [`naming`] say what an image is for and is called,
+//! [`encode`] makes JPEG or PNG bytes, [`pipeline`] moves records through, with [`pace`] and [`retry`] between it and the [`sink`];
 //! [`manifest`] lists what is stored, [`report`] tells how it went and [`page`] shows both.
 //! [`load`] is the whole job, [`tune`] measures a destination, [`emulator`] is a Google Cloud Storage on
 //! loopback, and [`cli`] the program around it.
