@@ -172,6 +172,9 @@ impl DataSet {
             } else if labels != Labels::None {
                 let problem = "no labels are named for it, but the parts before have some";
                 return Err(SourceError::unfit(&images.path, problem));
+            } else {
+                // No label speaks for the number of images, and memory follows from it.
+                images.prove(&|| false)?;
             }
             parts.push((*partition, images));
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::family::{FAMILY, Kind};
 use crate::small::Small;
-use crate::support::{Desk, Ran, Set, idx};
+use crate::support::{Desk, Ran, Set, gzip, idx};
 
 /// A `.npy` file as numpy writes it.
 fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
@@ -190,6 +190,8 @@ fn sources_that_cannot_be_meant() {
     // Far more than the header promises, packed to a few bytes.
     let bomb = [npy("|u1", "2, 1, 1", &[0, 1]), vec![0; 1 << 24]].concat();
     write("bomb.npz", npz(&[("train_images", bomb)]));
+    // Four billion images in a packed file of some bytes: nothing is allocated for them.
+    write("lie.gz", gzip(&idx(8, &[u32::MAX, 1, 1], &[7; 20])));
     write("split.csv", b"index,partition\n0,train\n9,test\n".to_vec());
     let files = |images: &str, labels: &str| {
         let labels = if labels.is_empty() {
@@ -211,6 +213,7 @@ fn sources_that_cannot_be_meant() {
             3,
             "nan.npy: record 0 holds a value that is not a number",
         ),
+        (path("lie.gz"), 3, "truncated: the header promises 4294967295 bytes of data"),
         (path("other.npz"), 3, "its arrays (a, b) have none of the usual names"),
         (path("bomb.npz") + "[split]\nvalidation = 0", 3, "bomb.npz#train_images: trailing bytes"),
         (files("other.npz", ""), 3, "several arrays; name one as in FILE#a: a, b"),
