@@ -231,7 +231,8 @@ def bucket(program, truth, work):
         client = storage.Client("p", AnonymousCredentials(), client_options=options)
         blobs = {blob.name: blob for blob in client.list_blobs("consumers", prefix="jpeg/")}
         names = [f"jpeg/image_{index}.jpg" for index in truth.indices]
-        files = {path.name for path in out.iterdir()} - {"summary.json"}
+        files = {path.name for path in out.iterdir()}
+        files -= {"summary.json", "report.html", "report.json"}
         same(sorted(blobs), sorted(names + [f"jpeg/{file}" for file in files]), "objects")
         objects, least = [], np.inf
         for index, name in enumerate(names):

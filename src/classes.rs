@@ -29,7 +29,14 @@ impl Classes {
     /// # Errors
     /// When two names become one label.
     pub fn new(names: Vec<String>, first: u32) -> Result<Self, LabelClash> {
-        let labels: Vec<String> = names.iter().map(|name| clean(name)).collect();
+        let label = |(nth, name): (usize, &String)| {
+            if name.contains(|c: char| c.is_ascii_alphanumeric()) {
+                return clean(name);
+            }
+            // Nothing of it would be left.
+            format!("class_{}", nth as u64 + u64::from(first))
+        };
+        let labels: Vec<String> = names.iter().enumerate().map(label).collect();
         let mut seen = HashMap::new();
         for (label, name) in labels.iter().zip(&names) {
             if let Some(before) = seen.insert(label, name) {
@@ -52,7 +59,10 @@ impl Classes {
 
     /// The numbers of the named classes.
     pub fn numbers(&self) -> impl Iterator<Item = u32> + use<> {
-        self.first..self.first + u32::try_from(self.names.len()).unwrap_or(u32::MAX - self.first)
+        (0..self.names.len()).map_while({
+            let first = self.first;
+            move |nth| first.checked_add(u32::try_from(nth).ok()?)
+        })
     }
 
     /// Whether images may be of class `number`: where classes are named, it must be one of them.
@@ -131,6 +141,16 @@ mod tests {
         let none = Classes::default();
         assert!(none.allow(u32::MAX));
         assert_eq!((none.name(7), &*none.label(7)), (None, "class_7"));
+    }
+
+    #[test]
+    fn names_of_other_scripts_get_their_number() {
+        let kana = classes(&["お", "き", "su す"], 5).unwrap();
+        assert_eq!(
+            [5, 6, 7].map(|number| kana.label(number).into_owned()),
+            ["class_5", "class_6", "su"]
+        );
+        assert_eq!(classes(&["a", "b"], u32::MAX).unwrap().numbers().count(), 1);
     }
 
     #[test]

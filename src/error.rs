@@ -42,7 +42,7 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A split that cannot be drawn.
-    #[error("{0}; --validation says how many")]
+    #[error("{0}{hint}", hint = if matches!(.0, SplitError::TooFew { .. }) { "; --validation says how many" } else { "" })]
     Split(SplitError),
     /// Class names that cannot be told apart.
     #[error(transparent)]

@@ -24,9 +24,6 @@ pub fn survey(
     stopped: &dyn Fn() -> bool,
 ) -> Result<Survey, SourceError> {
     let mut survey = Survey::default();
-    if hash {
-        survey.hashes.reserve(count as usize);
-    }
     for record in data.records() {
         let record = record?;
         if stopped() {
@@ -41,6 +38,7 @@ pub fn survey(
             survey.hashes.push(record.hash());
         }
         if let Some((first, rest)) = record.pixels.split_first()
+            && !rest.is_empty()
             && rest.iter().all(|value| value == first)
         {
             survey.flat.push(record.index);

@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::load::Invocation;
 use super::{say, settings};
 use crate::check::{self, Finding, Severity};
+use crate::config::Endpoint;
 use crate::error::{Error, Exit};
-use crate::load::Job;
+use crate::load::{Job, about, open_destination};
 
 pub(super) fn command() -> Command {
     let command = Command::new("check")
@@ -25,11 +26,21 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let mut layers = settings::layers(args)?;
-    if layers.get("destination.url").is_none() {
+    let named = layers.get("destination.url").is_some();
+    if !named {
         layers.assume("destination.url", "gs://bucket");
     }
     let invocation = Invocation::with(args, &layers)?;
-    let job = super::runtime()?.block_on(invocation.look())?;
+    let job = super::block_on(async {
+        let mut job = invocation.look().await?;
+        if named && invocation.settings.endpoint == Endpoint::Google {
+            // What a bucket does not tell is no finding: it is not what is checked here.
+            if let Ok(destination) = open_destination(&invocation.settings).await {
+                job.findings.extend(about(&invocation.settings, &destination).await);
+            }
+        }
+        Ok(job)
+    })?;
     let findings = &job.findings;
     if args.get_flag("json") {
         let told = Told::new(&job, findings);
@@ -42,7 +53,8 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         }
         let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
         let noun = if errors == 1 { "error" } else { "errors" };
-        say(format_args!("{} findings, {errors} {noun}", findings.len()))?;
+        let (all, plural) = (findings.len(), if findings.len() == 1 { "" } else { "s" });
+        say(format_args!("{all} finding{plural}, {errors} {noun}"))?;
     }
     let exit = if check::errors(findings).is_some() { Exit::Source } else { Exit::Complete };
     Ok(exit.into())

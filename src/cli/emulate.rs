@@ -96,7 +96,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         },
         ..Options::default()
     };
-    super::runtime()?.block_on(async {
+    super::block_on(async {
         let mut signals = super::signals::Source::listen();
         let emulator = Emulator::start(options).await?;
         let url = emulator.url();

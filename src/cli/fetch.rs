@@ -78,7 +78,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         None => entry.mirrors.clone(),
     };
     let quiet = args.get_flag("quiet");
-    super::runtime()?.block_on(download(entry, &mirrors, &folder, quiet))?;
+    super::block_on(download(entry, &mirrors, &folder, quiet))?;
     if !quiet {
         say(format_args!("{name} is complete in {}", folder.display()))?;
     }
@@ -125,7 +125,28 @@ pub(super) async fn open(settings: &Settings, quiet: bool) -> Result<DataSet, Er
         (Some(file), None) => single_file(file)?,
         (None, None) => source.files.clone(),
     };
-    Ok(DataSet::open(&files, reading)?)
+    let data = tokio::task::spawn_blocking(move || DataSet::open(&files, reading));
+    let data = data.await.map_err(|panic| Error::Incomplete(panic.to_string()))??;
+    if let Some(entry) = entry {
+        fits(entry, &data)?;
+    }
+    Ok(data)
+}
+
+/// Files that lie where those of a named data set should be are not always those.
+fn fits(entry: &Entry, data: &DataSet) -> Result<(), SourceError> {
+    for (part, (_, count)) in entry.parts.iter().zip(data.parts()) {
+        if part.records.is_some_and(|records| records != count) {
+            return Err(SourceError::NotFound(format!(
+                "{}: holds {} images, but {} has {}",
+                part.images.name,
+                thousands(count.into()),
+                entry.name,
+                thousands(part.records.unwrap_or_default().into())
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a path names an array of an archive.
@@ -145,6 +166,7 @@ fn reading(source: &Source, entry: Option<&Entry>) -> Result<Reading, Error> {
     };
     Ok(Reading {
         classes,
+        classes_end: source.classes.is_some(),
         range: source.range,
         transposed,
         label_column: source.label_column.or_else(|| entry?.label_column),

@@ -57,7 +57,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let invocation = Invocation::begin(args)?;
     if args.get_flag("dry-run") {
         let Invocation { settings, .. } = &invocation;
-        let job = super::runtime()?.block_on(invocation.look())?;
+        let job = super::block_on(invocation.look())?;
         say(Plan::draw(settings, &job)?)?;
         for finding in &job.findings {
             say(format_args!("{}: {finding}", finding.severity))?;
@@ -69,13 +69,13 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     }
     prepare_output(&invocation.settings)?;
     forget_last_run(&invocation.settings.out)?;
-    super::runtime()?.block_on(invocation.load())
+    super::block_on(invocation.load())
 }
 
 pub(super) fn run_verify(args: &ArgMatches) -> Result<ExitCode, Error> {
     let invocation = Invocation::begin(args)?;
     prepare_output(&invocation.settings)?;
-    super::runtime()?.block_on(invocation.verify())
+    super::block_on(invocation.verify())
 }
 
 /// One run of the program for one person.

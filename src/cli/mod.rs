@@ -129,9 +129,13 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
 }
 
 /// A runtime for a command that talks over the network.
-fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    tokio::runtime::Builder::new_multi_thread()
+fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|e| Error::Incomplete(format!("the runtime cannot start: {e}")))
+        .map_err(|e| Error::Incomplete(format!("the runtime cannot start: {e}")))?;
+    let done = runtime.block_on(work);
+    // A thread may still be reading a file that nobody waits for any more.
+    runtime.shutdown_background();
+    done
 }

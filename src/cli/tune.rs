@@ -46,8 +46,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let write = args.get_one::<PathBuf>("write");
     // A file that cannot be understood is told before the work, not after it.
     let document = write.map(|path| read(path)).transpose()?;
-    let Some(ladder) = super::runtime()?.block_on(measure(&settings, args.get_flag("quiet")))?
-    else {
+    let Some(ladder) = super::block_on(measure(&settings, args.get_flag("quiet")))? else {
         return Ok(Exit::Interrupted.into());
     };
     say(&ladder)?;

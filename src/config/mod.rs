@@ -116,6 +116,8 @@ pub struct Settings {
     pub endpoint: Endpoint,
     /// Names below the prefix.
     pub name: Template,
+    /// Whether the user chose them.
+    pub name_said: bool,
     /// Whether objects carry label, class and partition as custom metadata.
     pub metadata: bool,
     /// What to do with objects that are there.

@@ -10,13 +10,16 @@ use crate::config::{ConfigError, Duplicates, Settings, SplitMethod, SplitSetting
 use crate::encode::Encoder;
 use crate::error::Error;
 use crate::manifest::{Contents, Manifest, Row};
-use crate::naming::{Item, Names};
+use crate::naming::{Item, Names, Template};
 use crate::pipeline::{Existing, Images, list_all};
 use crate::report::Stats;
 use crate::retry::Retry;
 use crate::sink::{Fault, NameRange, Purpose, Sink, Stored};
 use crate::source::{DataSet, Labels, SourceError};
 use crate::split::{self, HeldOut, Split};
+
+/// The names of images without labels where labels would be usual.
+const UNLABELLED_NAME: &str = "image_{index}.{ext}";
 
 /// A data set and what is to be made of it.
 pub struct Job {
@@ -50,16 +53,18 @@ impl Job {
         let unfit = |problem: String| Error::Config(ConfigError::Unfit(problem));
         let encoder = Encoder::new(settings.encoding, data.rows, data.cols, data.channels)
             .map_err(|e| unfit(format!("image.upscale: {e}")))?;
-        if settings.name.uses_label() && *data.labels().as_ref() == Labels::None {
-            let problem =
-                "the name template asks for labels, and these images have none: see --name";
-            return Err(unfit(problem.to_owned()));
+        let mut template = settings.name.clone();
+        if template.uses_label() && *data.labels().as_ref() == Labels::None {
+            // What is usual for a place says nothing of these images.
+            let usual = Template::parse(UNLABELLED_NAME, "").ok().filter(|_| !settings.name_said);
+            template = usual.ok_or_else(|| {
+                let problem =
+                    "the name template asks for labels, and these images have none: see --name";
+                unfit(problem.to_owned())
+            })?;
         }
-        let names = Names {
-            template: settings.name.clone(),
-            classes: Arc::clone(&data.classes),
-            extension: encoder.extension(),
-        };
+        let names =
+            Names { template, classes: Arc::clone(&data.classes), extension: encoder.extension() };
         let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
         let tells_content = settings.manifests.iter().any(|format| format.tells_content());
         let contents = tells_content.then(|| Arc::new(Contents::new(count)));
@@ -102,7 +107,10 @@ impl Job {
         let facts = Facts {
             frequencies: &self.frequencies(),
             hashes,
-            flat: &survey.flat,
+            flat: survey
+                .flat
+                .get(..survey.flat.partition_point(|i| *i < self.count))
+                .unwrap_or(&[]),
             identity: self.images.names.template.identity(),
             duplicates,
         };
@@ -167,7 +175,7 @@ fn split(settings: &Settings, data: &DataSet, survey: &Survey) -> Result<Split, 
         }
         (SplitMethod::Hash, _) => {
             let hash = |index: u32| survey.hashes.get(index as usize).copied().unwrap_or_default();
-            Split::by_content(&parts, *validation, hash)?
+            Split::by_content(&parts, held_out, hash)?
         }
         (SplitMethod::File, Some(path)) => {
             let unfit = |problem: String| Error::Source(SourceError::unfit(path, problem));

@@ -122,6 +122,14 @@ impl Template {
         }
     }
 
+    /// The folder in which all names are, if it is the same for all.
+    pub fn first_folder(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [Piece::Literal(folder), Piece::Slash, ..] => Some(folder),
+            _ => None,
+        }
+    }
+
     /// What makes the names of two images differ.
     pub fn identity(&self) -> Identity {
         self.identity

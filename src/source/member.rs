@@ -11,6 +11,10 @@ use zip::{CompressionMethod, ZipArchive};
 use super::array::ArrayError;
 use super::file::{Payload, READ_BUFFER};
 
+/// More than so many bytes out of so many times fewer are no images: Fashion-MNIST packs to a half.
+const BOMB: u64 = 16 << 20;
+const BOMB_RATIO: u64 = 400;
+
 fn damaged(e: zip::result::ZipError) -> ArrayError {
     match e {
         zip::result::ZipError::Io(e) => e.into(),
@@ -48,6 +52,12 @@ pub(super) fn payload(path: &Path, name: Option<&str>) -> Result<Payload, ArrayE
         }
         entry => entry.map_err(damaged)?,
     };
+    if entry.size() > BOMB && entry.size() / BOMB_RATIO > entry.compressed_size() {
+        return Err(ArrayError::Member(format!(
+            "the array {name:?} unpacks to more than {BOMB_RATIO} times its size, as images do not: a \
+             zip bomb?"
+        )));
+    }
     let start = entry.data_start().filter(|_| !entry.encrypted());
     let start =
         start.ok_or_else(|| ArrayError::Member(format!("the array {name:?} is encrypted")))?;

@@ -103,6 +103,8 @@ pub struct Files {
 pub struct Reading {
     /// The classes that labels may name.
     pub classes: Classes,
+    /// Whether the last of the classes must occur: a list that was written for these labels.
+    pub classes_end: bool,
     /// Which values are black and white; bytes need none.
     pub range: Option<Range>,
     /// Rows and columns are exchanged, as EMNIST's are.
@@ -180,6 +182,7 @@ impl DataSet {
         }
         let stored =
             stored.ok_or_else(|| SourceError::NotFound("the data set has no files".to_owned()))?;
+        check_end(&reading, &labels, total, files)?;
         let Pixels { rows, cols, channels } = stored;
         let (rows, cols) = if reading.transposed { (cols, rows) } else { (rows, cols) };
         let (labels, classes) = (Arc::new(labels), Arc::new(reading.classes.clone()));
@@ -393,6 +396,29 @@ fn read_labels(
         into.push(label);
     }
     Ok(())
+}
+
+/// A list of classes that goes on after the highest label was written for other labels.
+fn check_end(
+    reading: &Reading,
+    labels: &Labels,
+    images: u64,
+    files: &[Files],
+) -> Result<(), SourceError> {
+    let indices = 0..u32::try_from(images).unwrap_or(u32::MAX);
+    let highest = indices.filter_map(|index| labels.get(index)).max();
+    let wanted = reading.classes.numbers().last().filter(|_| reading.classes_end);
+    let path = files.iter().find_map(|files| files.labels.as_deref());
+    match (highest, wanted, path) {
+        (Some(highest), Some(wanted), Some(path)) if highest < wanted => {
+            let named = reading.classes.len();
+            let problem = format!(
+                "its highest label is {highest}, but source.classes names {named} classes, up to {wanted}"
+            );
+            Err(SourceError::unfit(path, problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn outside(index: u32, label: u32, classes: &Classes) -> String {

@@ -12,14 +12,17 @@ pub struct SplitFileError {
     problem: String,
 }
 
+/// What some programs put before a file's first character.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Reads lines of an index in source order, from 0, and a partition: `train`, `validation` or
-/// `test`, in any case. A first line that holds no index is a heading. Further columns mean nothing.
+/// `test`, in any case. A first line that holds neither is a heading. Further columns mean nothing.
 /// One byte an image.
 ///
 /// # Errors
 /// A line that is no such pair, an index that no image of `images` has, or one that comes twice.
 pub fn read(file: impl Read, images: u32) -> Result<Vec<Option<Partition>>, SplitFileError> {
-    let mut list = vec![None; images as usize];
+    let (mut list, mut rows) = (vec![None; images as usize], 0);
     for (line, text) in (1..).zip(BufReader::new(file).lines()) {
         let wrong = |problem: String| Err(SplitFileError { line, problem });
         let text = match text {
@@ -31,15 +34,17 @@ pub fn read(file: impl Read, images: u32) -> Result<Vec<Option<Partition>>, Spli
         }
         let mut fields = text.split(',').map(|field| field.trim().trim_matches('"'));
         let (index, word) = (fields.next().unwrap_or(""), fields.next().unwrap_or(""));
-        let Ok(index) = index.parse::<u32>() else {
-            if line == 1 {
+        let partition = Partition::from_word(word);
+        let Ok(index) = index.trim_start_matches(BYTE_ORDER_MARK).parse::<u32>() else {
+            if line == 1 && partition.is_none() && !word.is_empty() {
                 continue;
             }
             return wrong(format!("{index:?} is no index; a line is index,partition"));
         };
-        let Some(partition) = Partition::from_word(word) else {
+        let Some(partition) = partition else {
             return wrong(format!("{word:?} is none of train, validation, test"));
         };
+        rows += 1;
         match list.get_mut(index as usize) {
             None => {
                 let most = images.saturating_sub(1);
@@ -48,6 +53,10 @@ pub fn read(file: impl Read, images: u32) -> Result<Vec<Option<Partition>>, Spli
             Some(Some(_)) => return wrong(format!("image {index} is listed already")),
             Some(slot) => *slot = Some(partition),
         }
+    }
+    if rows == 0 {
+        let problem = "the file lists no image; a line is index,partition".to_owned();
+        return Err(SplitFileError { line: 1, problem });
     }
     Ok(list)
 }
@@ -62,6 +71,7 @@ mod tests {
     fn reads_pairs() {
         let list = read("index,partition\n2,TEST\r\n0, val ,more\n\n1,train\n".as_bytes(), 4);
         assert_eq!(list.unwrap(), [Some(Validation), Some(Train), Some(Test), None]);
+        assert_eq!(read("\u{feff}0,test".as_bytes(), 1).unwrap(), [Some(Test)]);
     }
 
     #[test]
@@ -72,6 +82,11 @@ mod tests {
             ("0,training set", "line 1: \"training set\" is none of train, validation, test"),
             ("0,train\n-1,test", "line 2: \"-1\" is no index; a line is index,partition"),
             ("0", "line 1: \"\" is none of"),
+            ("-1,test", "line 1: \"-1\" is no index"),
+            ("4294967296,test", "line 1: \"4294967296\" is no index"),
+            ("0;test", "line 1: \"0;test\" is no index"),
+            ("", "line 1: the file lists no image"),
+            ("index,partition", "line 1: the file lists no image"),
         ] {
             let error = read(text.as_bytes(), 4).unwrap_err().to_string();
             assert!(error.starts_with(says), "{text:?}: {error}");

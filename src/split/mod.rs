@@ -203,8 +203,12 @@ impl Split {
         held_out: HeldOut,
         hash: impl Fn(u32) -> u64,
     ) -> Result<Self, SplitError> {
-        let HeldOut::Share(share) = held_out else { return Err(SplitError::NoShare) };
         let mut split = Self::none(parts);
+        let share = match held_out {
+            HeldOut::Count(0) => return Ok(split),
+            HeldOut::Count(_) => return Err(SplitError::NoShare),
+            HeldOut::Share(share) => share,
+        };
         let training = split.training();
         // 53 bits are what a float holds exactly.
         let lot = |index| (hash(index) >> 11) as f64 / (1_u64 << 53) as f64;

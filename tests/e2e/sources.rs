@@ -170,6 +170,9 @@ fn images_without_labels_are_listed_without() {
     assert_eq!(picture(&desk, "image_2.png").0, [5, 6]);
     assert!(rows(&desk).iter().all(|(_, label)| label.is_none()));
     assert_eq!(rows(&desk).iter().filter(|(part, _)| part == "validation").count(), 2);
+    let zip = ["load", "--config", "c.toml", "--to", "d.zip", "--validation", "1"];
+    desk.run(&zip).expect(0);
+    assert!(desk.exists("d.zip"));
     let (_, ran) = load(&config, &["--name", "{class}/{index}"]);
     assert!(ran.expect(2).error().contains("asks for labels"));
 }
@@ -188,10 +191,14 @@ fn sources_that_cannot_be_meant() {
     write("two.npy", npy("|u1", "2, 1, 1", &[0, 1]));
     write("labels.npy", npy("|u1", "2,", &[0, 7]));
     // Far more than the header promises, packed to a few bytes.
-    let bomb = [npy("|u1", "2, 1, 1", &[0, 1]), vec![0; 1 << 24]].concat();
+    let bomb = [npy("|u1", "2, 1, 1", &[0, 1]), vec![0; 1 << 22]].concat();
     write("bomb.npz", npz(&[("train_images", bomb)]));
     // Four billion images in a packed file of some bytes: nothing is allocated for them.
     write("lie.gz", gzip(&idx(8, &[u32::MAX, 1, 1], &[7; 20])));
+    let zeros = npy("|u1", "32, 1024, 1024", &vec![0; 1 << 25]);
+    write("zeros.npz", npz(&[("train_images", zeros)]));
+    let two = npy("|u1", "2, 1, 1", &[0, 1]);
+    write("misspelt.npz", npz(&[("x_train", two), ("y_trian", npy("|u1", "2,", &[0, 1]))]));
     write("split.csv", b"index,partition\n0,train\n9,test\n".to_vec());
     let files = |images: &str, labels: &str| {
         let labels = if labels.is_empty() {
@@ -223,6 +230,25 @@ fn sources_that_cannot_be_meant() {
             3,
             "labels.npy: image 1 has the label 7, but the classes are 0 to 1",
         ),
+        (
+            "[source]\nfirst_label = 4294967295\nclasses = [\"A\", \"B\"]\n".to_owned()
+                + &files("two.npy", "labels.npy"),
+            3,
+            "labels.npy: image 0 has the label 0",
+        ),
+        (
+            "[source]\nclasses = [\"0\",\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\"]\n"
+                .to_owned()
+                + &files("two.npy", "labels.npy"),
+            3,
+            "labels.npy: its highest label is 7, but source.classes names 9 classes, up to 8",
+        ),
+        (
+            path("zeros.npz"),
+            3,
+            "zeros.npz#train_images: the array \"train_images\" unpacks to more than 400",
+        ),
+        (path("misspelt.npz"), 3, "some images have no labels of the usual name"),
         (
             "[source]\nclasses = [\"A b\", \"A/b\"]\n".to_owned() + &files("two.npy", ""),
             2,

@@ -198,8 +198,9 @@ fn duplicates(facts: &Facts<'_>, item: impl Fn(u32) -> Item) -> Vec<Finding> {
     }
     let told = |groups: Vec<&Vec<u32>>| {
         let texts = groups.into_iter().map(|group| {
-            let all: Vec<_> = group.iter().take(EXAMPLES).map(u32::to_string).collect();
-            all.join(" = ")
+            let first: Vec<_> = group.iter().take(EXAMPLES).map(u32::to_string).collect();
+            let more = if group.len() > EXAMPLES { " = …" } else { "" };
+            first.join(" = ") + more
         });
         texts.collect::<Vec<_>>().into_iter()
     };
@@ -232,11 +233,10 @@ fn duplicates(facts: &Facts<'_>, item: impl Fn(u32) -> Item) -> Vec<Finding> {
     found.extend(finding(
         grave,
         "duplicate-partitions",
-            PICTURES,
+        PICTURES,
         told(parts),
         "several times, in different partitions",
-        "take them out of the source, or split by content (split.method = \"hash\"); or --duplicates \
-         warn loads them all the same",
+        go_on,
     ));
     found.extend(finding(
         Severity::Warning,
@@ -353,7 +353,7 @@ fn partitions(frequencies: &Frequencies) -> Vec<Finding> {
         CLASSES,
         missing,
         "no images in a partition",
-        "split.method = \"stratified\" gives each class its share",
+        "for training and validation, split.method = \"stratified\" gives each class its share",
     );
     let found = finding(
         Severity::Warning,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::super::choices::{self, ImageFormat, Scale, SplitMethod, Transposed};
 use super::super::{ConfigError, Layers, Origin, Source, SplitSettings};
-use super::{number, some_text, switch, word};
+use super::{list, number, some_text, switch, word};
 use crate::encode::Encoding;
 use crate::source::{Files, Range};
 use crate::split::{HeldOut, Partition};
@@ -32,13 +32,12 @@ pub(super) fn source(layers: &Layers) -> Result<Source, ConfigError> {
     let maybe = |key| layers.maybe(key, "a whole number from 0", |text| text.parse().ok());
     let first_label = maybe("source.first_label")?;
     let label_column = maybe("source.label_column")?;
-    let classes = layers.maybe("source.classes", "a list of names", |text| {
-        let names: Vec<String> = match text.strip_prefix('[') {
-            Some(_) => serde_json::from_str(text).ok()?,
-            None => text.split(',').map(|name| name.trim().to_owned()).collect(),
-        };
-        names.iter().all(|name| !name.is_empty()).then_some(names)
-    })?;
+    let classes =
+        layers.maybe("source.classes", "a list of names, each of visible characters", |text| {
+            let names = list(text);
+            let usable = |name: &String| !name.is_empty() && !name.contains(char::is_control);
+            names.iter().all(usable).then_some(names)
+        })?;
     let transposed = word(layers, "source.transposed", choices::TRANSPOSED, Transposed::from_word)?;
     let range = layers.maybe("source.range", "two different numbers, [black, white]", |text| {
         let (black, white) = text.trim_matches(['[', ']']).split_once(',')?;

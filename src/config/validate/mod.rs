@@ -66,6 +66,7 @@ impl Settings {
             place,
             endpoint,
             name,
+            name_said: !is_default(layers, "destination.name"),
             metadata: switch(layers, "destination.metadata")?,
             if_exists: word(
                 layers,
@@ -108,6 +109,12 @@ fn is_default(layers: &Layers, key: &str) -> bool {
 
 fn some_text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The items of a list, written with commas between them or as JSON.
+fn list(text: &str) -> Vec<String> {
+    let json = text.starts_with('[').then(|| serde_json::from_str(text).ok()).flatten();
+    json.unwrap_or_else(|| text.split(',').map(|item| item.trim().to_owned()).collect())
 }
 
 fn number(layers: &Layers, key: &'static str, least: u32, most: u32) -> Result<u32, ConfigError> {
@@ -224,14 +231,18 @@ fn limits(layers: &Layers) -> Result<Limits, ConfigError> {
 fn manifests(layers: &Layers, name: &Template) -> Result<Vec<ManifestFormat>, ConfigError> {
     let allowed = format!("a list out of {}", choices::MANIFEST_FORMATS.join(", "));
     let formats = layers.need("manifest.formats", &allowed, |text| {
-        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-        let formats: Option<Vec<_>> = words.map(ManifestFormat::from_word).collect();
+        let words = list(text).into_iter().filter(|word| !word.is_empty());
+        let formats: Option<Vec<_>> = words.map(|word| ManifestFormat::from_word(&word)).collect();
         // Each once: two of one kind would be written to one place.
         formats.filter(|all| all.iter().enumerate().all(|(i, f)| !all[..i].contains(f)))
     })?;
     if formats.iter().any(|format| !format.is_built()) {
         let allowed = "without parquet, which this build does not have (cargo feature \"parquet\")";
         return Err(layers.refuse("manifest.formats", allowed));
+    }
+    if let Some(format) = formats.iter().find(|f| name.first_folder() == Some(f.file_name())) {
+        let allowed = format!("one without the folder {:?}, a manifest's name", format.file_name());
+        return Err(layers.refuse("destination.name", &allowed));
     }
     // `imagefolder` takes what is called after a partition for a split, and loses its labels.
     if formats.contains(&ManifestFormat::HuggingFace)
@@ -325,6 +336,8 @@ mod tests {
                 "must be one that begins with {partition}/ or has no {partition}",
             ),
             ("[manifest]\nformats = [\"vertex\", \"vertex\"]", "a list out of automl, vertex"),
+            ("[destination]\nname = \"vertex.csv/{index}\"", "without the folder \"vertex.csv\""),
+            ("[source]\npath = \"d\"\nclasses = [\"a\", \"b\\u001b\"]", "of visible characters"),
             ("[destination]\nurl = \"gs://Upper/x\"", "lower-case letters"),
             ("[destination]\nurl = \"s3://demo/x\"", "must be gs://bucket/prefix, a folder or"),
             ("[destination]\nurl = \"gs://demo/../x\"", "has the part \"..\""),
