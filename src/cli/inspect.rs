@@ -13,7 +13,7 @@ use crate::error::{Error, Exit};
 use crate::report::picture::{Picture, Style, draw};
 use crate::report::thousands;
 use crate::source::array::Dtype;
-use crate::source::{ArrayFile, Files, SourceError, arrays, folder_files};
+use crate::source::{ArrayFile, Files, SourceError, arrays, folder_files, label_counts};
 
 pub(super) fn command() -> Command {
     Command::new("inspect")
@@ -44,9 +44,9 @@ struct Finding {
     r#type: String,
     shape: Vec<u32>,
     records: u32,
-    /// Records by label; absent for anything but u8 labels.
+    /// Records by label; absent for anything but labels.
     #[serde(skip_serializing_if = "Option::is_none")]
-    labels: Option<BTreeMap<u8, u32>>,
+    labels: Option<BTreeMap<u32, u32>>,
     /// The file with the labels of these images, where it is known.
     #[serde(skip)]
     labels_path: Option<PathBuf>,
@@ -97,21 +97,7 @@ fn inspect(path: &Path) -> Result<Finding, SourceError> {
     let file = ArrayFile::open(path)?;
     file.prove(&|| false)?;
     let header = &file.header;
-    let labels = if header.dtype == Dtype::U8 && header.shape.0.len() == 1 {
-        let mut counts = BTreeMap::new();
-        let mut records = file.records()?;
-        while let Some(record) = records
-            .next_record()
-            .map_err(|problem| SourceError::File { path: path.to_owned(), problem })?
-        {
-            for label in record {
-                *counts.entry(label).or_default() += 1;
-            }
-        }
-        Some(counts)
-    } else {
-        None
-    };
+    let labels = label_counts(&file)?;
     Ok(Finding {
         path: path.to_owned(),
         r#type: header.dtype.to_string(),

@@ -16,6 +16,7 @@ mod member;
 mod npy;
 mod values;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -396,6 +397,25 @@ fn read_labels(
         into.push(label);
     }
     Ok(())
+}
+
+/// How often each label occurs in a file of labels, `n` or `n × 1` whole numbers; nothing for any other
+/// file, nor for labels below zero.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn label_counts(file: &ArrayFile) -> Result<Option<BTreeMap<u32, u32>>, SourceError> {
+    let Header { dtype, shape: Shape(dims), .. } = &file.header;
+    if !dtype.is_integer() || !matches!(dims.as_slice(), [_] | [_, 1]) {
+        return Ok(None);
+    }
+    let mut counts = BTreeMap::new();
+    let mut records = InStep::new(file.clone());
+    while let Some(record) = records.next_record()? {
+        let Ok(label) = values::label(&file.header, &record, 0) else { return Ok(None) };
+        *counts.entry(label).or_default() += 1;
+    }
+    Ok(Some(counts))
 }
 
 /// A list of classes that goes on after the highest label was written for other labels.
