@@ -172,7 +172,7 @@ pub const KEYS: &[Key] = &[
         Some("duplicates"),
         "\"error\"",
         choices::DUPLICATES,
-        "What images of the same pixels are: an error where their labels or partitions differ, a warning, or not looked for, which saves 16 bytes an image",
+        "What images of the same pixels are: an error where their labels or partitions differ, a warning, or not looked for, which saves 12 bytes an image",
     ),
     key(
         "destination.url",

@@ -1,6 +1,6 @@
 //! What is wrong with a data set, or worth knowing: each finding with what to do about it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -249,22 +249,22 @@ fn duplicates(facts: &Facts<'_>, item: impl Fn(u32) -> Item) -> Vec<Finding> {
     found
 }
 
-/// Indices of images with equal hashes, of which there are several, in the order of the first.
+/// Indices of images with equal hashes, of which there are several, in the order of the first. Four
+/// bytes an image meanwhile: of each hash a half is sorted, and few halves occur twice by chance.
+#[allow(clippy::cast_possible_truncation)] // the half
 fn groups(hashes: &[u64]) -> Vec<Vec<u32>> {
-    let mut sorted = hashes.to_vec();
-    sorted.sort_unstable();
-    let repeated = sorted.chunk_by(|a, b| a == b).filter(|same| same.len() > 1);
-    let mut groups: HashMap<u64, Vec<u32>> =
-        repeated.filter_map(|same| Some((*same.first()?, Vec::new()))).collect();
-    if groups.is_empty() {
-        return Vec::new();
-    }
+    let mut halves: Vec<u32> = hashes.iter().map(|hash| *hash as u32).collect();
+    halves.sort_unstable();
+    let repeated = halves.chunk_by(|a, b| a == b).filter(|same| same.len() > 1);
+    let repeated: HashSet<u32> = repeated.filter_map(|same| same.first().copied()).collect();
+    drop(halves);
+    let mut groups = HashMap::<u64, Vec<u32>>::new();
     for (index, hash) in (0..).zip(hashes) {
-        if let Some(group) = groups.get_mut(hash) {
-            group.push(index);
+        if repeated.contains(&(*hash as u32)) {
+            groups.entry(*hash).or_default().push(index);
         }
     }
-    let mut groups: Vec<_> = groups.into_values().collect();
+    let mut groups: Vec<_> = groups.into_values().filter(|group| group.len() > 1).collect();
     groups.sort_unstable();
     groups
 }
