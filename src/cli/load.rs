@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use tokio::task::JoinHandle;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::signals::{Hooks, Signals};
 use super::{complain, say, settings};
 use crate::check::{self, Survey};
-use crate::config::{Endpoint, Layers, Place, Progress, Settings};
+use crate::config::{Endpoint, Layers, LogFormat, Place, Progress, Settings};
 use crate::error::{Error, Exit};
 use crate::limits::fit_open_files;
 use crate::load::{
@@ -96,6 +97,8 @@ impl Invocation {
 
     pub(super) fn with(args: &ArgMatches, layers: &Layers) -> Result<Self, Error> {
         let settings = Settings::validate(layers)?;
+        let json = settings.progress == Progress::Json || settings.log_format == LogFormat::Json;
+        super::READ_BY_PROGRAMS.store(json, Ordering::Relaxed);
         let log = LogWriter::default();
         let verbosity = args.get_count("verbose");
         start_logging(&log, settings.log_format, verbosity, super::colour_on_stderr());

@@ -15,6 +15,7 @@ mod tune;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{ArgAction, ArgMatches, Command};
 
@@ -30,9 +31,19 @@ fn say(text: impl std::fmt::Display) -> Result<(), Error> {
     }
 }
 
+/// Whether a program reads stderr, once the settings are known: an error is a line of JSON then.
+static READ_BY_PROGRAMS: AtomicBool = AtomicBool::new(false);
+
 /// Prints `error: …` and the causes below it to stderr.
 fn complain(error: &dyn std::error::Error) {
     let mut err = io::stderr().lock();
+    if READ_BY_PROGRAMS.load(Ordering::Relaxed) {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        let causes: Vec<_> = causes.map(ToString::to_string).collect();
+        let line = serde_json::json!({ "error": error.to_string(), "causes": causes });
+        let _ = writeln!(err, "{line}");
+        return;
+    }
     let red = colour_on_stderr();
     let word = if red { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
     let _ = writeln!(err, "{word} {error}");

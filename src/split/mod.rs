@@ -1,6 +1,6 @@
 //! Which partition an image belongs to.
 //!
-//! A data set comes in [`Part`]s. What is to be trained on can be split further: some of it is held
+//! A data set comes in parts. What is to be trained on can be split further: some of it is held
 //! out for validation, by one of the ways of [`Split`]. The other parts stay what they are.
 
 mod file;

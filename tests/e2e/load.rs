@@ -325,6 +325,14 @@ fn progress_is_told_in_each_way_and_quiet_is_quiet() {
     let ran = desk.load(&set, &server, &["--progress", "json"]).expect(0);
     let last: serde_json::Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
     assert_eq!((&last["images"], &last["not_attempted"]), (&70.into(), &0.into()));
+    // A program can read every line, that of an error too.
+    let more = ["--progress", "json", "--quality", "3"];
+    let ran = desk.load(&set, &server, &more).expect(4);
+    let lines: Result<Vec<serde_json::Value>, _> =
+        ran.stderr.lines().map(serde_json::from_str).collect();
+    let lines = lines.unwrap_or_else(|e| panic!("{e}: {ran:?}"));
+    let error = lines.last().unwrap()["error"].as_str().unwrap();
+    assert!(error.contains("70 objects are there with other content"), "{error}");
     let ran = desk.load(&set, &server, &["--progress", "none"]).expect(0);
     assert_eq!(ran.stderr, "");
     let ran = desk.load(&set, &server, &["-q"]).expect(0);
