@@ -320,7 +320,8 @@ fn the_partition_of_an_image_depends_on_the_seed_alone() {
 fn progress_is_told_in_each_way_and_quiet_is_quiet() {
     let (desk, set, server) = (Desk::new(), Set::new(60, 10), Server::new());
     let ran = desk.load(&set, &server, &[]).expect(0);
-    assert!(ran.stderr.contains(" images/s, 0 of 64 in flight, "), "{ran:?}");
+    assert!(ran.stderr.contains(" images/s, 0 of "), "{ran:?}");
+    assert!(ran.stderr.contains(" in flight, "), "{ran:?}");
     assert!(ran.stderr.ends_with("), 0 × 429, 0 retries, 0 failed\n"), "{ran:?}");
     let ran = desk.load(&set, &server, &["--progress", "json"]).expect(0);
     let last: serde_json::Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
