@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use idx2gcs::source::{DataSet, Reading, folder_files};
+use idx2gcs::split::{HeldOut, Partition, Split};
+use sha2::{Digest, Sha256};
+
 use crate::family::{FAMILY, Kind};
+use crate::fetch::fashion_mnist;
 use crate::small::Small;
 use crate::support::{Desk, Ran, Set, gzip, idx};
 
@@ -349,4 +354,26 @@ fn duplicates_are_refused_unless_they_are_allowed() {
     assert_eq!(told["findings"][0]["code"], "duplicate-labels");
     assert_eq!((&told["images"], &told["test"]), (&25.into(), &5.into()));
     check(&["--duplicates", "warn"]).expect(0);
+}
+
+/// What scikit-learn holds out of Fashion-MNIST with `train_test_split(range(60000), test_size=10000,
+/// stratify=labels, random_state=42)`: the SHA-256 of the sorted indices as little-endian u32.
+#[test]
+fn fashion_mnist_is_stratified_as_scikit_learn_does() {
+    let files = folder_files(&fashion_mnist()).unwrap();
+    let data = DataSet::open(&files, Reading::default()).unwrap();
+    let label = |index| data.labels().get(index);
+    let held_out = HeldOut::Count(10_000);
+    let split = Split::stratified(&data.parts(), held_out, 42, label).unwrap();
+    let mut digest = Sha256::new();
+    let mut counts = [0; 10];
+    for index in (0..70_000).filter(|&index| split.partition(index) == Partition::Validation) {
+        digest.update(index.to_le_bytes());
+        counts[label(index).unwrap() as usize] += 1;
+    }
+    assert_eq!(counts, [1000; 10]);
+    assert_eq!(
+        data_encoding::HEXLOWER.encode(&digest.finalize()),
+        "0bc6362abf66852b799c7127853d43259fb7e992a21d4f863a0f9b669849cde3"
+    );
 }
