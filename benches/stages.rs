@@ -11,10 +11,11 @@ use criterion::{Criterion, Throughput};
 use flate2::Compression;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
-use idx2gcs::config::Scale;
+use idx2gcs::encode::Scale;
 use idx2gcs::encode::{Encoder, Encoding};
+use idx2gcs::model::Partition;
 use idx2gcs::source::array::Records;
-use idx2gcs::split::{HeldOut, Partition, Split};
+use idx2gcs::split::{HeldOut, Split};
 
 const ROWS: u16 = 28;
 const COLS: u16 = 28;

@@ -28,6 +28,7 @@ mod http;
 mod limits;
 pub mod load;
 pub mod manifest;
+pub mod model;
 pub mod naming;
 pub mod pace;
 pub mod page;

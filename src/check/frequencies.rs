@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::classes::Classes;
-use crate::naming::Item;
+use crate::model::Item;
+use crate::model::Partition;
 use crate::report::thousands;
-use crate::split::Partition;
 
 /// With more classes than this the table would leave the screen.
 const MOST_ROWS: usize = 30;

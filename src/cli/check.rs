@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::load::Invocation;
 use super::{say, settings};
 use crate::check::{self, Finding, Severity};
-use crate::config::Endpoint;
 use crate::error::{Error, Exit};
 use crate::load::{Job, about, open_destination};
+use crate::sink::Endpoint;
 
 pub(super) fn command() -> Command {
     let command = Command::new("check")

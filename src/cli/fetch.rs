@@ -10,13 +10,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
 use crate::classes::Classes;
-use crate::config::{ConfigError, Layers, Settings, Source, Transposed};
+use crate::config::{ConfigError, Layers, Settings};
 use crate::error::{Error, Exit};
 use crate::report::thousands;
 use crate::source::{
     Catalogue, DataSet, Entry, FetchProgress, Reading, SourceError, cache_folder, entry_files,
     fetch, find, folder_files, single_file,
 };
+use crate::source::{Source, Transposed};
 
 pub(super) fn command() -> Command {
     super::verbosity(

@@ -13,20 +13,22 @@ use tokio_util::sync::CancellationToken;
 use super::signals::{Hooks, Signals};
 use super::{complain, say, settings};
 use crate::check::{self, Survey};
-use crate::config::{Endpoint, Layers, LogFormat, Place, Progress, Settings};
+use crate::config::{Layers, Settings};
 use crate::error::{Error, Exit};
 use crate::limits::fit_open_files;
 use crate::load::{
     Destination, Job, Outcome, Plan, about, forget_last_run, load, open_destination,
     prepare_output, reach, remove_drafts, survey, verify, write_summary,
 };
+use crate::model::Partition;
 use crate::pace::{Bounds, Pace};
 use crate::report::{
     Bar, JsonLines, LogWriter, PlainLines, Reporter, Silent, Stats, Summary, start_logging,
     thousands,
 };
+use crate::report::{LogFormat, Progress};
 use crate::sink::Purpose;
-use crate::split::Partition;
+use crate::sink::{Endpoint, Place};
 
 pub(super) fn command() -> Command {
     let command = Command::new("load")

@@ -8,12 +8,13 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::signals::Signals;
 use super::{say, settings};
-use crate::config::{ConfigError, Place, Settings};
+use crate::config::{ConfigError, Settings};
 use crate::error::{Error, Exit};
 use crate::limits::fit_open_files;
 use crate::load::{Job, open_destination, reach, survey};
 use crate::report::{LogWriter, start_logging, thousands};
 use crate::retry::{Chance, Retry};
+use crate::sink::Place;
 use crate::sink::{Fault, Purpose};
 use crate::tune::{Advice, Ladder, Step, TuneError, climb};
 

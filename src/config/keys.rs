@@ -1,7 +1,19 @@
 //! Every setting there is: one table from which flags, environment variables, the config file's
 //! keys, their defaults and their documentation are made.
 
-use super::choices;
+use strum::VariantNames;
+
+use crate::check::Duplicates;
+use crate::encode::{ImageFormat, Scale};
+use crate::pace::Ramp;
+use crate::pipeline::OnError;
+use crate::report::{LogFormat, Progress};
+use crate::sink::{Http, IfExists};
+use crate::source::Transposed;
+use crate::split::SplitMethod;
+
+/// The words of a switch.
+const SWITCH: &[&str] = &["true", "false"];
 
 /// One setting.
 #[derive(Debug)]
@@ -112,7 +124,7 @@ pub const KEYS: &[Key] = &[
         "source.transposed",
         None,
         "\"auto\"",
-        choices::TRANSPOSED,
+        Transposed::VARIANTS,
         "Whether rows and columns are exchanged in the file; auto is as the data set says",
     ),
     key(
@@ -126,7 +138,7 @@ pub const KEYS: &[Key] = &[
         "split.method",
         None,
         "\"random\"",
-        choices::SPLIT_METHODS,
+        SplitMethod::VARIANTS,
         "How images are held out of the training part; hash goes by the content, so that an image keeps its partition as data grows",
     ),
     key(
@@ -154,7 +166,7 @@ pub const KEYS: &[Key] = &[
         "image.format",
         Some("format"),
         "\"jpeg\"",
-        choices::IMAGE_FORMATS,
+        ImageFormat::VARIANTS,
         "How images are encoded",
     ),
     key("image.quality", Some("quality"), "Q", Some("75"), "JPEG quality, 1 to 100"),
@@ -162,16 +174,16 @@ pub const KEYS: &[Key] = &[
         "image.scale",
         None,
         "\"none\"",
-        choices::SCALES,
+        Scale::VARIANTS,
         "Stretch each image's contrast as Keras' array_to_img does, or leave it",
     ),
     key("image.upscale", None, "N", Some("1"), "Make N × N pixels of each"),
-    one_of("image.rgb", None, "false", choices::SWITCH, "Make colour images of grey ones"),
+    one_of("image.rgb", None, "false", SWITCH, "Make colour images of grey ones"),
     one_of(
         "check.duplicates",
         Some("duplicates"),
         "\"error\"",
-        choices::DUPLICATES,
+        Duplicates::VARIANTS,
         "What images of the same pixels are: an error where their labels or partitions differ, a warning, or not looked for, which saves 12 bytes an image",
     ),
     key(
@@ -199,21 +211,21 @@ pub const KEYS: &[Key] = &[
         "destination.metadata",
         Some("metadata"),
         "false",
-        choices::SWITCH,
+        SWITCH,
         "Give each image's object its label, class and partition as custom metadata; objects that are there keep theirs, folders and zips have none",
     ),
     one_of(
         "destination.allow_http",
         Some("allow-http"),
         "false",
-        choices::SWITCH,
+        SWITCH,
         "Permit an endpoint without TLS that is not on this machine; credentials are never sent there",
     ),
     one_of(
         "destination.if_exists",
         Some("if-exists"),
         "\"skip\"",
-        choices::IF_EXISTS,
+        IfExists::VARIANTS,
         "What to do with an object that is there: skip it if it has the same content (else it is a conflict), overwrite it, or fail before the first write",
     ),
     key(
@@ -235,7 +247,7 @@ pub const KEYS: &[Key] = &[
         "upload.ramp",
         Some("ramp"),
         "\"none\"",
-        choices::RAMPS,
+        Ramp::VARIANTS,
         "How fast writes a second may rise; google: from 1,000, doubled every 20 minutes",
     ),
     key(
@@ -249,7 +261,7 @@ pub const KEYS: &[Key] = &[
         "upload.http",
         None,
         "\"1.1\"",
-        choices::HTTP_VERSIONS,
+        Http::VARIANTS,
         "The version of HTTP for uploads; 1.1 keeps a connection for each request in flight, 2 shares a few and needs a service that speaks it from the first byte",
     ),
     key(
@@ -263,7 +275,7 @@ pub const KEYS: &[Key] = &[
         "upload.on_error",
         Some("on-error"),
         "\"continue\"",
-        choices::ON_ERROR,
+        OnError::VARIANTS,
         "After an image's attempts are used up: go on with the others, or stop the run",
     ),
     key("retry.max_attempts", None, "N", Some("10"), "Attempts for one image, the first included"),
@@ -302,21 +314,21 @@ pub const KEYS: &[Key] = &[
         "output.report",
         Some("report"),
         "true",
-        choices::SWITCH,
+        SWITCH,
         "Write report.html, a page about the data set and its load, and report.json",
     ),
     one_of(
         "output.progress",
         Some("progress"),
         "\"auto\"",
-        choices::PROGRESS,
+        Progress::VARIANTS,
         "How progress is shown on stderr; auto is a bar on a terminal, else a line every few seconds",
     ),
     one_of(
         "output.log_format",
         Some("log-format"),
         "\"text\"",
-        choices::LOG_FORMATS,
+        LogFormat::VARIANTS,
         "How log lines on stderr are written",
     ),
 ];

@@ -1,99 +1,25 @@
 //! Settings: read in layers, checked once, and from then on known to work.
 
-mod choices;
 mod keys;
 mod layers;
 mod validate;
 
 use std::path::PathBuf;
 
-pub use choices::{
-    Duplicates, Http, IfExists, ImageFormat, LogFormat, ManifestFormat, OnError, Progress, Ramp,
-    Scale, SplitMethod, Transposed,
-};
 pub use keys::{KEYS, Key};
 pub use layers::{ConfigError, Layers, Origin, Value};
 
+use crate::check::Duplicates;
 use crate::encode::Encoding;
+use crate::manifest::ManifestFormat;
 use crate::naming::Template;
 use crate::pace::Bounds;
+use crate::pipeline::OnError;
+use crate::report::{LogFormat, Progress};
 use crate::retry::Limits;
-use crate::source::{Catalogue, Files, Range};
-use crate::split::HeldOut;
-
-/// Where images come from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Source {
-    /// The named data set.
-    pub dataset: Option<String>,
-    /// The folder or file to read it from, over the usual places.
-    pub path: Option<PathBuf>,
-    /// The parts, where they are listed.
-    pub files: Vec<Files>,
-    /// Names of the classes, over the data set's own.
-    pub classes: Option<Vec<String>>,
-    /// The label of the first class, over the data set's own.
-    pub first_label: Option<u32>,
-    /// Which column of labels is the class, over the data set's own.
-    pub label_column: Option<u32>,
-    /// Which values are black and white.
-    pub range: Option<Range>,
-    /// Whether rows and columns are exchanged.
-    pub transposed: Transposed,
-    /// Only the first so many images.
-    pub limit: Option<u32>,
-}
-
-/// How images are held out of the training part.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SplitSettings {
-    /// The way.
-    pub method: SplitMethod,
-    /// How many.
-    pub validation: HeldOut,
-    /// Whether the user said how many; if not, a data set may know better.
-    pub validation_said: bool,
-    /// Seed.
-    pub seed: u32,
-    /// The list, with [`SplitMethod::File`].
-    pub file: Option<PathBuf>,
-}
-
-/// Where objects go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A bucket, and a prefix without slashes at its ends, maybe empty.
-    Bucket {
-        /// The bucket's name.
-        bucket: String,
-        /// The prefix.
-        prefix: String,
-    },
-    /// A folder.
-    Folder(PathBuf),
-    /// A zip archive.
-    Zip(PathBuf),
-}
-
-/// Which service answers for `gs://`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
-    /// Google's, with credentials.
-    Google,
-    /// Another address, without credentials unless it is one of Google's own.
-    Url(String),
-    /// An emulator in this process, in memory or in a folder.
-    Embedded(Option<PathBuf>),
-}
-
-/// How many requests are in flight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Concurrency {
-    /// Whether the program finds it by itself.
-    pub auto: bool,
-    /// The number, or the bound of what is found.
-    pub limit: u32,
-}
+use crate::sink::{Endpoint, Http, IfExists, Place};
+use crate::source::{Catalogue, Source};
+use crate::split::SplitSettings;
 
 /// All settings, each within its bounds and fitting the others.
 #[derive(Debug, Clone)]

@@ -12,7 +12,47 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageResult};
 
 use self::jpeg::Jpeg;
-use crate::config::{ImageFormat, Scale};
+
+/// How images are encoded.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ImageFormat {
+    /// Baseline JPEG.
+    Jpeg,
+    /// PNG, without loss.
+    Png,
+}
+
+/// Whether an image's contrast is changed before it is encoded.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Scale {
+    /// The pixels as they are.
+    None,
+    /// Each image stretched to the full range, `floor((v - min) × 255 / (max - min))`, as
+    /// Keras' `array_to_img` does. An image of one value becomes black, as it does there.
+    Keras,
+}
 
 /// What is made of an image's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

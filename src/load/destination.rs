@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_util::sync::CancellationToken;
 
 use crate::check::{self, Finding};
-use crate::config::{Endpoint, Http, Place, Settings};
+use crate::config::Settings;
 use crate::emulator::{self, Emulator};
 use crate::error::Error;
 use crate::retry::policy::{Decision, decide};
@@ -14,7 +14,7 @@ use crate::retry::{Chance, Limits, Retry};
 use crate::sink::folder::Folder;
 use crate::sink::gcs::{Auth, GOOGLE, Gcs};
 use crate::sink::zip::Zip;
-use crate::sink::{Fault, FaultKind, Purpose, Sink};
+use crate::sink::{Endpoint, Fault, FaultKind, Http, Place, Purpose, Sink};
 
 /// Before the work begins a destination that cannot be reached is given up after so many attempts.
 const CHECK_ATTEMPTS: u32 = 4;

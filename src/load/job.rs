@@ -5,18 +5,19 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::destination::before_the_work;
-use crate::check::{self, Facts, Finding, Frequencies, Survey};
-use crate::config::{ConfigError, Duplicates, Settings, SplitMethod, SplitSettings};
+use crate::check::{self, Duplicates, Facts, Finding, Frequencies, Survey};
+use crate::config::{ConfigError, Settings};
 use crate::encode::Encoder;
 use crate::error::Error;
 use crate::manifest::{Contents, Manifest, Row};
-use crate::naming::{Item, Names, Template};
+use crate::model::Item;
+use crate::naming::{Names, Template};
 use crate::pipeline::{Existing, Images, list_all};
 use crate::report::Stats;
 use crate::retry::Retry;
 use crate::sink::{Fault, NameRange, Purpose, Sink, Stored};
 use crate::source::{DataSet, Labels, SourceError};
-use crate::split::{self, HeldOut, Split};
+use crate::split::{self, HeldOut, Split, SplitMethod, SplitSettings};
 
 /// The names of images without labels where labels would be usual.
 const UNLABELLED_NAME: &str = "image_{index}.{ext}";
@@ -117,7 +118,7 @@ impl Job {
         self.findings = check::findings(&facts, |index| self.item(index));
     }
 
-    /// Images of the run by partition, in the order of [`crate::split::Partition::ALL`].
+    /// Images of the run by partition, in the order of [`crate::model::Partition::ALL`].
     pub fn partitions(&self) -> [u32; 3] {
         let mut counts = [0; 3];
         for index in 0..self.count {

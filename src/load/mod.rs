@@ -19,14 +19,14 @@ pub use self::destination::{Destination, about, open as open_destination, reach}
 pub use self::job::{Job, survey};
 pub use self::plan::{Plan, RequestCost};
 pub use self::verify::{Verdict, verify};
-use crate::config::{IfExists, Settings};
+use crate::config::Settings;
 use crate::error::{Error, Exit};
 use crate::manifest::Manifest;
 use crate::page;
 use crate::pipeline::{self, Cut, Existing, Run, Stop, Storing};
 use crate::report::{JsonLog, ManifestEntry, Reporter, Stats, Summary, keep_reporting, thousands};
 use crate::retry::{Chance, Retry};
-use crate::sink::{Fault, Purpose, Sink};
+use crate::sink::{Fault, IfExists, Purpose, Sink};
 
 /// The files that a run leaves in the output folder, beside the manifests.
 const SUMMARY: &str = "summary.json";

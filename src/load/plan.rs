@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::Job;
 use crate::check::Frequencies;
-use crate::config::{Place, Settings};
+use crate::config::Settings;
 use crate::error::Error;
 use crate::manifest::{Manifest, RowWriter};
 use crate::report::thousands;
+use crate::sink::Place;
 
 /// Rows of each manifest that are shown.
 const SHOWN_ROWS: usize = 3;

@@ -28,7 +28,7 @@ pub(super) async fn publish(
     let mut give_name = |file: &Written| {
         let path = file.publish().map_err(|e| Error::unwritten(&settings.out, &e))?;
         published.push(ManifestEntry {
-            format: file.manifest.format.name(),
+            format: file.manifest.format.into(),
             path: path.display().to_string(),
             rows: file.rows,
             sha256: file.sha256.clone(),

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use image::GenericImageView;
 
 use super::Job;
-use crate::config::{ImageFormat, Scale, Settings, SplitMethod};
+use crate::config::Settings;
+use crate::encode::{ImageFormat, Scale};
 use crate::page::{
     Class, Figures, Import, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed, Spread,
 };
 use crate::pipeline::{Sample, Samples};
 use crate::report::Summary;
+use crate::split::SplitMethod;
 
 /// Bytes that an encoded image is taken to have before any is there: one a pixel at the most.
 fn likely_bytes(job: &Job) -> usize {
@@ -68,7 +70,7 @@ pub(super) fn report(
         destination: Some(settings.url.clone()),
         when: Some(when),
         split: Some(SplitUsed {
-            method: settings.split.method.word().to_owned(),
+            method: settings.split.method.to_string(),
             seed: seed.then_some(settings.split.seed),
         }),
         partitions: job.partitions().into(),
@@ -78,7 +80,7 @@ pub(super) fn report(
             rows: u32::from(job.data.rows) * u32::from(encoding.upscale),
             cols: u32::from(job.data.cols) * u32::from(encoding.upscale),
             channels: if encoding.rgb { 3 } else { job.data.channels },
-            format: encoding.format.word().to_uppercase(),
+            format: encoding.format.to_string().to_uppercase(),
             quality: (encoding.format == ImageFormat::Jpeg).then_some(encoding.quality),
             bytes: summary.bytes,
             image_bytes: Some(Spread {

@@ -141,9 +141,9 @@ impl<W: Write> Write for Digesting<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ManifestFormat;
     use crate::manifest::Content;
-    use crate::split::Partition;
+    use crate::manifest::ManifestFormat;
+    use crate::model::Partition;
 
     fn draft(folder: &Path, format: ManifestFormat) -> Draft {
         Draft::create(folder, Manifest { format, only: None }, Arc::default()).unwrap()

@@ -6,26 +6,42 @@ use serde::Serialize;
 
 use super::{Content, Row};
 use crate::classes::Classes;
-use crate::config::ManifestFormat;
-use crate::split::Partition;
+use crate::model::Partition;
 
 /// The columns of `images.csv` and `images.parquet`.
 pub(super) const COLUMNS: [&str; 7] =
     ["index", "url", "partition", "label", "class", "crc32c", "size"];
 
-impl ManifestFormat {
-    /// The name as settings and the summary have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Automl => "automl",
-            Self::Vertex => "vertex",
-            Self::VertexJsonl => "vertex-jsonl",
-            Self::HuggingFace => "huggingface",
-            Self::Csv => "csv",
-            Self::Parquet => "parquet",
-        }
-    }
+/// A format of manifests.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ManifestFormat {
+    /// `automl.csv`: `TRAIN,gs://…,9`, for AutoML Vision.
+    Automl,
+    /// `vertex.csv`: `training,gs://…,Ankle_boot`, for Vertex AI.
+    Vertex,
+    /// `vertex.jsonl`: the same as JSON lines.
+    VertexJsonl,
+    /// `metadata.jsonl`, for `imagefolder` of Hugging Face's `datasets`.
+    #[strum(serialize = "huggingface")]
+    HuggingFace,
+    /// `images.csv`: with a header, and each object's checksum and size.
+    Csv,
+    /// `images.parquet`: the same, each column of its type. Only in a build that has it.
+    Parquet,
+}
 
+impl ManifestFormat {
     /// The name of the file.
     pub fn file_name(self) -> &'static str {
         match self {

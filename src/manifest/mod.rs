@@ -13,11 +13,11 @@ use std::sync::Arc;
 pub use self::content::{Content, Contents};
 pub(crate) use self::draft::{Digesting, partial_path};
 pub use self::draft::{Draft, Written};
+pub use self::format::ManifestFormat;
 use self::format::{COLUMNS, HuggingFaceLine, VertexLine};
 use crate::classes::Classes;
-use crate::config::ManifestFormat;
+use crate::model::Partition;
 use crate::naming::Template;
-use crate::split::Partition;
 
 /// One row before it takes a format.
 #[derive(Debug, Clone)]

@@ -8,20 +8,7 @@ use std::sync::Arc;
 pub use self::rules::{check_bucket_name, check_gcs_object_name, check_object_name};
 pub use self::template::{Identity, NameError, Template};
 use crate::classes::Classes;
-use crate::split::Partition;
-
-/// What a name can tell of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Item {
-    /// Position in source order, from 0.
-    pub index: u32,
-    /// Its class, where images have labels.
-    pub label: Option<u32>,
-    /// What it is for.
-    pub partition: Partition,
-    /// Hash of its pixels; of any value where the template does not ask for it.
-    pub hash: u64,
-}
+use crate::model::Item;
 
 /// A template together with what is the same for all images of a run.
 #[derive(Debug, Clone)]

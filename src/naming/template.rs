@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Item;
 use super::rules::check_object_name;
 use crate::classes::Classes;
-use crate::split::Partition;
+use crate::model::Partition;
 
 /// The longest part between two slashes that usual file systems take, in bytes.
 const LONGEST_PART: usize = 255;

@@ -17,7 +17,6 @@ use tokio::time::Instant;
 use self::limiter::{Answer, Limiter};
 use self::slots::Slots;
 use self::turns::Turns;
-use crate::config::{Concurrency, Ramp};
 use crate::sink::{Fault, FaultKind};
 
 /// What a request needs of the pace.
@@ -48,6 +47,35 @@ impl<'a> Gate<'a> {
             Self::Turn(pace) => Some(pace),
         }
     }
+}
+
+/// How many requests are in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Concurrency {
+    /// Whether the program finds it by itself.
+    pub auto: bool,
+    /// The number, or the bound of what is found.
+    pub limit: u32,
+}
+
+/// How fast the rate of writes may rise.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Ramp {
+    /// As it will.
+    None,
+    /// From 1,000 a second, twice as many every 20 minutes, as Google advises.
+    Google,
 }
 
 /// What the user sets.

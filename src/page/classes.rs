@@ -7,8 +7,8 @@ use super::chart::{Axis, Panel, WIDTH, area, line, panel, percent};
 use super::document::{name, table};
 use super::sheet::swatch;
 use super::{ByPartition, Class, Report, axis};
+use crate::model::Partition;
 use crate::report::thousands;
-use crate::split::Partition;
 
 /// More classes than that are a curve.
 const MOST_BARS: usize = 100;

@@ -4,8 +4,8 @@ use indicatif::DecimalBytes;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Outcome, Report, classes, findings, imports, outcome, sheet, timeline};
+use crate::model::Partition;
 use crate::report::{rounded, thousands};
-use crate::split::Partition;
 
 /// All styles. Its colours have a contrast of 4.5 at least wherever they are text, 3 in charts.
 const STYLE: &str = include_str!("style.css");

@@ -24,8 +24,8 @@ use serde::{Serialize, Serializer};
 
 pub use self::sheet::Sampler;
 use crate::check::Finding;
+use crate::model::Partition;
 use crate::report::{Latency, ManifestEntry, Sample, Summary};
-use crate::split::Partition;
 
 /// The page's file name.
 pub const HTML: &str = "report.html";

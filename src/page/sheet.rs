@@ -7,8 +7,8 @@ use maud::{Markup, html};
 
 use super::document::class_name;
 use super::{Report, SampleImage};
+use crate::model::Partition;
 use crate::report::thousands;
-use crate::split::Partition;
 
 /// Images of one class in one partition, at most.
 const EACH: usize = 6;

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::existing::{Existing, Seen, list_all};
 pub use self::image::{ImageFailure, Images};
 pub use self::samples::{Sample, Samples, Sizes};
-pub use self::store::{Refusal, Storing};
+pub use self::store::{OnError, Refusal, Storing};
 use crate::pace::Pace;
 use crate::report::{State, Stats};
 use crate::sink::{Fault, FaultKind, NewObject, Stored};

@@ -6,15 +6,34 @@ use tokio::time::Instant;
 
 use super::image::ImageFailure;
 use super::{Stop, Work};
-use crate::config::{IfExists, OnError};
 use crate::pace::{Gate, Pace};
 use crate::report::{State, Stats};
 use crate::retry::policy::refuses_all;
 use crate::retry::{Retry, Tried};
-use crate::sink::{Fault, FaultKind, NewObject, Precondition, Sink, Stored};
+use crate::sink::{Fault, FaultKind, IfExists, NewObject, Precondition, Sink, Stored};
 
 /// Between one look and the next write somebody else may be faster; not for ever.
 const ROUNDS: u32 = 5;
+
+/// What follows an image whose attempts are used up.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum OnError {
+    /// The other images.
+    Continue,
+    /// The end of the run.
+    Abort,
+}
 
 /// How objects are stored.
 pub struct Storing {

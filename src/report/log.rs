@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Bar;
-use crate::config::LogFormat;
+use super::LogFormat;
 
 /// Writes to stderr, with the bar out of the way where there is one.
 #[derive(Debug, Clone, Default)]

@@ -4,6 +4,7 @@
 mod fault;
 pub mod folder;
 pub mod gcs;
+mod options;
 pub mod zip;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 pub use fault::{Fault, FaultKind};
 pub use futures::future::BoxFuture;
+pub use options::{Endpoint, Http, IfExists, Place};
 
 /// What an object consists of.
 #[derive(Debug, Clone)]

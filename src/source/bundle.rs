@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Files, SourceError, arrays};
-use crate::split::Partition;
+use crate::model::Partition;
 
 /// The names that archives give to images and labels: `MedMNIST`'s, and those of Keras' `mnist.npz`.
 const USUAL: [&[(Partition, &str, &str)]; 2] = [

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::split::Partition;
+use crate::model::Partition;
 
 /// All named data sets, by name.
 #[derive(Debug, Clone, Default)]

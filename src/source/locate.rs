@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 
 use super::{Entry, Files, SourceError};
-use crate::split::Partition;
+use crate::model::Partition;
 
 /// Where Linux distributions put packaged data sets, a folder each.
 const SYSTEM_FOLDER: &str = "/usr/share/datasets";

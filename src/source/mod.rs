@@ -14,6 +14,7 @@ mod labels;
 mod locate;
 mod member;
 mod npy;
+mod options;
 mod values;
 
 use std::collections::BTreeMap;
@@ -27,10 +28,11 @@ pub use fetch::{FetchProgress, fetch};
 pub use file::{ArrayFile, Payload, arrays, payload};
 pub use labels::Labels;
 pub use locate::{cache_folder, entry_files, find, folder_files};
+pub use options::{Source, Transposed};
 pub use values::Range;
 
 use crate::classes::Classes;
-use crate::split::Partition;
+use crate::model::Partition;
 
 /// What is wrong with a source. Exit code 3.
 #[derive(Debug, thiserror::Error)]

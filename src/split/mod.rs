@@ -6,62 +6,51 @@
 mod file;
 mod numpy;
 
-use std::fmt;
-
-use serde::de::{Error as _, Unexpected};
-use serde::{Deserialize, Deserializer};
+use std::path::PathBuf;
 
 pub use self::file::{SplitFileError, read as read_file};
 use self::numpy::RandomState;
+use crate::model::Partition;
 
-/// What an image is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Partition {
-    /// Trains the model.
-    Train,
-    /// Held out of the training part to choose between models.
-    Validation,
-    /// The data set's own test part.
-    Test,
+/// How images are held out of the training part.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum SplitMethod {
+    /// At random, as scikit-learn's `train_test_split`.
+    Random,
+    /// At random, with its share of each class, as with `stratify`.
+    Stratified,
+    /// By a hash of the pixels: stable as data grows.
+    Hash,
+    /// As a file says.
+    File,
+    /// Not at all.
+    None,
 }
 
-impl Partition {
-    /// All partitions in the order in which people list them.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
-
-    /// `train`, `validation` or `test`, as object names have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Validation => "validation",
-            Self::Test => "test",
-        }
-    }
-
-    /// The partition of a word: its name, or what others call it.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word.to_ascii_lowercase().as_str() {
-            "train" | "training" => Some(Self::Train),
-            "validation" | "valid" | "val" | "validate" => Some(Self::Validation),
-            "test" | "testing" => Some(Self::Test),
-            _ => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Partition {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(from)?;
-        let allowed = "one of train, validation, test";
-        Self::from_word(&word)
-            .ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&word), &allowed))
-    }
-}
-
-impl fmt::Display for Partition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
+/// How images are held out of the training part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SplitSettings {
+    /// The way.
+    pub method: SplitMethod,
+    /// How many.
+    pub validation: HeldOut,
+    /// Whether the user said how many; if not, a data set may know better.
+    pub validation_said: bool,
+    /// Seed.
+    pub seed: u32,
+    /// The list, with [`SplitMethod::File`].
+    pub file: Option<PathBuf>,
 }
 
 /// A number of images, or a share of them.

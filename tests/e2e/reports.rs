@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use idx2gcs::check::{Finding, Severity};
 use idx2gcs::encode::{Encoder, Encoding};
+use idx2gcs::model::Partition;
 use idx2gcs::page::{
     ByPartition, Class, Figures, Import, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed,
     Spread,
 };
 use idx2gcs::report::{Latency, Sample};
 use idx2gcs::source::{DataSet, Reading, folder_files};
-use idx2gcs::split::{HeldOut, Partition, Split};
+use idx2gcs::split::{HeldOut, Split};
 
 use crate::fetch::fashion_mnist;
 

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use idx2gcs::check::Survey;
-use idx2gcs::config::{IfExists, KEYS, Layers, Settings};
+use idx2gcs::config::{KEYS, Layers, Settings};
 use idx2gcs::emulator::{Emulator, Options};
 use idx2gcs::load::{Job, Outcome, load, prepare_output, reach};
 use idx2gcs::pace::Pace;
 use idx2gcs::report::{Silent, Stats};
+use idx2gcs::sink::IfExists;
 use idx2gcs::sink::folder::Folder;
 use idx2gcs::sink::gcs::{Auth, Gcs};
 use idx2gcs::sink::zip::Zip;

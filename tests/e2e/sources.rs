@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use idx2gcs::model::Partition;
 use idx2gcs::source::{DataSet, Reading, folder_files};
-use idx2gcs::split::{HeldOut, Partition, Split};
+use idx2gcs::split::{HeldOut, Split};
 use sha2::{Digest, Sha256};
 
 use crate::family::{FAMILY, Kind};

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::Frequencies;
 use crate::classes::clean;
-use crate::config::Duplicates;
-use crate::naming::{Identity, Item};
+use crate::model::Item;
+use crate::model::Partition;
+use crate::naming::Identity;
 use crate::report::thousands;
 use crate::sink::About;
-use crate::split::Partition;
 
 /// Vertex AI wants at least so many images of a label, and at most so many times as many of one as of
 /// another (<https://cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data>).
@@ -20,6 +20,28 @@ const MOST_IMBALANCE: u32 = 100;
 
 /// Examples that a finding names.
 const EXAMPLES: usize = 5;
+
+/// What images of the same pixels are taken for.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Duplicates {
+    /// An error where their labels or partitions differ, else a warning.
+    Error,
+    /// A warning.
+    Warn,
+    /// Nothing: they are not looked for.
+    Off,
+}
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

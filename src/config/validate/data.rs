@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::super::choices::{self, ImageFormat, Scale, SplitMethod, Transposed};
-use super::super::{ConfigError, Layers, Origin, Source, SplitSettings};
+use super::super::{ConfigError, Layers, Origin};
 use super::{list, number, some_text, switch, word};
 use crate::encode::Encoding;
-use crate::source::{Files, Range};
-use crate::split::{HeldOut, Partition};
+use crate::model::Partition;
+use crate::source::{Files, Range, Source};
+use crate::split::{HeldOut, SplitMethod, SplitSettings};
 
 pub(super) fn source(layers: &Layers) -> Result<Source, ConfigError> {
     let catalogue = layers.catalogue();
@@ -38,7 +38,7 @@ pub(super) fn source(layers: &Layers) -> Result<Source, ConfigError> {
             let usable = |name: &String| !name.is_empty() && !name.contains(char::is_control);
             names.iter().all(usable).then_some(names)
         })?;
-    let transposed = word(layers, "source.transposed", choices::TRANSPOSED, Transposed::from_word)?;
+    let transposed = word(layers, "source.transposed")?;
     let range = layers.maybe("source.range", "two different numbers, [black, white]", |text| {
         let (black, white) = text.trim_matches(['[', ']']).split_once(',')?;
         let (black, white) = (black.trim().parse().ok()?, white.trim().parse().ok()?);
@@ -81,7 +81,7 @@ fn files(layers: &Layers) -> Result<Vec<Files>, ConfigError> {
 }
 
 pub(super) fn split(layers: &Layers) -> Result<SplitSettings, ConfigError> {
-    let method = word(layers, "split.method", choices::SPLIT_METHODS, SplitMethod::from_word)?;
+    let method = word(layers, "split.method")?;
     let allowed = "a whole number from 0 to 4294967295, or a share above 0 and below 1";
     let validation = layers.need("split.validation", allowed, |text| {
         let share = || text.parse().ok().filter(|share| *share > 0.0 && *share < 1.0);
@@ -113,9 +113,9 @@ pub(super) fn split(layers: &Layers) -> Result<SplitSettings, ConfigError> {
 
 pub(super) fn encoding(layers: &Layers) -> Result<Encoding, ConfigError> {
     Ok(Encoding {
-        format: word(layers, "image.format", choices::IMAGE_FORMATS, ImageFormat::from_word)?,
+        format: word(layers, "image.format")?,
         quality: u8::try_from(number(layers, "image.quality", 1, 100)?).unwrap_or(100),
-        scale: word(layers, "image.scale", choices::SCALES, Scale::from_word)?,
+        scale: word(layers, "image.scale")?,
         upscale: u16::try_from(number(layers, "image.upscale", 1, 1024)?).unwrap_or(1),
         rgb: switch(layers, "image.rgb")?,
     })

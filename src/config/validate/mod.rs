@@ -3,17 +3,19 @@
 mod data;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use self::data::{encoding, source, split};
-use super::choices::{
-    self, Duplicates, Http, IfExists, LogFormat, ManifestFormat, OnError, Progress, Ramp,
-};
-use super::{Concurrency, ConfigError, Endpoint, Layers, Origin, Place, Settings};
+use strum::VariantNames;
+
+use super::{ConfigError, Layers, Origin, Settings};
+use crate::manifest::ManifestFormat;
 use crate::naming::{Template, check_bucket_name, check_object_name};
-use crate::pace::Bounds;
+use crate::pace::{Bounds, Concurrency};
 use crate::retry::Limits;
 use crate::retry::backoff::Backoff;
+use crate::sink::{Endpoint, Place};
 
 /// More requests in flight than this no machine's ports allow.
 const MOST_IN_FLIGHT: u32 = 16_384;
@@ -55,12 +57,7 @@ impl Settings {
             catalogue: layers.catalogue().clone(),
             source: source(layers)?,
             split: split(layers)?,
-            duplicates: word(
-                layers,
-                "check.duplicates",
-                choices::DUPLICATES,
-                Duplicates::from_word,
-            )?,
+            duplicates: word(layers, "check.duplicates")?,
             encoding: encoding(layers)?,
             url: url.trim_end_matches('/').to_owned(),
             place,
@@ -68,32 +65,22 @@ impl Settings {
             name,
             name_said: !is_default(layers, "destination.name"),
             metadata: switch(layers, "destination.metadata")?,
-            if_exists: word(
-                layers,
-                "destination.if_exists",
-                choices::IF_EXISTS,
-                IfExists::from_word,
-            )?,
+            if_exists: word(layers, "destination.if_exists")?,
             pace: Bounds {
                 concurrency: concurrency(layers)?,
                 max_rate: number(layers, "upload.max_rate", 0, u32::MAX)?,
-                ramp: word(layers, "upload.ramp", choices::RAMPS, Ramp::from_word)?,
+                ramp: word(layers, "upload.ramp")?,
             },
             queue: number(layers, "upload.queue", 1, 1 << 20)?,
-            http: word(layers, "upload.http", choices::HTTP_VERSIONS, Http::from_word)?,
+            http: word(layers, "upload.http")?,
             connections: number(layers, "upload.connections", 1, MOST_IN_FLIGHT)?,
-            on_error: word(layers, "upload.on_error", choices::ON_ERROR, OnError::from_word)?,
+            on_error: word(layers, "upload.on_error")?,
             retry: limits(layers)?,
             manifests,
             out,
             report: switch(layers, "output.report")?,
-            progress: word(layers, "output.progress", choices::PROGRESS, Progress::from_word)?,
-            log_format: word(
-                layers,
-                "output.log_format",
-                choices::LOG_FORMATS,
-                LogFormat::from_word,
-            )?,
+            progress: word(layers, "output.progress")?,
+            log_format: word(layers, "output.log_format")?,
         })
     }
 }
@@ -123,13 +110,10 @@ fn number(layers: &Layers, key: &'static str, least: u32, most: u32) -> Result<u
     })
 }
 
-fn word<T>(
-    layers: &Layers,
-    key: &'static str,
-    words: &[&str],
-    from_word: impl Fn(&str) -> Option<T>,
-) -> Result<T, ConfigError> {
-    layers.need(key, &format!("one of {}", words.join(", ")), from_word)
+/// Reads one of the words of an enum.
+fn word<T: VariantNames + FromStr>(layers: &Layers, key: &'static str) -> Result<T, ConfigError> {
+    let allowed = format!("one of {}", T::VARIANTS.join(", "));
+    layers.need(key, &allowed, |word| word.parse().ok())
 }
 
 fn switch(layers: &Layers, key: &'static str) -> Result<bool, ConfigError> {
@@ -229,10 +213,10 @@ fn limits(layers: &Layers) -> Result<Limits, ConfigError> {
 }
 
 fn manifests(layers: &Layers, name: &Template) -> Result<Vec<ManifestFormat>, ConfigError> {
-    let allowed = format!("a list out of {}", choices::MANIFEST_FORMATS.join(", "));
+    let allowed = format!("a list out of {}", ManifestFormat::VARIANTS.join(", "));
     let formats = layers.need("manifest.formats", &allowed, |text| {
         let words = list(text).into_iter().filter(|word| !word.is_empty());
-        let formats: Option<Vec<_>> = words.map(|word| ManifestFormat::from_word(&word)).collect();
+        let formats: Option<Vec<ManifestFormat>> = words.map(|word| word.parse().ok()).collect();
         // Each once: two of one kind would be written to one place.
         formats.filter(|all| all.iter().enumerate().all(|(i, f)| !all[..i].contains(f)))
     })?;
@@ -260,6 +244,7 @@ fn manifests(layers: &Layers, name: &Template) -> Result<Vec<ManifestFormat>, Co
 mod tests {
     use super::super::*;
     use super::*;
+    use crate::sink::IfExists;
     use crate::split::HeldOut;
     use proptest::prelude::*;
 

@@ -20,7 +20,7 @@ use super::{
     Body, BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink,
     Stored,
 };
-use crate::config::IfExists;
+use crate::sink::IfExists;
 
 /// What a person can do about an archive that is there.
 const WAY_OUT: &str = "--if-exists overwrite writes it anew, or give --to another name";

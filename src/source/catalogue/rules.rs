@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Entry, EntryFile};
-use crate::split::Partition;
+use crate::model::Partition;
 
 /// Checks an entry and puts its parts into order and its sums into lower case.
 ///
@@ -121,8 +121,8 @@ fn sum(at: &str, sum: &mut Option<String>, digits: usize) -> Result<(), String> 
 
 #[cfg(test)]
 mod tests {
+    use crate::model::Partition;
     use crate::source::Catalogue;
-    use crate::split::Partition;
 
     /// A sound entry with one line replaced.
     fn entry(old: &str, new: &str) -> Result<Catalogue, String> {

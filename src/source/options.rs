@@ -1,0 +1,52 @@
+//! The options that say where images come from and how their values are read.
+
+use std::path::PathBuf;
+
+use super::{Files, Range};
+
+/// Where images come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// The named data set.
+    pub dataset: Option<String>,
+    /// The folder or file to read it from, over the usual places.
+    pub path: Option<PathBuf>,
+    /// The parts, where they are listed.
+    pub files: Vec<Files>,
+    /// Names of the classes, over the data set's own.
+    pub classes: Option<Vec<String>>,
+    /// The label of the first class, over the data set's own.
+    pub first_label: Option<u32>,
+    /// Which column of labels is the class, over the data set's own.
+    pub label_column: Option<u32>,
+    /// Which values are black and white.
+    pub range: Option<Range>,
+    /// Whether rows and columns are exchanged.
+    pub transposed: Transposed,
+    /// Only the first so many images.
+    pub limit: Option<u32>,
+}
+
+/// Whether rows and columns are exchanged in the file.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Transposed {
+    /// As the data set's entry in the catalogue says.
+    Auto,
+    /// They are.
+    #[strum(serialize = "true")]
+    Yes,
+    /// They are not.
+    #[strum(serialize = "false")]
+    No,
+}
