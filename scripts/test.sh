@@ -63,8 +63,9 @@ step "format and lints"
 for tool in fmt clippy; do
     cargo "$tool" --version >/dev/null 2>&1 || rustup component add "${tool/fmt/rustfmt}"
 done
-cargo fmt --check
+cargo fmt --all --check
 cargo clippy --locked --all-targets -- -D warnings
+cargo clippy --locked --package idx2gcs --no-default-features --lib -- -D warnings
 
 step "dependencies"
 cargo deny --log-level error check licenses bans sources
@@ -82,8 +83,6 @@ export IDX2GCS_TEST_FASHION_MNIST
 step "tests"
 cargo nextest run --locked --no-fail-fast "$@"
 cargo test --locked --doc
-# A build without Parquet says so; all other tests are of the build with it.
-cargo test --quiet --locked --no-default-features --lib -- parquet manifest
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 step "speed, in short: not slower than a program on the object_store crate"

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use crate::classes::LabelClash;
 use crate::config::ConfigError;
-use crate::emulator::EmulatorError;
 use crate::sink::Fault;
 use crate::source::SourceError;
 use crate::split::SplitError;
@@ -81,8 +80,12 @@ pub enum Error {
     #[error("{0}")]
     Incomplete(String),
     /// An emulator that cannot start.
+    #[cfg(feature = "emulator")]
     #[error(transparent)]
-    Emulator(#[from] EmulatorError),
+    Emulator(#[from] idx2gcs_emulator::EmulatorError),
+    /// An emulator is wanted of a build without one.
+    #[error("this build has no emulator: build it with the feature `emulator`")]
+    NoEmulator,
 }
 
 impl From<SplitError> for Error {
@@ -116,7 +119,9 @@ impl Error {
             | Self::Split(_)
             | Self::Labels(_)
             | Self::Output { .. }
-            | Self::Emulator(_) => Exit::Usage,
+            | Self::NoEmulator => Exit::Usage,
+            #[cfg(feature = "emulator")]
+            Self::Emulator(_) => Exit::Usage,
             Self::Source(_) | Self::Findings(_) => Exit::Source,
             Self::Destination { .. } | Self::Conflict { .. } => Exit::Destination,
             Self::Incomplete(_) => Exit::Incomplete,

@@ -12,8 +12,8 @@
 //! [`check`] looks for what is wrong, [`split`] and [`naming`] say what an image is for and is called,
 //! [`encode`] makes JPEG or PNG bytes, [`pipeline`] moves records through, with [`pace`] and [`retry`] between it and the [`sink`];
 //! [`manifest`] lists what is stored, [`report`] tells how it went and [`page`] shows both.
-//! [`load`] is the whole job, [`tune`] measures a destination, [`emulator`] is a Google Cloud Storage on
-//! loopback, and [`cli`] the program around it.
+//! [`load`] is the whole job, [`tune`] measures a destination and [`cli`] is the program around
+//! it.
 //!
 //! Nothing but [`cli`] knows a terminal, a signal or an environment variable.
 
@@ -21,7 +21,6 @@ pub mod check;
 pub mod classes;
 pub mod cli;
 pub mod config;
-pub mod emulator;
 pub mod encode;
 mod error;
 mod http;

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use idx2gcs_emulator::{Emulator, Faults, Options};
 
 use super::say;
-use crate::emulator::{Emulator, Faults, Options};
 use crate::error::{Error, Exit};
 
 pub(super) fn command() -> Command {

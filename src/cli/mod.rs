@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+#[cfg_attr(not(feature = "emulator"), path = "no_emulator.rs")]
 mod emulate;
 mod fetch;
 mod generate;

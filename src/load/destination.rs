@@ -1,5 +1,7 @@
 //! The destination that the settings name, and the emulator that serves it where it is embedded.
 
+use std::any::Any;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -7,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::check::{self, Finding};
 use crate::config::Settings;
-use crate::emulator::{self, Emulator};
 use crate::error::Error;
 use crate::retry::policy::{Decision, decide};
 use crate::retry::{Chance, Limits, Retry};
@@ -23,7 +24,7 @@ const CHECK_ATTEMPTS: u32 = 4;
 pub struct Destination {
     /// The destination.
     pub sink: Arc<dyn Sink>,
-    _emulator: Option<Emulator>,
+    _emulator: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// Opens the destination; it is not asked for anything yet.
@@ -48,13 +49,8 @@ pub async fn open(settings: &Settings) -> Result<Destination, Error> {
         Endpoint::Url(url) if is_googles(url) => (url.clone(), Auth::application_default(), None),
         Endpoint::Url(url) => (url.clone(), Ok(Auth::Anonymous), None),
         Endpoint::Embedded(root) => {
-            let emulator = Emulator::start(emulator::Options {
-                root: root.clone(),
-                buckets: vec![bucket.clone()],
-                ..emulator::Options::default()
-            })
-            .await?;
-            (emulator.url(), Ok(Auth::Anonymous), Some(emulator))
+            let (url, emulator) = embedded(root.clone(), bucket).await?;
+            (url, Ok(Auth::Anonymous), Some(emulator))
         }
     };
     let gcs = auth.and_then(|auth| Gcs::new(&endpoint, bucket, prefix, auth));
@@ -64,6 +60,27 @@ pub async fn open(settings: &Settings) -> Result<Destination, Error> {
     });
     let gcs = gcs.map_err(refused)?;
     Ok(Destination { sink: Arc::new(gcs), _emulator: emulator })
+}
+
+/// An emulator with one bucket: its address, and what stops it when dropped.
+#[cfg(feature = "emulator")]
+async fn embedded(
+    root: Option<PathBuf>,
+    bucket: &str,
+) -> Result<(String, Box<dyn Any + Send + Sync>), Error> {
+    use idx2gcs_emulator::{Emulator, Options};
+    let options = Options { root, buckets: vec![bucket.to_owned()], ..Options::default() };
+    let emulator = Emulator::start(options).await?;
+    Ok((emulator.url(), Box::new(emulator)))
+}
+
+#[cfg(not(feature = "emulator"))]
+#[expect(clippy::unused_async, reason = "as the one with the emulator")]
+async fn embedded(
+    _: Option<PathBuf>,
+    _: &str,
+) -> Result<(String, Box<dyn Any + Send + Sync>), Error> {
+    Err(Error::NoEmulator)
 }
 
 /// Asks the destination whether it is there and may be used so.

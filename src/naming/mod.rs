@@ -5,7 +5,7 @@ mod template;
 
 use std::sync::Arc;
 
-pub use self::rules::{check_bucket_name, check_gcs_object_name, check_object_name};
+pub use self::rules::{check_bucket_name, check_object_name};
 pub use self::template::{Identity, NameError, Template};
 use crate::classes::Classes;
 use crate::model::Item;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use idx2gcs::emulator::{Answer, Operation, Rule, Script};
 use idx2gcs::sink::folder::Folder;
 use idx2gcs::sink::gcs::{Auth, Gcs};
 use idx2gcs::sink::{About, Body, Fault, FaultKind, MOST_METADATA, NewObject, Precondition, Sink};
+use idx2gcs_emulator::{Answer, Operation, Rule, Script};
 
 use crate::fake_gcs::FakeGcs;
 use crate::support::{Desk, Server, Set};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idx2gcs::emulator::{Faults, Options};
+use idx2gcs_emulator::{Faults, Options};
 
 use crate::support::{Desk, Server, Set};
 

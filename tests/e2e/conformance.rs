@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use idx2gcs::emulator::{Emulator, Options};
+use idx2gcs_emulator::{Emulator, Options};
 use serde_json::{Value, json};
 
 use crate::fake_gcs::{FakeGcs, program};

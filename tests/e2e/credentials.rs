@@ -8,9 +8,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{Response, StatusCode};
 use google_cloud_auth::credentials::user_account;
-use idx2gcs::emulator::{Emulator, Options};
 use idx2gcs::sink::Fault;
 use idx2gcs::sink::gcs::{Auth, Gcs};
+use idx2gcs_emulator::{Emulator, Options};
 
 use crate::sinks::load_into;
 use crate::support::{Desk, Set};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idx2gcs::emulator::{Answer, Faults, Operation, Options, Rule, Script};
+use idx2gcs_emulator::{Answer, Faults, Operation, Options, Rule, Script};
 
 use crate::support::{Desk, Server, Set};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Stdio;
 
-use idx2gcs::emulator::{Faults, Options};
 use idx2gcs::encode::{Encoder, Encoding};
+use idx2gcs_emulator::{Faults, Options};
 
 use crate::support::{Desk, SIDE, Server, Set, gzip, until};
 

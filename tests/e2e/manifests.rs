@@ -121,7 +121,7 @@ fn verify_finds_the_manifest_that_differs() {
 
 #[test]
 fn nothing_is_published_while_an_image_is_missing() {
-    use idx2gcs::emulator::{Answer, Operation, Rule, Script};
+    use idx2gcs_emulator::{Answer, Operation, Rule, Script};
     let refused = Rule::new(Operation::Insert, Answer::status(400)).named("fm/image_7.jpg");
     let (desk, set) = (Desk::new(), Set::new(60, 10));
     let server = Server::scripted(Script::new().with(refused));

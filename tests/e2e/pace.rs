@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use idx2gcs::emulator::{Answer, Faults, Operation, Options, Rule, Script};
+use idx2gcs_emulator::{Answer, Faults, Operation, Options, Rule, Script};
 
 use crate::support::{Desk, Server, Set, until};
 

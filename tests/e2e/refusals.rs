@@ -1,6 +1,6 @@
 //! A destination that refuses: one clear message, exit code 4, nothing written.
 
-use idx2gcs::emulator::{Answer, Operation, Rule, Script};
+use idx2gcs_emulator::{Answer, Operation, Rule, Script};
 
 use crate::support::{Desk, Server, Set};
 

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use idx2gcs::check::Survey;
 use idx2gcs::config::{KEYS, Layers, Settings};
-use idx2gcs::emulator::{Emulator, Options};
 use idx2gcs::load::{Job, Outcome, load, prepare_output, reach};
 use idx2gcs::pace::Pace;
 use idx2gcs::report::{Silent, Stats};
@@ -21,6 +20,7 @@ use idx2gcs::sink::{
 };
 use idx2gcs::source::{DataSet, Reading, folder_files};
 use idx2gcs::{Error, Exit};
+use idx2gcs_emulator::{Emulator, Options};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::Set;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use idx2gcs::emulator::{Emulator, ObjectInfo, Options, Script};
+use idx2gcs_emulator::{Emulator, ObjectInfo, Options, Script};
 use tempfile::TempDir;
 
 /// Rows and columns of the small images.

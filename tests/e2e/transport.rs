@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::Response;
-use idx2gcs::emulator::{Answer, Operation, Options, Rule, Script};
+use idx2gcs_emulator::{Answer, Operation, Options, Rule, Script};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -30,7 +30,7 @@ fn each_deviation_is_counted_and_listed() {
     let root = tempfile::tempdir().unwrap();
     let (desk, set) = (Desk::new(), Set::new(60, 10));
     let options =
-        || idx2gcs::emulator::Options { root: Some(root.path().to_owned()), ..Default::default() };
+        || idx2gcs_emulator::Options { root: Some(root.path().to_owned()), ..Default::default() };
     let server = Server::start(options());
     desk.load(&set, &server, &[]).expect(0);
     drop(server);
@@ -107,7 +107,7 @@ fn nothing_is_written_where_nothing_is() {
 /// What could not be asked for is neither missing nor different.
 #[test]
 fn an_object_that_cannot_be_asked_for_is_no_verdict() {
-    use idx2gcs::emulator::{Answer, Operation, Rule, Script};
+    use idx2gcs_emulator::{Answer, Operation, Rule, Script};
     let listed = r#"{"items":[{"name":"fm/image_3.jpg","size":"600","generation":"1"}]}"#;
     let page = Answer::Status {
         code: 200,

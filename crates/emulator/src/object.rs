@@ -9,7 +9,6 @@ use data_encoding::BASE64;
 use md5::{Digest, Md5};
 
 use super::answers::ApiError;
-use crate::naming::{self, check_gcs_object_name};
 
 /// The two checksums that Cloud Storage keeps for an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,19 +124,6 @@ fn push_varint(out: &mut Vec<u8>, value: i64) {
         }
         out.push(low | 0x80);
     }
-}
-
-/// Refuses object names that Cloud Storage refuses.
-pub(crate) fn check_object_name(name: &str) -> Result<(), ApiError> {
-    if name.is_empty() {
-        return Err(ApiError::required("Required parameter: name".to_owned()));
-    }
-    check_gcs_object_name(name).map_err(|e| ApiError::invalid(e.to_string()))
-}
-
-/// Refuses bucket names that Cloud Storage refuses.
-pub(crate) fn check_bucket_name(name: &str) -> Result<(), ApiError> {
-    naming::check_bucket_name(name).map_err(|e| ApiError::invalid(e.to_string()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod uploads;
 
 use std::path::Path;
 
-use idx2gcs::emulator::{Emulator, Options, Rule, Script};
+use idx2gcs_emulator::{Emulator, Options, Rule, Script};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
 

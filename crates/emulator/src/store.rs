@@ -12,7 +12,8 @@ use super::EmulatorError;
 use super::answers::ApiError;
 use super::counters::Stats;
 use super::folder::Folder;
-use super::object::{Attributes, Checksums, Object, check_bucket_name};
+use super::names::check_bucket_name;
+use super::object::{Attributes, Checksums, Object};
 use super::query::{Preconditions, Verdict};
 
 /// Writes to one name are serialised by one of this many locks.

@@ -17,7 +17,7 @@
 //! XML and gRPC APIs, TLS, batches.
 //!
 //! ```
-//! use idx2gcs::emulator::{Emulator, Options};
+//! use idx2gcs_emulator::{Emulator, Options};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let options = Options { buckets: vec!["pictures".to_owned()], ..Options::default() };
@@ -40,6 +40,7 @@ mod gate;
 mod insert;
 mod listing;
 mod multipart;
+mod names;
 mod object;
 mod objects;
 mod query;

@@ -18,7 +18,8 @@ use bytes::Bytes;
 
 use super::EmulatorError;
 use super::answers::ApiError;
-use super::object::{Attributes, Checksums, Object, check_bucket_name, check_object_name};
+use super::names::{check_bucket_name, check_object_name};
+use super::object::{Attributes, Checksums, Object};
 use super::store::{Bucket, ObjectMap, lock, micros};
 
 /// Where files lie until they are whole. No bucket name starts with a dot, so

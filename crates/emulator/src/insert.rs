@@ -13,7 +13,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::answers::{ApiError, json};
-use super::object::{Attributes, Checksums, Declared, check_object_name};
+use super::names::check_object_name;
+use super::object::{Attributes, Checksums, Declared};
 use super::query::{Preconditions, Query};
 use super::resource::{Fields, ObjectResource};
 use super::routes::{App, Call};

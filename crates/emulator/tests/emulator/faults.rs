@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idx2gcs::emulator::{Answer, Emulator, EmulatorError, Faults, Operation, Options, Rule};
+use idx2gcs_emulator::{Answer, Emulator, EmulatorError, Faults, Operation, Options, Rule};
 use serde_json::Value;
 
 use super::{BUCKET, Fixture, body, refused};

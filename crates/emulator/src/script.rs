@@ -148,7 +148,7 @@ impl fmt::Debug for Rule {
 /// random [`Faults`](super::Faults).
 ///
 /// ```
-/// use idx2gcs::emulator::{Answer, Operation, Rule, Script};
+/// use idx2gcs_emulator::{Answer, Operation, Rule, Script};
 ///
 /// let script = Script::new()
 ///     .with(Rule::new(Operation::Insert, Answer::status(503)).named("a.jpg").attempts(1..=2))
