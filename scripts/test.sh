@@ -81,7 +81,7 @@ IDX2GCS_TEST_FASHION_MNIST=$(scripts/fashion-mnist.sh "$target/debug/idx2gcs")
 export IDX2GCS_TEST_FASHION_MNIST
 
 step "tests"
-cargo nextest run --locked --no-fail-fast "$@"
+cargo nextest run --locked --no-fail-fast --run-ignored all "$@"
 cargo test --locked --doc
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 

@@ -10,7 +10,7 @@ use idx2gcs::sink::gcs::{Auth, Gcs};
 use idx2gcs::sink::{About, Body, Fault, FaultKind, MOST_METADATA, NewObject, Precondition, Sink};
 use idx2gcs_emulator::{Answer, Operation, Rule, Script};
 
-use crate::fake_gcs::FakeGcs;
+use crate::support::fake_gcs::FakeGcs;
 use crate::support::{Desk, Server, Set};
 
 fn gcs(server: &Server) -> Gcs {
@@ -49,6 +49,7 @@ fn images_carry_their_class_when_asked_to() {
 }
 
 #[test]
+#[ignore = "needs fake-gcs-server; scripts/test.sh runs it"]
 fn others_store_the_metadata_too() {
     let (fake, set, desk) = (FakeGcs::start(), Set::new(60, 10), Desk::new());
     fake.create_bucket("demo");
@@ -162,6 +163,7 @@ fn the_emulator_answers_for_itself() {
 }
 
 #[test]
+#[ignore = "needs fake-gcs-server; scripts/test.sh runs it"]
 fn other_emulators_and_folders_tell_what_they_know() {
     let fake = FakeGcs::start();
     fake.create_bucket("demo");

@@ -10,7 +10,8 @@ use std::process::Command;
 use idx2gcs_emulator::{Emulator, Options};
 use serde_json::{Value, json};
 
-use crate::fake_gcs::{FakeGcs, program};
+use crate::support::fake_gcs::FakeGcs;
+use crate::support::python;
 
 /// A call on which the two servers are known to differ, what this emulator
 /// answers, and why: each time it is fake-gcs-server that departs from
@@ -114,8 +115,9 @@ fn check_and_drop_own_ways(theirs: &mut Answers, ours: &mut Answers) -> Vec<Stri
 type Answers = BTreeMap<String, Value>;
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Python and fake-gcs-server; scripts/test.sh runs it"]
 async fn the_python_client_sees_what_it_sees_in_fake_gcs_server() {
-    let python = program("IDX2GCS_TEST_PYTHON", "a Python with google-cloud-storage");
+    let python = python();
     let fake = FakeGcs::start();
     let mut theirs = calls(&python, fake.url()).await;
     drop(fake);

@@ -1,17 +1,16 @@
 //! Those who read what a load leaves read it right: Pillow, pandas, Hugging Face's `datasets`,
 //! Google's client.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use crate::fake_gcs::program;
+use crate::support::{fashion_mnist, python};
 
 #[test]
+#[ignore = "needs Python and Fashion-MNIST; scripts/test.sh runs it"]
 fn images_and_manifests_are_read_as_the_idx_files_say() {
-    let python = program("IDX2GCS_TEST_PYTHON", "a Python with the packages of conformance/");
-    let source = PathBuf::from(
-        std::env::var_os("IDX2GCS_TEST_FASHION_MNIST").expect("IDX2GCS_TEST_FASHION_MNIST"),
-    );
+    let python = python();
+    let source = fashion_mnist();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/consumers.py");
     let mut command = Command::new(python);
     command.arg(script).args(["--train", "400", "--test", "100"]);

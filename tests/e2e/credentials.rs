@@ -12,8 +12,7 @@ use idx2gcs::sink::Fault;
 use idx2gcs::sink::gcs::{Auth, Gcs};
 use idx2gcs_emulator::{Emulator, Options};
 
-use crate::sinks::load_into;
-use crate::support::{Desk, Set};
+use crate::support::{Desk, Set, load_into};
 
 /// How long the front accepts a token.
 const LIFE: Duration = Duration::from_secs(2);

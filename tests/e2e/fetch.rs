@@ -1,23 +1,13 @@
 //! Named data sets and where they come from.
 
 use std::fs;
-use std::path::PathBuf;
 
 use idx2gcs::source::{ArrayFile, Catalogue, Entry, entry_files};
 
-use crate::family::{FAMILY, Labels};
-use crate::mirror::{Fault, Mirror};
-use crate::small::Small;
-use crate::support::{Desk, SIDE, gzip, idx};
-
-/// The folder of the true data set, in which `scripts/test.sh` puts it.
-pub fn fashion_mnist() -> PathBuf {
-    let folder = std::env::var_os("IDX2GCS_TEST_FASHION_MNIST").map(PathBuf::from);
-    match folder.filter(|folder| folder.is_dir()) {
-        Some(folder) => folder,
-        None => panic!("IDX2GCS_TEST_FASHION_MNIST must name a folder: run scripts/test.sh"),
-    }
-}
+use crate::support::family::{FAMILY, Labels};
+use crate::support::mirror::{Fault, Mirror};
+use crate::support::small::Small;
+use crate::support::{Desk, SIDE, fashion_mnist, gzip, idx};
 
 const TRUE_FILES: [&str; 4] = [
     "t10k-images-idx3-ubyte.gz",
@@ -27,6 +17,7 @@ const TRUE_FILES: [&str; 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Fashion-MNIST; scripts/test.sh runs it"]
 async fn the_true_data_set_is_checked_by_its_payload() {
     let mirrors = tempfile::tempdir().unwrap();
     for folder in ["good", "bad"] {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::mirror::{Fault, Mirror};
-use crate::small::{Small, without};
+use crate::support::mirror::{Fault, Mirror};
+use crate::support::small::{Small, without};
 use crate::support::{SIDE, gzip, idx};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use idx2gcs::encode::{Encoder, Encoding};
 use idx2gcs::source::{DataSet, Reading, folder_files};
 
-use crate::fetch::fashion_mnist;
-use crate::support::{Desk, Server};
+use crate::support::{Desk, Server, fashion_mnist};
 
 /// What quality 75 leaves of an image, at the least: the peak signal-to-noise ratio of the worst
 /// of the 70,000.
@@ -19,6 +18,7 @@ fn psnr(a: &[u8], b: &[u8]) -> f64 {
 }
 
 #[test]
+#[ignore = "needs Fashion-MNIST; scripts/test.sh runs it"]
 fn all_of_fashion_mnist() {
     let (desk, server) = (Desk::new(), Server::new());
     let (source, endpoint) = (fashion_mnist(), server.url());

@@ -1,36 +1,66 @@
-//! End to end: the program as its users run it, against real HTTP.
+//! End to end: the program as its users run it, against real HTTP. One file for each subject;
+//! `support/` holds the fixtures that they share.
 //!
-//! Some tests need programs and data that `scripts/test.sh` installs; without them they fail.
+//! Tests that need Chromium, Python, fake-gcs-server or Fashion-MNIST are ignored in a plain
+//! `cargo test`; `scripts/test.sh` installs what they need and runs all.
 
 // Clippy knows `#[test]` functions, not their helpers; and nobody uses a test from outside.
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
-mod bad_input;
-mod browser;
-mod bucket;
-mod chaos;
-mod conformance;
-mod consumers;
-mod credentials;
-mod fake_gcs;
-mod family;
-mod faults;
-mod fetch;
-mod fetch_archive;
-mod full;
-mod load;
-mod manifests;
-mod mirror;
-mod outage;
-mod pace;
-mod page;
-mod refusals;
-mod reports;
-mod settings;
-mod sinks;
-mod small;
-mod sources;
 mod support;
-mod transport;
+
+// What goes in: files, data sets, settings.
+/// Sources that are broken, cut off, or lie about their size.
+mod bad_input;
+/// `fetch`: mirrors that fail, downloads that continue.
+mod fetch;
+/// `fetch` of data sets that come in an archive.
+mod fetch_archive;
+/// `config`, and which layer of settings wins.
+mod settings;
+/// Where a source is found, and in which forms it is read.
+mod sources;
+
+// The load itself.
+/// All 70,000 images of Fashion-MNIST, pixel by pixel.
+mod full;
+/// What a load stores, what a second one leaves, and what it prints.
+mod load;
+/// The manifests: formats, order, complete or absent.
+mod manifests;
+/// `tune`, the learned concurrency, `config` followed while a load runs.
+mod pace;
+/// Answers that end a load, and their messages.
+mod refusals;
+/// `verify`.
 mod verify;
+
+// Where it goes.
+/// What is asked of a bucket before a load, and what it tells of itself.
+mod bucket;
+/// Tokens: where they come from, when they are renewed, that no log has one.
+mod credentials;
+/// fake-gcs-server as destination.
+mod other_emulators;
+/// Sinks that misbehave, at each attempt.
+mod sinks;
+/// TLS, HTTP/2, proxies, connections that close.
+mod transport;
+/// A zip archive as destination.
 mod zip;
+
+// Bad days.
+/// Random faults of all kinds at once.
+mod chaos;
+/// Each fault of a service by itself.
+mod faults;
+/// Outages, stops, SIGKILL.
+mod outage;
+
+// Others who read or serve the same.
+/// The emulator and fake-gcs-server, asked the same by Google's client.
+mod conformance;
+/// pandas, `datasets` and others that read what a load leaves.
+mod consumers;
+/// The report page in Chromium.
+mod page;

@@ -6,8 +6,8 @@ use std::path::Path;
 use idx2gcs::page::Report;
 use serde_json::Value;
 
-use crate::browser::Browser;
-use crate::reports::{fashion, many, refused};
+use crate::support::browser::Browser;
+use crate::support::reports::{fashion, many, refused};
 
 /// Phone and desk, by day and by night.
 const VIEWS: [((u32, u32), &str); 5] = [
@@ -19,6 +19,7 @@ const VIEWS: [((u32, u32), &str); 5] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium and Fashion-MNIST; scripts/test.sh runs it"]
 async fn the_page_is_sound_in_a_browser() {
     let dir = tempfile::tempdir().unwrap();
     let fashion = fashion();
@@ -105,6 +106,7 @@ async fn keep_screenshot(browser: &mut Browser, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium; scripts/test.sh runs it"]
 async fn the_page_works_by_keyboard() {
     let dir = tempfile::tempdir().unwrap();
     many(10).write(dir.path()).unwrap();

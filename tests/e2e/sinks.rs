@@ -2,15 +2,9 @@
 //! took place, in a bucket, in a folder and in a zip.
 
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use idx2gcs::check::Survey;
-use idx2gcs::config::{KEYS, Layers, Settings};
-use idx2gcs::load::{Job, Outcome, load, prepare_output, reach};
-use idx2gcs::pace::Pace;
-use idx2gcs::report::{Silent, Stats};
 use idx2gcs::sink::IfExists;
 use idx2gcs::sink::folder::Folder;
 use idx2gcs::sink::gcs::{Auth, Gcs};
@@ -18,48 +12,10 @@ use idx2gcs::sink::zip::Zip;
 use idx2gcs::sink::{
     BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink, Stored,
 };
-use idx2gcs::source::{DataSet, Reading, folder_files};
 use idx2gcs::{Error, Exit};
 use idx2gcs_emulator::{Emulator, Options};
-use tokio_util::sync::CancellationToken;
 
-use crate::support::Set;
-
-/// Settings with these values, as flags.
-pub fn settings(values: &[(&str, &str)]) -> Settings {
-    let mut layers = Layers::defaults().unwrap();
-    let key = |path: &str| KEYS.iter().find(|key| key.path == path).unwrap();
-    layers.add_flags(values.iter().map(|(path, text)| (key(path), "test", (*text).to_owned())));
-    Settings::validate(&layers).unwrap()
-}
-
-/// Loads a small set into a sink.
-pub async fn load_into(
-    sink: Arc<dyn Sink>,
-    set: &Set,
-    out: &Path,
-    more: &[(&str, &str)],
-) -> Outcome {
-    let source = set.path().to_str().unwrap();
-    let mut values = vec![
-        ("source.path", source),
-        ("destination.url", "gs://demo/fm"),
-        ("split.validation", "10"),
-        ("retry.initial_backoff", "1ms"),
-        ("retry.max_backoff", "5ms"),
-        ("output.dir", out.to_str().unwrap()),
-    ];
-    values.extend(more);
-    let settings = settings(&values);
-    prepare_output(&settings).unwrap();
-    let files = folder_files(set.path()).unwrap();
-    let data = DataSet::open(&files, Reading::default()).unwrap();
-    let job = Job::new(&settings, data, &Survey::default()).unwrap();
-    let stop = CancellationToken::new();
-    reach(&settings, &*sink, Purpose::Write, &stop).await.unwrap();
-    let stats = Arc::new(Stats::new(job.count, Arc::new(Pace::new(settings.pace))));
-    load(&settings, job, sink, Arc::new(Silent), stats, stop).await
-}
+use crate::support::{Set, load_into};
 
 /// What happens to one object's writes.
 #[derive(Debug, Clone)]

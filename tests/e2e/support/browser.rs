@@ -3,7 +3,6 @@
 //!
 //! `scripts/test.sh` finds or installs it and sets `IDX2GCS_TEST_CHROMIUM`.
 
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,6 +14,8 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use super::tools::tool;
 
 /// An answer that takes longer is a failure.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -33,10 +34,7 @@ pub struct Browser {
 impl Browser {
     /// Starts Chromium with an empty profile.
     pub async fn start() -> Self {
-        let program = std::env::var_os("IDX2GCS_TEST_CHROMIUM").map(PathBuf::from);
-        let Some(program) = program.filter(|path| path.is_file()) else {
-            panic!("IDX2GCS_TEST_CHROMIUM must name Chromium: run scripts/test.sh");
-        };
+        let program = tool("IDX2GCS_TEST_CHROMIUM", "Chromium");
         let profile = tempfile::tempdir().unwrap();
         let mut child = Command::new(program)
             .arg(format!("--user-data-dir={}", profile.path().display()))

@@ -13,7 +13,7 @@ use idx2gcs::report::{Latency, Sample};
 use idx2gcs::source::{DataSet, Reading, folder_files};
 use idx2gcs::split::{HeldOut, Split};
 
-use crate::fetch::fashion_mnist;
+use crate::support::fashion_mnist;
 
 const NAMES: [&str; 10] = [
     "T-shirt/top",

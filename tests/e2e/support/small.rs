@@ -8,9 +8,9 @@ use std::sync::Mutex;
 use idx2gcs::source::{Catalogue, FetchProgress, SourceError, payload};
 use tempfile::TempDir;
 
-use crate::family::{Kind, kind, zip};
-use crate::mirror::Mirror;
+use crate::support::family::{Kind, kind, zip};
 use crate::support::gzip;
+use crate::support::mirror::Mirror;
 
 /// A small data set at a mirror, and a folder to bring it to.
 pub struct Small {

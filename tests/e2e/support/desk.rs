@@ -1,14 +1,13 @@
-//! Small data sets, a server for each test, and the program's run.
+//! A run of the program in a folder of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use idx2gcs_emulator::{Emulator, ObjectInfo, Options, Script};
 use tempfile::TempDir;
 
-/// Rows and columns of the small images.
-pub const SIDE: u32 = 28;
+use super::server::Server;
+use super::set::Set;
 
 /// Waits until something is so, and fails if that takes suspiciously long.
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -16,65 +15,6 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(std::time::Instant::now() < deadline, "waited in vain for {what}");
         std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-}
-
-/// The bytes of an IDX file.
-pub fn idx(dtype: u8, dims: &[u32], data: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0, 0, dtype, u8::try_from(dims.len()).unwrap()];
-    for dim in dims {
-        bytes.extend(dim.to_be_bytes());
-    }
-    bytes.extend(data);
-    bytes
-}
-
-/// A gzip member.
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    out.write_all(bytes).unwrap();
-    out.finish().unwrap()
-}
-
-/// A data set of four files in a folder of its own: different images, labels that go round 0..=9.
-pub struct Set {
-    dir: TempDir,
-}
-
-impl Set {
-    pub fn new(train: u32, test: u32) -> Self {
-        let set = Self { dir: tempfile::tempdir().unwrap() };
-        for (stem, from, count) in [("train", 0, train), ("t10k", train, test)] {
-            let pixels: Vec<u8> = (from..from + count).flat_map(Self::pixels).collect();
-            let labels: Vec<u8> = (from..from + count).map(Self::label).collect();
-            set.write(&format!("{stem}-images-idx3-ubyte"), &idx(8, &[count, SIDE, SIDE], &pixels));
-            set.write(&format!("{stem}-labels-idx1-ubyte"), &idx(8, &[count], &labels));
-        }
-        set
-    }
-
-    pub fn label(index: u32) -> u8 {
-        u8::try_from(index % 10).unwrap()
-    }
-
-    pub fn pixels(index: u32) -> Vec<u8> {
-        // A ramp that begins elsewhere and is steeper in each image.
-        let step = 1 + index / 256;
-        let value = |i: u32| u8::try_from((index + i * step / 4) % 256).unwrap();
-        (0..SIDE * SIDE).map(value).collect()
-    }
-
-    pub fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    pub fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.dir.path().join(name), bytes).unwrap();
-    }
-
-    pub fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.dir.path().join(name)).unwrap()
     }
 }
 
@@ -193,58 +133,5 @@ impl Desk {
         walk(self.dir.path(), "", &mut files);
         files.sort();
         files
-    }
-}
-
-/// An emulator for one test, with the bucket `demo`.
-pub struct Server {
-    emulator: Option<Emulator>,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl Server {
-    pub fn new() -> Self {
-        Self::scripted(Script::new())
-    }
-
-    pub fn scripted(script: Script) -> Self {
-        Self::start(Options { script, ..Options::default() })
-    }
-
-    pub fn start(options: Options) -> Self {
-        let options = Options { buckets: vec!["demo".to_owned()], record: true, ..options };
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let emulator = Some(runtime.block_on(Emulator::start(options)).unwrap());
-        Self { emulator, runtime }
-    }
-
-    pub fn emulator(&self) -> &Emulator {
-        self.emulator.as_ref().unwrap()
-    }
-
-    pub fn url(&self) -> String {
-        self.emulator().url()
-    }
-
-    /// The objects below `fm/`, manifests aside.
-    pub fn images(&self) -> Vec<ObjectInfo> {
-        let mut objects = self.emulator().objects("demo");
-        let is_image = |name: &str| [".jpg", ".png"].iter().any(|end| name.ends_with(end));
-        objects.retain(|object| object.name.starts_with("fm/") && is_image(&object.name));
-        objects
-    }
-
-    /// The text of an object below `fm/`.
-    pub fn text(&self, name: &str) -> Option<String> {
-        let (_, bytes) = self.emulator().object("demo", &format!("fm/{name}"))?;
-        Some(String::from_utf8(bytes.to_vec()).unwrap())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(emulator) = self.emulator.take() {
-            self.runtime.block_on(emulator.stop());
-        }
     }
 }

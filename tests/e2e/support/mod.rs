@@ -1,0 +1,19 @@
+//! Fixtures: what tests are made of. A test file imports from here and never from another one.
+
+pub mod browser;
+mod desk;
+pub mod fake_gcs;
+pub mod family;
+mod library;
+pub mod mirror;
+pub mod reports;
+mod server;
+mod set;
+pub mod small;
+mod tools;
+
+pub use desk::{Desk, Ran, until};
+pub use library::load_into;
+pub use server::Server;
+pub use set::{SIDE, Set, gzip, idx};
+pub use tools::{fashion_mnist, python};
