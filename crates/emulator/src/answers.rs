@@ -17,8 +17,8 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    fn new(status: StatusCode, reason: &'static str, message: String) -> ApiError {
-        ApiError { status, reason: Cow::Borrowed(reason), message }
+    fn new(status: StatusCode, reason: &'static str, message: String) -> Self {
+        Self { status, reason: Cow::Borrowed(reason), message }
     }
 
     pub(crate) fn message(&self) -> &str {
@@ -26,69 +26,69 @@ impl ApiError {
     }
 
     /// 400: something in the request cannot be accepted.
-    pub(crate) fn invalid(message: String) -> ApiError {
-        ApiError::new(StatusCode::BAD_REQUEST, "invalid", message)
+    pub(crate) fn invalid(message: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", message)
     }
 
     /// 400: a parameter that the request needs is not there.
-    pub(crate) fn required(message: String) -> ApiError {
-        ApiError::new(StatusCode::BAD_REQUEST, "required", message)
+    pub(crate) fn required(message: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "required", message)
     }
 
-    pub(crate) fn no_bucket() -> ApiError {
+    pub(crate) fn no_bucket() -> Self {
         let message = "The specified bucket does not exist.".to_owned();
-        ApiError::new(StatusCode::NOT_FOUND, "notFound", message)
+        Self::new(StatusCode::NOT_FOUND, "notFound", message)
     }
 
-    pub(crate) fn no_object(bucket: &str, name: &str) -> ApiError {
+    pub(crate) fn no_object(bucket: &str, name: &str) -> Self {
         let message = format!("No such object: {bucket}/{name}");
-        ApiError::new(StatusCode::NOT_FOUND, "notFound", message)
+        Self::new(StatusCode::NOT_FOUND, "notFound", message)
     }
 
-    pub(crate) fn no_session() -> ApiError {
+    pub(crate) fn no_session() -> Self {
         let message = "No such upload session.".to_owned();
-        ApiError::new(StatusCode::NOT_FOUND, "notFound", message)
+        Self::new(StatusCode::NOT_FOUND, "notFound", message)
     }
 
-    pub(crate) fn no_route() -> ApiError {
-        ApiError::new(StatusCode::NOT_FOUND, "notFound", "Not Found".to_owned())
+    pub(crate) fn no_route() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "notFound", "Not Found".to_owned())
     }
 
-    pub(crate) fn method_not_allowed() -> ApiError {
+    pub(crate) fn method_not_allowed() -> Self {
         let message = "Method Not Allowed".to_owned();
-        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "methodNotAllowed", message)
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "methodNotAllowed", message)
     }
 
-    pub(crate) fn conflict(message: &str) -> ApiError {
-        ApiError::new(StatusCode::CONFLICT, "conflict", message.to_owned())
+    pub(crate) fn conflict(message: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", message.to_owned())
     }
 
-    pub(crate) fn condition_not_met() -> ApiError {
+    pub(crate) fn condition_not_met() -> Self {
         let message = "At least one of the pre-conditions you specified did not hold.".to_owned();
-        ApiError::new(StatusCode::PRECONDITION_FAILED, "conditionNotMet", message)
+        Self::new(StatusCode::PRECONDITION_FAILED, "conditionNotMet", message)
     }
 
-    pub(crate) fn not_modified() -> ApiError {
-        ApiError::new(StatusCode::NOT_MODIFIED, "notModified", String::new())
+    pub(crate) fn not_modified() -> Self {
+        Self::new(StatusCode::NOT_MODIFIED, "notModified", String::new())
     }
 
-    pub(crate) fn too_large(limit: usize) -> ApiError {
+    pub(crate) fn too_large(limit: usize) -> Self {
         let message = format!("The request is larger than this emulator takes ({limit} bytes).");
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "uploadTooLarge", message)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "uploadTooLarge", message)
     }
 
-    pub(crate) fn bad_offset(message: String) -> ApiError {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "backendError", message)
+    pub(crate) fn bad_offset(message: String) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "backendError", message)
     }
 
     /// 500: the emulator's own disk failed.
-    pub(crate) fn disk(error: &std::io::Error) -> ApiError {
+    pub(crate) fn disk(error: &std::io::Error) -> Self {
         let message = format!("the emulator's folder failed: {error}");
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internalError", message)
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internalError", message)
     }
 
     /// Any status, with the reason and message Google usually gives with it.
-    pub(crate) fn scripted(code: u16, reason: Option<String>) -> ApiError {
+    pub(crate) fn scripted(code: u16, reason: Option<String>) -> Self {
         let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let (usual, message) = match code {
             400 => ("invalid", "Invalid argument."),
@@ -106,7 +106,7 @@ impl ApiError {
             _ => ("backendError", status.canonical_reason().unwrap_or("Error")),
         };
         let reason = reason.map_or(Cow::Borrowed(usual), Cow::Owned);
-        ApiError { status, reason, message: message.to_owned() }
+        Self { status, reason, message: message.to_owned() }
     }
 }
 
@@ -179,8 +179,7 @@ pub(crate) fn status_only(status: StatusCode) -> Response<Body> {
     response
 }
 
-/// A header value from text that may hold anything; what a header cannot
-/// carry is left out.
+/// A header value from text that may hold anything; what a header cannot carry is left out.
 pub(crate) fn header_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok()
 }

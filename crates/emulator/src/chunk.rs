@@ -2,8 +2,8 @@
 
 use axum::http::header::{CONTENT_RANGE, HeaderMap};
 
-use super::answers::ApiError;
-use super::insert::header_text;
+use crate::answers::ApiError;
+use crate::insert::header_text;
 
 /// Every chunk but the last must be a multiple of this many bytes.
 const CHUNK_UNIT: usize = 256 * 1024;
@@ -19,16 +19,16 @@ pub(crate) struct ChunkRange {
 
 impl ChunkRange {
     /// Reads `bytes 0-9/10`, `bytes 0-9/*`, `bytes */10` or `bytes */*`.
-    fn parse(text: &str) -> Option<ChunkRange> {
+    fn parse(text: &str) -> Option<Self> {
         let (span, total) = text.trim().strip_prefix("bytes ")?.trim().split_once('/')?;
         let total = if total == "*" { None } else { Some(total.parse().ok()?) };
         if span == "*" {
-            return Some(ChunkRange { bytes: None, total });
+            return Some(Self { bytes: None, total });
         }
         let (first, last) = span.split_once('-')?;
         let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
         let ordered = first <= last && total.is_none_or(|total| last < total);
-        ordered.then_some(ChunkRange { bytes: Some((first, last)), total })
+        ordered.then_some(Self { bytes: Some((first, last)), total })
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use super::faults::FaultKind;
+use crate::faults::FaultKind;
 
 /// A snapshot of everything counted since the start.
 ///
@@ -123,8 +123,8 @@ impl Stats {
     }
 }
 
-/// Takes its insert out of the number in flight when dropped, so a request
-/// whose client went away is not counted for ever.
+/// Takes its insert out of the number in flight when dropped, so a request whose client went away
+/// is not counted for ever.
 pub(crate) struct InFlight<'a>(&'a AtomicU64);
 
 impl Drop for InFlight<'_> {

@@ -4,14 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::script::Answer;
+use crate::script::Answer;
 
 /// How often, and how, object inserts go wrong.
 ///
-/// Rates are shares from 0 to 1 and exclude each other: an insert meets at
-/// most one of them, so together they may not exceed 1. Which insert meets
-/// which fault depends only on `seed`, the object name and the attempt's
-/// number, so a rehearsal repeats exactly whatever the concurrency.
+/// Rates are shares from 0 to 1 and exclude each other: an insert meets at most one of them, so
+/// together they may not exceed 1. Which insert meets which fault depends only on `seed`, the
+/// object name and the attempt's number, so a rehearsal repeats exactly whatever the concurrency.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Faults {
     /// Time every insert waits before it is handled.
@@ -24,14 +23,13 @@ pub struct Faults {
     pub reset_rate: f64,
     /// Share written, then closed without an answer.
     pub lost_ack_rate: f64,
-    /// Share accepted and never answered; nothing is written and the
-    /// connection stays open until the client leaves.
+    /// Share accepted and never answered; nothing is written and the connection stays open until
+    /// the client leaves.
     pub stall_rate: f64,
-    /// Object writes a second; more get 429 `rateLimitExceeded`. 0 means no
-    /// limit. A burst of a tenth of a second's writes is let through.
+    /// Object writes a second; more get 429 `rateLimitExceeded`. 0 means no limit. A burst of a
+    /// tenth of a second's writes is let through.
     pub max_rate: u32,
-    /// The `Retry-After` of the 503 and 429 above, sent in whole seconds,
-    /// rounded up.
+    /// The `Retry-After` of the 503 and 429 above, sent in whole seconds, rounded up.
     pub retry_after: Option<Duration>,
     /// Seed of the decisions.
     pub seed: u64,
@@ -80,8 +78,7 @@ impl Faults {
         Ok(())
     }
 
-    /// The generator of one attempt: the same for the same seed, name and
-    /// attempt.
+    /// The generator of one attempt: the same for the same seed, name and attempt.
     pub(crate) fn rng(&self, object: &str, attempt: u32) -> fastrand::Rng {
         let name = u64::from(crc32c::crc32c(object.as_bytes()));
         fastrand::Rng::with_seed(self.seed ^ (name << 32) ^ u64::from(attempt))
@@ -142,7 +139,7 @@ pub(crate) struct RateLimiter {
 
 impl RateLimiter {
     pub(crate) fn new() -> Self {
-        RateLimiter { tokens: 0.0, refilled: None }
+        Self { tokens: 0.0, refilled: None }
     }
 
     /// Whether one more write may pass at `now`. A `rate` of 0 is no limit.

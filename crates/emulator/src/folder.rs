@@ -1,10 +1,9 @@
-//! Objects as plain files: `ROOT/<bucket>/<object name>`, so that a person
-//! can open the pictures.
+//! Objects as plain files: `ROOT/<bucket>/<object name>`, so that a person can open the pictures.
 //!
-//! Only the bytes outlive the process. After a restart the content type comes
-//! from the name's suffix, the generation from the file's modification time,
-//! and custom metadata is gone. Since `a` cannot be a file and a folder at
-//! once, an object `a` excludes objects `a/…`: the second is refused with 400.
+//! Only the bytes outlive the process. After a restart the content type comes from the name's
+//! suffix, the generation from the file's modification time, and custom metadata is gone. Since `a`
+//! cannot be a file and a folder at once, an object `a` excludes objects `a/…`: the second is
+//! refused with 400.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -16,22 +15,22 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::EmulatorError;
-use super::answers::ApiError;
-use super::names::{check_bucket_name, check_object_name};
-use super::object::{Attributes, Checksums, Object};
-use super::store::{Bucket, ObjectMap, lock, micros};
+use crate::EmulatorError;
+use crate::answers::ApiError;
+use crate::names::{check_bucket_name, check_object_name};
+use crate::object::{Attributes, Checksums, Object};
+use crate::store::{Bucket, ObjectMap, lock, micros};
 
-/// Where files lie until they are whole. No bucket name starts with a dot, so
-/// nothing in it is ever served.
+/// Where files lie until they are whole. No bucket name starts with a dot, so nothing in it is ever
+/// served.
 const TEMPORARY: &str = ".idx2gcs-incomplete";
 
 /// The folder behind a store.
 pub(crate) struct Folder {
     root: PathBuf,
     next_temporary: AtomicU64,
-    /// Directories known to exist, so that 70,000 inserts into one of them do
-    /// not make it 70,000 times.
+    /// Directories known to exist, so that 70,000 inserts into one of them do not make it 70,000
+    /// times.
     directories: Mutex<HashSet<PathBuf>>,
 }
 
@@ -54,7 +53,7 @@ impl Folder {
     /// Opens or makes the folder and reads what lies in it.
     pub(crate) fn open(
         root: PathBuf,
-    ) -> Result<(Folder, BTreeMap<String, Arc<Bucket>>), EmulatorError> {
+    ) -> Result<(Self, BTreeMap<String, Arc<Bucket>>), EmulatorError> {
         let failed = |source| EmulatorError::Folder { path: root.clone(), source };
         let temporary = root.join(TEMPORARY);
         match fs::remove_dir_all(&temporary) {
@@ -78,7 +77,7 @@ impl Folder {
             buckets.insert(name.clone(), Arc::new(Bucket::new(name, created, objects)));
         }
         let next_temporary = AtomicU64::new(0);
-        Ok((Folder { root, next_temporary, directories: Mutex::default() }, buckets))
+        Ok((Self { root, next_temporary, directories: Mutex::default() }, buckets))
     }
 
     pub(crate) fn create_bucket(&self, bucket: &str) -> io::Result<()> {
@@ -196,8 +195,8 @@ fn remove_directories(path: &Path) -> io::Result<()> {
     fs::remove_dir(path)
 }
 
-/// Enters the files below `path` as objects whose names start with `prefix`.
-/// Symbolic links are passed over: they may lead out of the folder.
+/// Enters the files below `path` as objects whose names start with `prefix`. Symbolic links are
+/// passed over: they may lead out of the folder.
 fn load(path: &Path, prefix: &str, objects: &mut ObjectMap) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;

@@ -1,5 +1,5 @@
-//! The gate every request passes: it counts attempts, records, and lets the
-//! script, the faults and the write rate have their way around the work.
+//! The gate every request passes: it counts attempts, records, and lets the script, the faults and
+//! the write rate have their way around the work.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,16 +15,16 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use serde_json::Value;
 
-use super::answers::{ApiError, header_value, status_only};
-use super::counters::Stats;
-use super::faults::{FaultKind, Faults, RateLimiter};
-use super::query::Query;
-use super::script::{Answer, Operation, Script};
-use super::store::lock;
+use crate::answers::{ApiError, header_value, status_only};
+use crate::counters::Stats;
+use crate::faults::{FaultKind, Faults, RateLimiter};
+use crate::query::Query;
+use crate::script::{Answer, Operation, Script};
+use crate::store::lock;
 
 /// One request as it arrived, kept where [`Options::record`] asks for it.
 ///
-/// [`Options::record`]: super::Options::record
+/// [`Options::record`]: crate::Options::record
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedRequest {
     /// What kind of request it was.
@@ -61,8 +61,7 @@ fn first<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// Marks a response after which the server closes the connection without
-/// sending anything.
+/// Marks a response after which the server closes the connection without sending anything.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CloseConnection;
 
@@ -93,8 +92,8 @@ struct Plan {
 }
 
 impl Gate {
-    pub(crate) fn new(faults: Faults, script: Script, record: bool, stats: Arc<Stats>) -> Gate {
-        Gate {
+    pub(crate) fn new(faults: Faults, script: Script, record: bool, stats: Arc<Stats>) -> Self {
+        Self {
             max_rate: AtomicU32::new(faults.max_rate),
             faults,
             script,
@@ -119,8 +118,8 @@ impl Gate {
         self.record.as_ref().map(|record| lock(record).clone()).unwrap_or_default()
     }
 
-    /// Does `work` unless something is to go wrong before it, and answers
-    /// with its result unless something is to go wrong after it.
+    /// Does `work` unless something is to go wrong before it, and answers with its result unless
+    /// something is to go wrong after it.
     pub(crate) async fn run<W>(&self, subject: Subject<'_>, work: W) -> Response<Body>
     where
         W: Future<Output = Result<Response<Body>, ApiError>>,
@@ -261,8 +260,7 @@ async fn cut(response: Response<Body>) -> Response<Body> {
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     let half = body.slice(..body.len() / 2);
     let broken = async {
-        // Gives the server time to send what it has before the error makes
-        // it close the connection.
+        // Gives the server time to send what it has before the error makes it close the connection.
         tokio::time::sleep(Duration::from_millis(5)).await;
         Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))
     };

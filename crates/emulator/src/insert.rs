@@ -12,21 +12,21 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::answers::{ApiError, json};
-use super::names::check_object_name;
-use super::object::{Attributes, Checksums, Declared};
-use super::query::{Preconditions, Query};
-use super::resource::{Fields, ObjectResource};
-use super::routes::{App, Call};
-use super::script::Operation;
-use super::store::NewObject;
-use super::{gate::Subject, multipart, resumable};
+use crate::answers::{ApiError, json};
+use crate::names::check_object_name;
+use crate::object::{Attributes, Checksums, Declared};
+use crate::query::{Preconditions, Query};
+use crate::resource::{Fields, ObjectResource};
+use crate::routes::{App, Call};
+use crate::script::Operation;
+use crate::store::NewObject;
+use crate::{gate::Subject, multipart, resumable};
 
 /// Custom metadata may take this many bytes, keys and values together.
 const MAX_CUSTOM_METADATA: usize = 8 * 1024;
 
-/// The object resource that an uploader sends. Unknown fields are passed
-/// over, as Google does with those that cannot be written.
+/// The object resource that an uploader sends. Unknown fields are passed over, as Google does with
+/// those that cannot be written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct UploadMetadata {
@@ -53,7 +53,7 @@ pub(crate) struct Upload {
 
 impl Upload {
     /// Puts together what the query, the headers and the JSON say.
-    pub(crate) fn new(query: &Query, headers: &HeaderMap, json: &[u8]) -> Result<Upload, ApiError> {
+    pub(crate) fn new(query: &Query, headers: &HeaderMap, json: &[u8]) -> Result<Self, ApiError> {
         let sent: UploadMetadata = if json.is_empty() {
             UploadMetadata::default()
         } else {
@@ -79,7 +79,7 @@ impl Upload {
             storage_class: sent.storage_class,
             metadata: sent.metadata.filter(|metadata| !metadata.is_empty()),
         };
-        Ok(Upload {
+        Ok(Self {
             name,
             attributes,
             declared,
@@ -99,7 +99,7 @@ impl Upload {
         let bucket = app.store.bucket(bucket)?;
         let checksums = Checksums::of(&content);
         self.declared.check(&checksums)?;
-        let Upload { name, attributes, preconditions, fields, .. } = self;
+        let Self { name, attributes, preconditions, fields, .. } = self;
         let new = NewObject { name, attributes, checksums, content, preconditions };
         let object = app.store.put(&bucket, new).await?;
         Ok(json(&ObjectResource::new(host, &bucket.name, &object, &fields)))

@@ -1,5 +1,5 @@
-//! An embedded Google Cloud Storage: as much of the JSON API as uploads need,
-//! on loopback, inside the process.
+//! An embedded Google Cloud Storage: as much of the JSON API as uploads need, on loopback, inside
+//! the process.
 //!
 //! ```text
 //!  TCP ─ server ─ routes ─┬ insert, multipart, resumable ┐
@@ -8,13 +8,13 @@
 //!                                                   faults, script, recording
 //! ```
 //!
-//! It exists to rehearse: throughput, since an insert costs the same whatever
-//! the number of objects, and bad days, since [`Faults`] and [`Script`] make
-//! answers fail, hang or get lost. Behaviour follows Google's documentation
-//! of the JSON API (<https://cloud.google.com/storage/docs/json_api/v1>).
+//! It exists to rehearse: throughput, since an insert costs the same whatever the number of
+//! objects, and bad days, since [`Faults`] and [`Script`] make answers fail, hang or get lost.
+//! Behaviour follows Google's documentation of the JSON API
+//! (<https://cloud.google.com/storage/docs/json_api/v1>).
 //!
-//! Not here: versioning, `PATCH` and rewrites of objects, access control, the
-//! XML and gRPC APIs, TLS, batches.
+//! Not here: versioning, `PATCH` and rewrites of objects, access control, the XML and gRPC APIs,
+//! TLS, batches.
 //!
 //! ```
 //! use idx2gcs_emulator::{Emulator, Options};
@@ -80,11 +80,11 @@ use store::Store;
 pub struct Options {
     /// Where to listen; port 0 takes a free one. Default: `127.0.0.1:0`.
     pub addr: SocketAddr,
-    /// Permits an `addr` that is not loopback. The emulator asks nobody for
-    /// credentials, so this opens it to everyone who reaches the address.
+    /// Permits an `addr` that is not loopback. The emulator asks nobody for credentials, so this
+    /// opens it to everyone who reaches the address.
     pub allow_remote: bool,
-    /// Keeps objects as `ROOT/<bucket>/<object name>`; `None` keeps them in
-    /// memory. What lies in the folder at the start is served.
+    /// Keeps objects as `ROOT/<bucket>/<object name>`; `None` keeps them in memory. What lies in
+    /// the folder at the start is served.
     pub root: Option<PathBuf>,
     /// Buckets that exist from the start.
     pub buckets: Vec<String>,
@@ -92,16 +92,16 @@ pub struct Options {
     pub faults: Faults,
     /// Scripted answers; none by default.
     pub script: Script,
-    /// Keeps every request's head for [`Emulator::requests`]. Costs memory
-    /// with every request, so it is off by default.
+    /// Keeps every request's head for [`Emulator::requests`]. Costs memory with every request, so
+    /// it is off by default.
     pub record: bool,
     /// The largest request body and object, in bytes. Default: 4 GiB.
     pub max_body: usize,
 }
 
 impl Default for Options {
-    fn default() -> Options {
-        Options {
+    fn default() -> Self {
+        Self {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             allow_remote: false,
             root: None,
@@ -175,8 +175,8 @@ pub struct ObjectInfo {
 }
 
 impl ObjectInfo {
-    fn of(object: &Object) -> ObjectInfo {
-        ObjectInfo {
+    fn of(object: &Object) -> Self {
+        Self {
             name: object.name.to_string(),
             generation: object.generation,
             size: object.size,
@@ -201,9 +201,9 @@ pub struct Emulator {
 impl Emulator {
     /// Binds the address, opens the store, and serves.
     ///
-    /// With a folder, everything that lies in it is read once for its
-    /// checksums, which takes time in proportion.
-    pub async fn start(options: Options) -> Result<Emulator, EmulatorError> {
+    /// With a folder, everything that lies in it is read once for its checksums, which takes time
+    /// in proportion.
+    pub async fn start(options: Options) -> Result<Self, EmulatorError> {
         let Options { addr, root, faults, script, record, max_body, .. } = options;
         if !addr.ip().is_loopback() && !options.allow_remote {
             return Err(EmulatorError::NotLoopback(addr));
@@ -233,7 +233,7 @@ impl Emulator {
         let router = routes::router(Arc::clone(&app));
         let accept = server::serve(listener, router, Arc::clone(&app), stop.clone(), tasks.clone());
         tasks.spawn(accept);
-        Ok(Emulator { app, addr, stop, tasks })
+        Ok(Self { app, addr, stop, tasks })
     }
 
     /// The address to use as the API's endpoint: `http://127.0.0.1:PORT`.
@@ -269,8 +269,8 @@ impl Emulator {
         objects.iter().map(|object| ObjectInfo::of(object)).collect()
     }
 
-    /// How many insert attempts an object has seen. Counted only while there
-    /// is a script, a fault rate or recording; otherwise 0.
+    /// How many insert attempts an object has seen. Counted only while there is a script, a fault
+    /// rate or recording; otherwise 0.
     pub fn insert_attempts(&self, bucket: &str, name: &str) -> u32 {
         self.app.gate.attempts(Operation::Insert, bucket, name)
     }
@@ -286,8 +286,8 @@ impl Emulator {
         self.app.gate.set_max_rate(writes_per_second);
     }
 
-    /// Stops accepting, closes all connections, and returns once they are
-    /// closed. What has been answered is stored.
+    /// Stops accepting, closes all connections, and returns once they are closed. What has been
+    /// answered is stored.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();

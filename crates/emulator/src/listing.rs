@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 
-use super::answers::ApiError;
-use super::query::Query;
+use crate::answers::ApiError;
+use crate::query::Query;
 
 /// The most results a page holds, and how many it holds if not told.
 const MAX_RESULTS: usize = 1000;
@@ -41,23 +41,23 @@ pub(crate) struct Page<V> {
 impl Position {
     fn to_token(&self) -> String {
         let (kind, name) = match self {
-            Position::Object(name) => ('o', name),
-            Position::Prefix(name) => ('p', name),
+            Self::Object(name) => ('o', name),
+            Self::Prefix(name) => ('p', name),
         };
         BASE64URL_NOPAD.encode(format!("{kind}{name}").as_bytes())
     }
 
-    fn from_token(token: &str) -> Option<Position> {
+    fn from_token(token: &str) -> Option<Self> {
         let text = String::from_utf8(BASE64URL_NOPAD.decode(token.as_bytes()).ok()?).ok()?;
         if let Some(name) = text.strip_prefix('o') {
-            return Some(Position::Object(name.to_owned()));
+            return Some(Self::Object(name.to_owned()));
         }
-        text.strip_prefix('p').map(|name| Position::Prefix(name.to_owned()))
+        text.strip_prefix('p').map(|name| Self::Prefix(name.to_owned()))
     }
 }
 
 impl ListRequest {
-    pub(crate) fn from_query(query: &Query) -> Result<ListRequest, ApiError> {
+    pub(crate) fn from_query(query: &Query) -> Result<Self, ApiError> {
         let text = |key| query.get(key).unwrap_or_default().to_owned();
         let max_results = match query.number("maxResults")? {
             None => MAX_RESULTS,
@@ -75,7 +75,7 @@ impl ListRequest {
                     .ok_or_else(|| ApiError::invalid("Invalid page token.".to_owned()))?,
             ),
         };
-        Ok(ListRequest {
+        Ok(Self {
             prefix: text("prefix"),
             delimiter: text("delimiter"),
             start_offset: text("startOffset"),
@@ -85,8 +85,8 @@ impl ListRequest {
         })
     }
 
-    /// Where to start: the greatest of prefix, offset and page token. `None`
-    /// where nothing can follow.
+    /// Where to start: the greatest of prefix, offset and page token. `None` where nothing can
+    /// follow.
     fn lower_bound(&self) -> Option<Bound<String>> {
         let offset = self.prefix.as_str().max(self.start_offset.as_str());
         match &self.after {
@@ -101,8 +101,8 @@ impl ListRequest {
         }
     }
 
-    /// Collects one page. The work grows with the results and the logarithm
-    /// of the number of objects, not with the objects passed over.
+    /// Collects one page. The work grows with the results and the logarithm of the number of
+    /// objects, not with the objects passed over.
     pub(crate) fn page<V: Clone>(&self, objects: &BTreeMap<Arc<str>, V>) -> Page<V> {
         let mut page = Page { items: Vec::new(), prefixes: Vec::new(), next_page_token: None };
         let mut last = None;

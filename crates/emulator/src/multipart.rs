@@ -30,8 +30,7 @@ pub(crate) enum MultipartError {
     TooManyParts,
 }
 
-/// The boundary that a `Content-Type` such as
-/// `multipart/related; boundary="x"` names.
+/// The boundary that a `Content-Type` such as `multipart/related; boundary="x"` names.
 pub(crate) fn boundary(content_type: &str) -> Result<&str, MultipartError> {
     let mut parameters = content_type.split(';');
     let kind = parameters.next().unwrap_or_default().trim();
@@ -117,8 +116,8 @@ fn headers(part: &[u8]) -> Result<(&[u8], &[u8]), MultipartError> {
     }
 }
 
-/// What stands before the next line that starts with the delimiter, without
-/// its line break, and what follows the delimiter.
+/// What stands before the next line that starts with the delimiter, without its line break, and
+/// what follows the delimiter.
 fn until<'a>(delimiter: &[u8], bytes: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), MultipartError> {
     // An empty part: its delimiter follows the empty line at once.
     if let Some(rest) = bytes.strip_prefix(delimiter) {

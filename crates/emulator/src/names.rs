@@ -1,11 +1,11 @@
 //! Which names of objects and buckets Cloud Storage takes.
 //!
-//! The client has rules of its own, stricter ones. These are written again and not shared, so that a
-//! mistake on one side is found by the other.
+//! The client has rules of its own, stricter ones. These are written again and not shared, so that
+//! a mistake on one side is found by the other.
 
 use std::net::Ipv4Addr;
 
-use super::answers::ApiError;
+use crate::answers::ApiError;
 
 /// The longest object name, in bytes of UTF-8.
 const LONGEST_OBJECT_NAME: usize = 1024;

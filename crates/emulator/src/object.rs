@@ -8,7 +8,7 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use md5::{Digest, Md5};
 
-use super::answers::ApiError;
+use crate::answers::ApiError;
 
 /// The two checksums that Cloud Storage keeps for an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub(crate) struct Checksums {
 }
 
 impl Checksums {
-    pub(crate) fn of(content: &[u8]) -> Checksums {
-        Checksums { crc32c: crc32c::crc32c(content), md5: Md5::digest(content).into() }
+    pub(crate) fn of(content: &[u8]) -> Self {
+        Self { crc32c: crc32c::crc32c(content), md5: Md5::digest(content).into() }
     }
 
     /// The CRC32C as Google writes it: big-endian, base64.

@@ -11,19 +11,18 @@ use axum::http::header::{
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 
-use super::answers::{ApiError, header_value, json, status_only};
-use super::gate::Subject;
-use super::insert::header_text;
-use super::listing::ListRequest;
-use super::object::Object;
-use super::query::{Preconditions, Query, Verdict};
-use super::resource::{Fields, ListFields, ObjectList, ObjectResource};
-use super::routes::{App, Call};
-use super::script::Operation;
-use super::store::Bucket;
+use crate::answers::{ApiError, header_value, json, status_only};
+use crate::gate::Subject;
+use crate::insert::header_text;
+use crate::listing::ListRequest;
+use crate::object::Object;
+use crate::query::{Preconditions, Query, Verdict};
+use crate::resource::{Fields, ListFields, ObjectList, ObjectResource};
+use crate::routes::{App, Call};
+use crate::script::Operation;
+use crate::store::Bucket;
 
-/// `GET /storage/v1/b/{bucket}/o/{object}`: the resource, or with `alt=media`
-/// the bytes.
+/// `GET /storage/v1/b/{bucket}/o/{object}`: the resource, or with `alt=media` the bytes.
 pub(crate) async fn read(State(app): State<Arc<App>>, call: Call) -> Response<Body> {
     if call.query.get("alt") == Some("media") {
         return download(State(app), call).await;
@@ -104,8 +103,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Response<Bo
     app.gate.run(subject, work).await
 }
 
-/// The live object, if it is there, is the generation asked for, and meets
-/// the preconditions.
+/// The live object, if it is there, is the generation asked for, and meets the preconditions.
 fn find(
     app: &App,
     bucket: &str,
@@ -157,8 +155,8 @@ fn describe(response: &mut Response<Body>, object: &Object) {
 #[derive(Debug, PartialEq, Eq)]
 struct Unsatisfiable;
 
-/// First and last byte of a single range. `None` where the header is no such
-/// range, which RFC 9110 lets a server pass over.
+/// First and last byte of a single range. `None` where the header is no such range, which RFC 9110
+/// lets a server pass over.
 fn byte_range(header: &str, length: u64) -> Option<Result<(u64, u64), Unsatisfiable>> {
     let (first, last) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
     if first.is_empty() {

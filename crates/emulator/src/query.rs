@@ -2,22 +2,22 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::answers::ApiError;
+use crate::answers::ApiError;
 
 /// The decoded query parameters of one request, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Decodes `a=b&c=d`, where `+` is a space as in HTML forms. Bytes that
-    /// are not UTF-8 are an error.
-    pub(crate) fn parse(raw: Option<&str>) -> Result<Query, ApiError> {
+    /// Decodes `a=b&c=d`, where `+` is a space as in HTML forms. Bytes that are not UTF-8 are an
+    /// error.
+    pub(crate) fn parse(raw: Option<&str>) -> Result<Self, ApiError> {
         let mut pairs = Vec::new();
         for pair in raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             pairs.push((form_decode(key)?, form_decode(value)?));
         }
-        Ok(Query(pairs))
+        Ok(Self(pairs))
     }
 
     /// The first value of a parameter.
@@ -77,8 +77,8 @@ pub(crate) enum Verdict {
 }
 
 impl Preconditions {
-    pub(crate) fn from_query(query: &Query) -> Result<Preconditions, ApiError> {
-        Ok(Preconditions {
+    pub(crate) fn from_query(query: &Query) -> Result<Self, ApiError> {
+        Ok(Self {
             generation_match: query.number("ifGenerationMatch")?,
             generation_not_match: query.number("ifGenerationNotMatch")?,
             metageneration_match: query.number("ifMetagenerationMatch")?,
@@ -86,8 +86,8 @@ impl Preconditions {
         })
     }
 
-    /// Judges against the live `(generation, metageneration)`, `None` where
-    /// there is no live object. Generation 0 stands for "no live object".
+    /// Judges against the live `(generation, metageneration)`, `None` where there is no live
+    /// object. Generation 0 stands for "no live object".
     pub(crate) fn judge(&self, live: Option<(i64, i64)>) -> Verdict {
         let generation = live.map_or(0, |(generation, _)| generation);
         let metageneration = live.map(|(_, metageneration)| metageneration);

@@ -1,5 +1,4 @@
-//! The object and bucket resources of the JSON API, and the `fields` that
-//! select parts of them.
+//! The object and bucket resources of the JSON API, and the `fields` that select parts of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,10 +7,10 @@ use std::time::SystemTime;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use super::answers::ApiError;
-use super::listing::Page;
-use super::object::Object;
-use super::store::Bucket;
+use crate::answers::ApiError;
+use crate::listing::Page;
+use crate::object::Object;
+use crate::store::Bucket;
 
 /// What stays as it is in a path: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -41,8 +40,7 @@ const OBJECT_FIELDS: [&str; 21] = [
     "updated",
 ];
 
-/// Fields of Google's resource that are never present here; asking for them
-/// is no error.
+/// Fields of Google's resource that are never present here; asking for them is no error.
 const ABSENT_FIELDS: [&str; 16] = [
     "acl",
     "componentCount",
@@ -72,28 +70,28 @@ pub(crate) enum Fields {
 impl Fields {
     fn has(&self, field: &str) -> bool {
         match self {
-            Fields::All => true,
-            Fields::Only(fields) => fields.iter().any(|wanted| wanted == field),
+            Self::All => true,
+            Self::Only(fields) => fields.iter().any(|wanted| wanted == field),
         }
     }
 
     /// The fields of an object: `name,size,crc32c`.
-    pub(crate) fn of_object(expression: Option<&str>) -> Result<Fields, ApiError> {
+    pub(crate) fn of_object(expression: Option<&str>) -> Result<Self, ApiError> {
         let Some(expression) = expression else {
-            return Ok(Fields::All);
+            return Ok(Self::All);
         };
         let mut fields = Vec::new();
         for part in split_outside_parentheses(expression) {
             // `metadata/key` and `metadata(key)` get the whole of `metadata`.
             let field = part.split(['/', '(']).next().unwrap_or_default().trim();
             match field {
-                "*" => return Ok(Fields::All),
+                "*" => return Ok(Self::All),
                 _ if OBJECT_FIELDS.contains(&field) => fields.push(field.to_owned()),
                 _ if ABSENT_FIELDS.contains(&field) => {}
                 _ => return Err(invalid_field(field)),
             }
         }
-        Ok(Fields::Only(fields))
+        Ok(Self::Only(fields))
     }
 }
 
@@ -106,8 +104,8 @@ pub(crate) struct ListFields {
 
 impl ListFields {
     /// The fields of a listing: `items(name,size),nextPageToken`.
-    pub(crate) fn parse(expression: Option<&str>) -> Result<ListFields, ApiError> {
-        let mut list = ListFields { page: Fields::All, items: Fields::All };
+    pub(crate) fn parse(expression: Option<&str>) -> Result<Self, ApiError> {
+        let mut list = Self { page: Fields::All, items: Fields::All };
         let Some(expression) = expression else {
             return Ok(list);
         };

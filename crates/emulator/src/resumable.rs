@@ -1,8 +1,8 @@
 //! Uploads over several requests: `uploadType=resumable`.
 //!
-//! Google's protocol: a `POST` opens a session and answers its address; each
-//! `PUT` carries a chunk with `Content-Range`; 308 with `Range` says how much
-//! has been kept; `Content-Range: bytes */N` asks for that without sending.
+//! Google's protocol: a `POST` opens a session and answers its address; each `PUT` carries a chunk
+//! with `Content-Range`; 308 with `Range` says how much has been kept; `Content-Range: bytes */N`
+//! asks for that without sending.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,18 +16,18 @@ use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 
-use super::answers::{ApiError, header_value, json, status_only};
-use super::chunk::{ChunkRange, accept, chunk_range};
-use super::gate::Subject;
-use super::insert::{Upload, add_hash_headers, header_text, read_body};
-use super::object::{Checksums, Object};
-use super::resource::{Fields, ObjectResource};
-use super::routes::{App, Call};
-use super::script::Operation;
-use super::store::{Bucket, NewObject, lock};
+use crate::answers::{ApiError, header_value, json, status_only};
+use crate::chunk::{ChunkRange, accept, chunk_range};
+use crate::gate::Subject;
+use crate::insert::{Upload, add_hash_headers, header_text, read_body};
+use crate::object::{Checksums, Object};
+use crate::resource::{Fields, ObjectResource};
+use crate::routes::{App, Call};
+use crate::script::Operation;
+use crate::store::{Bucket, NewObject, lock};
 
-/// Sessions remembered, open and finished together. Google forgets them after
-/// a week; here the oldest goes, so that a long rehearsal does not fill up.
+/// Sessions remembered, open and finished together. Google forgets them after a week; here the
+/// oldest goes, so that a long rehearsal does not fill up.
 const MAX_SESSIONS: usize = 10_000;
 
 /// The open and finished sessions by their `upload_id`'s number.
@@ -189,8 +189,8 @@ impl Session {
         }
     }
 
-    /// Stores the whole in a task of its own: a client that leaves meanwhile
-    /// finds the session finished when it asks again.
+    /// Stores the whole in a task of its own: a client that leaves meanwhile finds the session
+    /// finished when it asks again.
     async fn finish(
         self: &Arc<Self>,
         app: &Arc<App>,

@@ -12,16 +12,16 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
-use super::answers::{ApiError, json, status_only};
-use super::counters::{Stats, bump};
-use super::gate::{Gate, Subject};
-use super::insert::read_body;
-use super::query::Query;
-use super::resource::BucketResource;
-use super::resumable::Sessions;
-use super::script::Operation;
-use super::store::{Bucket, Store};
-use super::{insert, objects, resumable};
+use crate::answers::{ApiError, json, status_only};
+use crate::counters::{Stats, bump};
+use crate::gate::{Gate, Subject};
+use crate::insert::read_body;
+use crate::query::Query;
+use crate::resource::BucketResource;
+use crate::resumable::Sessions;
+use crate::script::Operation;
+use crate::store::{Bucket, Store};
+use crate::{insert, objects, resumable};
 
 /// What all handlers share.
 pub(crate) struct App {
@@ -57,7 +57,7 @@ pub(crate) struct Call {
 impl FromRequest<Arc<App>> for Call {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Call, ApiError> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (mut head, body) = request.into_parts();
         let query = Query::parse(head.uri.query())?;
         let parameters = RawPathParams::from_request_parts(&mut head, app).await;
@@ -70,7 +70,7 @@ impl FromRequest<Arc<App>> for Call {
                 _ => value.clone_into(&mut object),
             }
         }
-        Ok(Call { head, query, bucket, object, body })
+        Ok(Self { head, query, bucket, object, body })
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 /// Which kind of request a rule is aimed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// A request that carries an object's bytes: media, multipart, or a `PUT`
-    /// of a resumable session. The key is the object name.
+    /// A request that carries an object's bytes: media, multipart, or a `PUT` of a resumable
+    /// session. The key is the object name.
     Insert,
     /// The `POST` that opens a resumable session. The key is the object name.
     Session,
@@ -21,8 +21,8 @@ pub enum Operation {
     Delete,
     /// A page of a listing. The key is the `prefix`, empty without one.
     List,
-    /// Any request about a bucket itself. The key is the bucket's name, empty
-    /// for the list of buckets.
+    /// Any request about a bucket itself. The key is the bucket's name, empty for the list of
+    /// buckets.
     Bucket,
 }
 
@@ -64,18 +64,18 @@ pub enum Answer {
 
 impl Answer {
     /// A status with Google's usual reason and message for it.
-    pub fn status(code: u16) -> Answer {
-        Answer::Status { code, reason: None, retry_after: None, body: None }
+    pub fn status(code: u16) -> Self {
+        Self::Status { code, reason: None, retry_after: None, body: None }
     }
 
     /// 401 `authError`, as for an access token that has run out.
-    pub fn unauthorized() -> Answer {
-        Answer::status(401)
+    pub fn unauthorized() -> Self {
+        Self::status(401)
     }
 
     /// Whether the request's work is done under this answer.
     pub(crate) fn does_the_work(&self) -> bool {
-        !matches!(self, Answer::Status { .. } | Answer::ResetBefore | Answer::Stall)
+        !matches!(self, Self::Status { .. } | Self::ResetBefore | Self::Stall)
     }
 }
 
@@ -94,34 +94,33 @@ pub struct Rule {
 
 impl Rule {
     /// Answers every request of one kind.
-    pub fn new(operation: Operation, answer: Answer) -> Rule {
-        Rule { operation, key: None, attempts: 1..=u32::MAX, answer }
+    pub fn new(operation: Operation, answer: Answer) -> Self {
+        Self { operation, key: None, attempts: 1..=u32::MAX, answer }
     }
 
     /// Only for this exact key (see [`Operation`]).
     #[must_use]
-    pub fn named(self, key: impl Into<String>) -> Rule {
+    pub fn named(self, key: impl Into<String>) -> Self {
         let key = key.into();
         self.matching(move |other| other == key)
     }
 
     /// Only for keys (see [`Operation`]) that the predicate accepts.
     #[must_use]
-    pub fn matching(mut self, predicate: impl Fn(&str) -> bool + Send + Sync + 'static) -> Rule {
+    pub fn matching(mut self, predicate: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.key = Some(Arc::new(predicate));
         self
     }
 
-    /// Only for the `number`th request with the same operation, bucket and
-    /// key, counted from 1.
+    /// Only for the `number`th request with the same operation, bucket and key, counted from 1.
     #[must_use]
-    pub fn attempt(self, number: u32) -> Rule {
+    pub fn attempt(self, number: u32) -> Self {
         self.attempts(number..=number)
     }
 
     /// Only for these attempts, counted from 1.
     #[must_use]
-    pub fn attempts(mut self, numbers: RangeInclusive<u32>) -> Rule {
+    pub fn attempts(mut self, numbers: RangeInclusive<u32>) -> Self {
         self.attempts = numbers;
         self
     }
@@ -144,8 +143,8 @@ impl fmt::Debug for Rule {
     }
 }
 
-/// Rules in order of precedence: the first that fits decides, before the
-/// random [`Faults`](super::Faults).
+/// Rules in order of precedence: the first that fits decides, before the random
+/// [`Faults`](crate::Faults).
 ///
 /// ```
 /// use idx2gcs_emulator::{Answer, Operation, Rule, Script};
@@ -162,13 +161,13 @@ pub struct Script {
 
 impl Script {
     /// A script without rules: every request is answered truly.
-    pub fn new() -> Script {
-        Script::default()
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Adds a rule after those that are there.
     #[must_use]
-    pub fn with(mut self, rule: Rule) -> Script {
+    pub fn with(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
         self
     }

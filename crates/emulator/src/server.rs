@@ -19,12 +19,12 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::counters::bump;
-use super::gate::CloseConnection;
-use super::routes::{App, count_request};
+use crate::counters::bump;
+use crate::gate::CloseConnection;
+use crate::routes::{App, count_request};
 
-/// How long to wait after an accept that failed, as it does while the process
-/// has no file descriptor left.
+/// How long to wait after an accept that failed, as it does while the process has no file
+/// descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Makes hyper close a connection without an answer.
@@ -46,8 +46,8 @@ pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Accepts connections until `stop` is cancelled. Every connection is a task
-/// of `tasks` and ends with `stop`, too.
+/// Accepts connections until `stop` is cancelled. Every connection is a task of `tasks` and ends
+/// with `stop`, too.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,

@@ -8,21 +8,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use super::EmulatorError;
-use super::answers::ApiError;
-use super::counters::Stats;
-use super::folder::Folder;
-use super::names::check_bucket_name;
-use super::object::{Attributes, Checksums, Object};
-use super::query::{Preconditions, Verdict};
+use crate::EmulatorError;
+use crate::answers::ApiError;
+use crate::counters::Stats;
+use crate::folder::Folder;
+use crate::names::check_bucket_name;
+use crate::object::{Attributes, Checksums, Object};
+use crate::query::{Preconditions, Verdict};
 
 /// Writes to one name are serialised by one of this many locks.
 const NAME_LOCKS: usize = 64;
 
 pub(crate) type ObjectMap = BTreeMap<Arc<str>, Arc<Object>>;
 
-/// Takes a lock; data behind a poisoned one is still whole, since nothing
-/// here panics half-way through a change.
+/// Takes a lock; data behind a poisoned one is still whole, since nothing here panics half-way
+/// through a change.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -40,8 +40,8 @@ pub(crate) struct Bucket {
     pub(crate) name: String,
     pub(crate) created: SystemTime,
     objects: Mutex<ObjectMap>,
-    /// Held over check, rename and entry of a name in the folder, so that the
-    /// map's own lock is never held over disk work.
+    /// Held over check, rename and entry of a name in the folder, so that the map's own lock is
+    /// never held over disk work.
     name_locks: [Mutex<()>; NAME_LOCKS],
 }
 
@@ -55,9 +55,9 @@ pub(crate) struct NewObject {
 }
 
 impl Bucket {
-    pub(crate) fn new(name: String, created: SystemTime, objects: ObjectMap) -> Bucket {
+    pub(crate) fn new(name: String, created: SystemTime, objects: ObjectMap) -> Self {
         let name_locks = std::array::from_fn(|_| Mutex::new(()));
-        Bucket { name, created, objects: Mutex::new(objects), name_locks }
+        Self { name, created, objects: Mutex::new(objects), name_locks }
     }
 
     /// Runs `read` over the objects; it must be short.
@@ -81,7 +81,7 @@ fn versions(object: Option<&Arc<Object>>) -> Option<(i64, i64)> {
 
 impl Store {
     /// An empty store, or one that serves what lies in `root`.
-    pub(crate) fn open(root: Option<PathBuf>, stats: Arc<Stats>) -> Result<Store, EmulatorError> {
+    pub(crate) fn open(root: Option<PathBuf>, stats: Arc<Stats>) -> Result<Self, EmulatorError> {
         let mut buckets = BTreeMap::new();
         let folder = match root {
             None => None,
@@ -97,7 +97,7 @@ impl Store {
                 bucket.with_objects(|objects| objects.values().map(|o| o.generation).max())
             })
             .max();
-        Ok(Store {
+        Ok(Self {
             buckets: RwLock::new(buckets),
             last_generation: AtomicI64::new(newest.unwrap_or(0)),
             folder,
@@ -164,8 +164,8 @@ impl Store {
     }
 
     fn put_in_memory(&self, bucket: &Bucket, new: NewObject) -> Result<Arc<Object>, ApiError> {
-        // A copy of its own size: a slice would keep the whole read buffer of
-        // the connection alive as long as the object.
+        // A copy of its own size: a slice would keep the whole read buffer of the connection alive
+        // as long as the object.
         let content = Bytes::copy_from_slice(&new.content);
         let mut objects = lock(&bucket.objects);
         let live = objects.get(new.name.as_str());
@@ -187,8 +187,8 @@ impl Store {
         Ok(self.enter(&mut lock(&bucket.objects), new, None))
     }
 
-    /// Enters an object whose preconditions hold. The generation is drawn
-    /// under the map's lock, so that it grows with every write of a name.
+    /// Enters an object whose preconditions hold. The generation is drawn under the map's lock, so
+    /// that it grows with every write of a name.
     fn enter(
         &self,
         objects: &mut ObjectMap,
@@ -211,8 +211,8 @@ impl Store {
         object
     }
 
-    /// Deletes an object if the preconditions hold and, where a generation is
-    /// named, if that is the live one.
+    /// Deletes an object if the preconditions hold and, where a generation is named, if that is the
+    /// live one.
     pub(crate) async fn delete(
         self: &Arc<Self>,
         bucket: &Arc<Bucket>,
@@ -300,8 +300,8 @@ impl Store {
         self.judge_write(preconditions, live)
     }
 
-    /// The time in microseconds, as Google's generations look, but never the
-    /// same twice nor smaller than one before.
+    /// The time in microseconds, as Google's generations look, but never the same twice nor smaller
+    /// than one before.
     fn next_generation(&self, now: SystemTime) -> i64 {
         let now = micros(now);
         let step = |last: i64| Some(now.max(last + 1));

@@ -1,5 +1,5 @@
-//! The emulator over real HTTP: uploads, preconditions, checksums, listings,
-//! the folder store, faults and scripts.
+//! The emulator over real HTTP: uploads, preconditions, checksums, listings, the folder store,
+//! faults and scripts.
 
 #![allow(clippy::unwrap_used)] // Clippy knows `#[test]` functions, not their helpers.
 
@@ -22,26 +22,26 @@ struct Fixture {
 }
 
 impl Fixture {
-    async fn start(options: Options) -> Fixture {
+    async fn start(options: Options) -> Self {
         let buckets = vec![BUCKET.to_owned()];
         let emulator = Emulator::start(Options { buckets, ..options }).await.unwrap();
         // A second call finds the provider there already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().build().unwrap();
-        Fixture { emulator, client }
+        Self { emulator, client }
     }
 
-    async fn plain() -> Fixture {
-        Fixture::start(Options::default()).await
+    async fn plain() -> Self {
+        Self::start(Options::default()).await
     }
 
-    async fn scripted(rules: impl IntoIterator<Item = Rule>) -> Fixture {
+    async fn scripted(rules: impl IntoIterator<Item = Rule>) -> Self {
         let script = rules.into_iter().fold(Script::new(), Script::with);
-        Fixture::start(Options { script, ..Options::default() }).await
+        Self::start(Options { script, ..Options::default() }).await
     }
 
-    async fn in_folder(root: &Path) -> Fixture {
-        Fixture::start(Options { root: Some(root.to_owned()), ..Options::default() }).await
+    async fn in_folder(root: &Path) -> Self {
+        Self::start(Options { root: Some(root.to_owned()), ..Options::default() }).await
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
