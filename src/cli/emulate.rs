@@ -28,7 +28,7 @@ pub(super) fn command() -> Command {
             Arg::new("allow-remote")
                 .long("allow-remote")
                 .action(ArgAction::SetTrue)
-                .help("Permit an address that others can reach; nobody is asked for credentials"),
+                .help("Permit an address that others can reach, and any host name; nobody is asked for credentials"),
         )
         .arg(
             option("dir", "DIR", "Keep objects as files DIR/<bucket>/<name> [default: in memory]")

@@ -59,6 +59,10 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "methodNotAllowed", message)
     }
 
+    pub(crate) fn forbidden(message: String) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
     pub(crate) fn conflict(message: &str) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", message.to_owned())
     }
@@ -177,9 +181,4 @@ pub(crate) fn status_only(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
-}
-
-/// A header value from text that may hold anything; what a header cannot carry is left out.
-pub(crate) fn header_value(text: &str) -> Option<HeaderValue> {
-    HeaderValue::from_str(text).ok()
 }

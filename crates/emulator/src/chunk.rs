@@ -3,7 +3,7 @@
 use axum::http::header::{CONTENT_RANGE, HeaderMap};
 
 use crate::answers::ApiError;
-use crate::insert::header_text;
+use crate::headers;
 
 /// Every chunk but the last must be a multiple of this many bytes.
 const CHUNK_UNIT: usize = 256 * 1024;
@@ -11,10 +11,10 @@ const CHUNK_UNIT: usize = 256 * 1024;
 /// A `Content-Range` of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ChunkRange {
-    /// First and last byte; `None` in a status query.
-    pub(crate) bytes: Option<(u64, u64)>,
+    /// Where the chunk begins, and where it ends, exclusively; `None` in a status query.
+    bytes: Option<(u64, u64)>,
     /// The object's whole size, if the client knows it yet.
-    pub(crate) total: Option<u64>,
+    total: Option<u64>,
 }
 
 impl ChunkRange {
@@ -27,8 +27,14 @@ impl ChunkRange {
         }
         let (first, last) = span.split_once('-')?;
         let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-        let ordered = first <= last && total.is_none_or(|total| last < total);
-        ordered.then_some(Self { bytes: Some((first, last)), total })
+        let end = last.checked_add(1)?;
+        let ordered = first < end && total.is_none_or(|total| end <= total);
+        ordered.then_some(Self { bytes: Some((first, end)), total })
+    }
+
+    /// Whether the request asks how much is kept, and brings nothing.
+    pub(crate) fn is_query(self) -> bool {
+        self.bytes.is_none() && self.total != Some(0)
     }
 }
 
@@ -38,15 +44,15 @@ pub(crate) fn accept(
     range: ChunkRange,
     chunk: &[u8],
 ) -> Result<bool, ApiError> {
-    if let Some((first, last)) = range.bytes {
-        if last - first + 1 != chunk.len() as u64 {
+    if let Some((first, end)) = range.bytes {
+        if end - first != chunk.len() as u64 {
             return Err(ApiError::invalid(format!(
                 "Content-Range spans {} bytes, the body has {}",
-                last - first + 1,
+                end - first,
                 chunk.len()
             )));
         }
-        let is_last = range.total == Some(last + 1);
+        let is_last = range.total == Some(end);
         if !is_last && !chunk.len().is_multiple_of(CHUNK_UNIT) {
             return Err(ApiError::invalid(
                 "every chunk but the last must be a multiple of 256 KiB".to_owned(),
@@ -66,15 +72,15 @@ pub(crate) fn accept(
     Ok(range.total == Some(kept.len() as u64))
 }
 
-/// The range that a `PUT` names; without one its body is the whole object.
-pub(crate) fn chunk_range(headers: &HeaderMap, chunk: &[u8]) -> Result<ChunkRange, ApiError> {
-    let Some(text) = header_text(headers, CONTENT_RANGE) else {
-        let length = chunk.len() as u64;
-        let bytes = length.checked_sub(1).map(|last| (0, last));
+/// The range that a `PUT` names; without one its body, of `length` bytes, is the whole object.
+pub(crate) fn chunk_range(headers: &HeaderMap, length: usize) -> Result<ChunkRange, ApiError> {
+    let Some(text) = headers::text(headers, CONTENT_RANGE) else {
+        let length = length as u64;
+        let bytes = (length > 0).then_some((0, length));
         return Ok(ChunkRange { bytes, total: Some(length) });
     };
     let wrong = || ApiError::invalid(format!("invalid Content-Range: '{text}'"));
-    ChunkRange::parse(&text).ok_or_else(wrong)
+    ChunkRange::parse(text).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -84,13 +90,21 @@ mod tests {
     #[test]
     fn content_ranges() {
         let range = |bytes, total| Some(ChunkRange { bytes, total });
-        assert_eq!(ChunkRange::parse("bytes 0-9/10"), range(Some((0, 9)), Some(10)));
-        assert_eq!(ChunkRange::parse("bytes 0-9/*"), range(Some((0, 9)), None));
+        assert_eq!(ChunkRange::parse("bytes 0-9/10"), range(Some((0, 10)), Some(10)));
+        assert_eq!(ChunkRange::parse("bytes 0-9/*"), range(Some((0, 10)), None));
         assert_eq!(ChunkRange::parse("bytes */10"), range(None, Some(10)));
         assert_eq!(ChunkRange::parse("bytes */*"), range(None, None));
-        for bad in
-            ["", "0-9/10", "bytes 9-0/10", "bytes 0-10/10", "bytes -/3", "bytes 0-9", "bytes a-b/c"]
-        {
+        let endless = format!("bytes 0-{}/*", u64::MAX);
+        for bad in [
+            "",
+            "0-9/10",
+            "bytes 9-0/10",
+            "bytes 0-10/10",
+            "bytes -/3",
+            "bytes 0-9",
+            "bytes a-b/c",
+            &endless,
+        ] {
             assert_eq!(ChunkRange::parse(bad), None, "{bad}");
         }
     }
@@ -99,16 +113,16 @@ mod tests {
     fn chunks_are_kept_once() {
         let unit = vec![7; CHUNK_UNIT];
         let size = CHUNK_UNIT as u64;
-        let part = |first, last, total| ChunkRange { bytes: Some((first, last)), total };
+        let part = |first, end, total| ChunkRange { bytes: Some((first, end)), total };
         let mut kept = Vec::new();
-        assert!(!accept(&mut kept, part(0, size - 1, None), &unit).unwrap());
+        assert!(!accept(&mut kept, part(0, size, None), &unit).unwrap());
         // The same again, as after a lost answer.
-        assert!(!accept(&mut kept, part(0, size - 1, None), &unit).unwrap());
+        assert!(!accept(&mut kept, part(0, size, None), &unit).unwrap());
         assert_eq!(kept.len(), CHUNK_UNIT);
-        assert!(accept(&mut kept, part(size + 5, size + 5, Some(size + 6)), b"x").is_err());
-        assert!(accept(&mut kept, part(size, size, None), b"x").is_err());
-        assert!(accept(&mut kept, part(size, size + 1, Some(size + 2)), b"x").is_err());
-        assert!(accept(&mut kept, part(size, size, Some(size + 1)), b"x").unwrap());
+        assert!(accept(&mut kept, part(size + 5, size + 6, Some(size + 6)), b"x").is_err());
+        assert!(accept(&mut kept, part(size, size + 1, None), b"x").is_err());
+        assert!(accept(&mut kept, part(size, size + 2, Some(size + 2)), b"x").is_err());
+        assert!(accept(&mut kept, part(size, size + 1, Some(size + 1)), b"x").unwrap());
         assert_eq!(kept.len(), CHUNK_UNIT + 1);
     }
 

@@ -5,25 +5,28 @@
 //! cannot be a file and a folder at once, an object `a` excludes objects `a/…`: the second is
 //! refused with 400.
 
-use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::io;
+use std::collections::HashSet;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
-use crate::EmulatorError;
 use crate::answers::ApiError;
+use crate::error::EmulatorError;
 use crate::names::{check_bucket_name, check_object_name};
-use crate::object::{Attributes, Checksums, Object};
-use crate::store::{Bucket, ObjectMap, lock, micros};
+use crate::object::{Attributes, Checksums, Object, ObjectMap, micros};
 
 /// Where files lie until they are whole. No bucket name starts with a dot, so nothing in it is ever
 /// served.
 const TEMPORARY: &str = ".idx2gcs-incomplete";
+
+/// The file that an emulator holds locked. The lock goes with its process, however that ends.
+const LOCK: &str = ".idx2gcs-lock";
 
 /// The folder behind a store.
 pub(crate) struct Folder {
@@ -32,6 +35,8 @@ pub(crate) struct Folder {
     /// Directories known to exist, so that 70,000 inserts into one of them do not make it 70,000
     /// times.
     directories: Mutex<HashSet<PathBuf>>,
+    /// Keeps other emulators out as long as it is open.
+    _lock: File,
 }
 
 /// A whole file under its temporary name; removed on drop unless published.
@@ -49,20 +54,27 @@ impl Drop for Written {
     }
 }
 
+/// A bucket that lies in the folder at the start.
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) created: SystemTime,
+    pub(crate) objects: ObjectMap,
+}
+
 impl Folder {
-    /// Opens or makes the folder and reads what lies in it.
-    pub(crate) fn open(
-        root: PathBuf,
-    ) -> Result<(Self, BTreeMap<String, Arc<Bucket>>), EmulatorError> {
+    /// Opens or makes the folder, keeps others out of it, and reads what lies in it.
+    pub(crate) fn open(root: PathBuf) -> Result<(Self, Vec<Found>), EmulatorError> {
         let failed = |source| EmulatorError::Folder { path: root.clone(), source };
+        fs::create_dir_all(&root).map_err(failed)?;
+        let lock = lock(&root)?;
         let temporary = root.join(TEMPORARY);
         match fs::remove_dir_all(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        fs::create_dir_all(&temporary).map_err(failed)?;
+        fs::create_dir(&temporary).map_err(failed)?;
 
-        let mut buckets = BTreeMap::new();
+        let mut buckets = Vec::new();
         for entry in fs::read_dir(&root).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let Ok(name) = entry.file_name().into_string() else {
@@ -74,10 +86,10 @@ impl Folder {
             let mut objects = ObjectMap::new();
             load(&entry.path(), "", &mut objects).map_err(failed)?;
             let created = modified(&entry.metadata().map_err(failed)?);
-            buckets.insert(name.clone(), Arc::new(Bucket::new(name, created, objects)));
+            buckets.push(Found { name, created, objects });
         }
-        let next_temporary = AtomicU64::new(0);
-        Ok((Self { root, next_temporary, directories: Mutex::default() }, buckets))
+        let (next_temporary, directories) = (AtomicU64::new(0), Mutex::default());
+        Ok((Self { root, next_temporary, directories, _lock: lock }, buckets))
     }
 
     pub(crate) fn create_bucket(&self, bucket: &str) -> io::Result<()> {
@@ -87,7 +99,7 @@ impl Folder {
     /// Removes the bucket's directories; an error where a file is left.
     pub(crate) fn delete_bucket(&self, bucket: &str) -> io::Result<()> {
         let path = self.root.join(bucket);
-        lock(&self.directories).retain(|known| !known.starts_with(&path));
+        self.directories.lock().retain(|known| !known.starts_with(&path));
         remove_directories(&path)
     }
 
@@ -126,7 +138,7 @@ impl Folder {
         let result = match result {
             // Somebody removed a directory known to exist: make it again.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                lock(&self.directories).clear();
+                self.directories.lock().clear();
                 self.ensure_parent(&path).and_then(|()| fs::rename(&written.path, &path))
             }
             other => other,
@@ -156,13 +168,32 @@ impl Folder {
         let Some(parent) = path.parent() else {
             return Ok(());
         };
-        if lock(&self.directories).contains(parent) {
+        if self.directories.lock().contains(parent) {
             return Ok(());
         }
         fs::create_dir_all(parent)?;
-        lock(&self.directories).insert(parent.to_owned());
+        self.directories.lock().insert(parent.to_owned());
         Ok(())
     }
+}
+
+/// Locks the folder, or says which process has.
+fn lock(root: &Path) -> Result<File, EmulatorError> {
+    let path = root.join(LOCK);
+    let failed = |source| EmulatorError::Folder { path: root.to_owned(), source };
+    let open = File::options().write(true).create(true).truncate(false).open(&path);
+    let mut file = open.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let process = fs::read_to_string(&path).ok().and_then(|id| id.trim().parse().ok());
+            return Err(EmulatorError::InUse { path: root.to_owned(), process });
+        }
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    let noted = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    noted.map_err(failed)?;
+    Ok(file)
 }
 
 /// Whether a name's segment is one plain component of a path, on any system.

@@ -2,8 +2,8 @@
 //! the write rate have their way around the work.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
@@ -13,14 +13,14 @@ use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
+use parking_lot::Mutex;
 use serde_json::Value;
 
-use crate::answers::{ApiError, header_value, status_only};
+use crate::answers::{ApiError, status_only};
 use crate::counters::Stats;
 use crate::faults::{FaultKind, Faults, RateLimiter};
 use crate::query::Query;
 use crate::script::{Answer, Operation, Script};
-use crate::store::lock;
 
 /// One request as it arrived, kept where [`Options::record`] asks for it.
 ///
@@ -111,11 +111,11 @@ impl Gate {
     /// Attempts seen so far; always 0 while nothing needs their count.
     pub(crate) fn attempts(&self, operation: Operation, bucket: &str, key: &str) -> u32 {
         let key = (operation, format!("{bucket}/{key}"));
-        lock(&self.attempts).get(&key).copied().unwrap_or(0)
+        self.attempts.lock().get(&key).copied().unwrap_or(0)
     }
 
     pub(crate) fn recorded(&self) -> Vec<RecordedRequest> {
-        self.record.as_ref().map(|record| lock(record).clone()).unwrap_or_default()
+        self.record.as_ref().map(|record| record.lock().clone()).unwrap_or_default()
     }
 
     /// Does `work` unless something is to go wrong before it, and answers with its result unless
@@ -190,13 +190,13 @@ impl Gate {
 
     fn within_rate(&self) -> bool {
         let rate = self.max_rate.load(Ordering::Relaxed);
-        rate == 0 || lock(&self.limiter).allow(rate, Instant::now())
+        rate == 0 || self.limiter.lock().allow(rate, Instant::now())
     }
 
     fn count_attempt(&self, subject: Subject<'_>) -> u32 {
         let Subject { operation, bucket, key, head } = subject;
         let attempt = {
-            let mut attempts = lock(&self.attempts);
+            let mut attempts = self.attempts.lock();
             let count = attempts.entry((operation, format!("{bucket}/{key}"))).or_insert(0);
             *count = count.saturating_add(1);
             *count
@@ -204,7 +204,7 @@ impl Gate {
         if let Some(record) = &self.record {
             let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
             let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value)));
-            lock(record).push(RecordedRequest {
+            record.lock().push(RecordedRequest {
                 operation,
                 bucket: bucket.to_owned(),
                 key: key.to_owned(),
@@ -286,8 +286,6 @@ async fn falsify(response: Response<Body>, field: &str) -> Response<Body> {
         *value = Value::String(lie);
     }
     let body = resource.to_string();
-    if let Some(length) = header_value(&body.len().to_string()) {
-        parts.headers.insert(CONTENT_LENGTH, length);
-    }
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     Response::from_parts(parts, Body::from(body))
 }

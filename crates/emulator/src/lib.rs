@@ -32,24 +32,31 @@
 //! ```
 
 mod answers;
+mod buckets;
+mod call;
 mod chunk;
 mod counters;
+mod error;
 mod faults;
 mod folder;
 mod gate;
+mod headers;
 mod insert;
 mod listing;
 mod multipart;
 mod names;
 mod object;
 mod objects;
+mod origin;
 mod query;
 mod resource;
 mod resumable;
 mod routes;
 mod script;
 mod server;
+mod sessions;
 mod store;
+mod upload;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -59,20 +66,20 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use counters::{Counters, FaultCounters};
+pub use error::EmulatorError;
 pub use faults::Faults;
 pub use gate::RecordedRequest;
 pub use script::{Answer, Operation, Rule, Script};
 
+use call::App;
 use counters::Stats;
 use gate::Gate;
 use object::Object;
-use resumable::Sessions;
-use routes::App;
+use sessions::Sessions;
 use store::Store;
 
 /// How to start an [`Emulator`].
@@ -80,7 +87,7 @@ use store::Store;
 pub struct Options {
     /// Where to listen; port 0 takes a free one. Default: `127.0.0.1:0`.
     pub addr: SocketAddr,
-    /// Permits an `addr` that is not loopback. The emulator asks nobody for credentials, so this
+    /// Permits an `addr` that is not loopback, and requests to any host name. The emulator asks nobody for credentials, so this
     /// opens it to everyone who reaches the address.
     pub allow_remote: bool,
     /// Keeps objects as `ROOT/<bucket>/<object name>`; `None` keeps them in memory. What lies in
@@ -112,45 +119,6 @@ impl Default for Options {
             max_body: 4 << 30,
         }
     }
-}
-
-/// Why an emulator did not start.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum EmulatorError {
-    /// The address is not loopback and [`Options::allow_remote`] is not set.
-    #[error(
-        "{0} is not a loopback address: the emulator checks no credentials, \
-         so allow remote access explicitly or listen on 127.0.0.1"
-    )]
-    NotLoopback(SocketAddr),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {addr}: is another program using the port?")]
-    Listen {
-        /// The address asked for.
-        addr: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The folder cannot be made, read or cleared of incomplete files.
-    #[error("cannot use '{path}' as the emulator's folder", path = path.display())]
-    Folder {
-        /// The folder asked for.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A bucket asked for cannot be made.
-    #[error("cannot make the bucket '{bucket}': {reason}")]
-    Bucket {
-        /// The bucket's name.
-        bucket: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The fault rates cannot be followed.
-    #[error("the faults asked for cannot be: {0}")]
-    Faults(String),
 }
 
 /// What is known of one stored object.
@@ -227,6 +195,7 @@ impl Emulator {
             sessions: Sessions::default(),
             max_body,
             authority: addr.to_string(),
+            any_host: options.allow_remote,
         });
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::http::header::HeaderMap;
 use bytes::Bytes;
 use data_encoding::BASE64;
 use md5::{Digest, Md5};
@@ -41,9 +42,11 @@ pub(crate) struct Declared {
 }
 
 impl Declared {
-    /// Adds what an `x-goog-hash: crc32c=…,md5=…` header declares.
-    pub(crate) fn add_header(&mut self, header: &str) {
-        for part in header.split(',') {
+    /// Adds what `x-goog-hash: crc32c=…,md5=…` headers declare.
+    pub(crate) fn add_headers(&mut self, headers: &HeaderMap) {
+        let values = headers.get_all("x-goog-hash").iter();
+        let texts = values.filter_map(|value| value.to_str().ok());
+        for part in texts.flat_map(|text| text.split(',')) {
             match part.trim().split_once('=') {
                 Some(("crc32c", value)) => self.crc32c = Some(value.to_owned()),
                 Some(("md5", value)) => self.md5 = Some(value.to_owned()),
@@ -86,6 +89,9 @@ pub(crate) struct Attributes {
     pub(crate) metadata: Option<BTreeMap<String, String>>,
 }
 
+/// The objects of a bucket by name.
+pub(crate) type ObjectMap = BTreeMap<Arc<str>, Arc<Object>>;
+
 /// One live object.
 #[derive(Debug)]
 pub(crate) struct Object {
@@ -126,8 +132,16 @@ fn push_varint(out: &mut Vec<u8>, value: i64) {
     }
 }
 
+/// Microseconds since 1970; 0 for times before.
+pub(crate) fn micros(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX - 1)
+}
+
 #[cfg(test)]
 mod tests {
+    use axum::http::header::{HeaderName, HeaderValue};
+
     use super::*;
 
     #[test]
@@ -142,7 +156,9 @@ mod tests {
         let actual = Checksums::of(b"123456789");
         let mut declared = Declared::default();
         assert!(declared.check(&actual).is_ok());
-        declared.add_header("crc32c=4waSgw==, md5=JfnnlDI7RTiF9RgfG2JNCw==");
+        let header = HeaderValue::from_static("crc32c=4waSgw==, md5=JfnnlDI7RTiF9RgfG2JNCw==");
+        declared
+            .add_headers(&[(HeaderName::from_static("x-goog-hash"), header)].into_iter().collect());
         assert!(declared.check(&actual).is_ok());
         assert!(declared.check(&Checksums::of(b"")).is_err());
         let nonsense = Declared { crc32c: Some("?".to_owned()), md5: None };

@@ -5,20 +5,19 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-    RANGE,
+    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, RANGE,
 };
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 
-use crate::answers::{ApiError, header_value, json, status_only};
+use crate::answers::{ApiError, json, status_only};
+use crate::call::{App, Call};
 use crate::gate::Subject;
-use crate::insert::header_text;
+use crate::headers::{self, set};
 use crate::listing::ListRequest;
 use crate::object::Object;
 use crate::query::{Preconditions, Query, Verdict};
 use crate::resource::{Fields, ListFields, ObjectList, ObjectResource};
-use crate::routes::{App, Call};
 use crate::script::Operation;
 use crate::store::Bucket;
 
@@ -43,24 +42,24 @@ pub(crate) async fn download(State(app): State<Arc<App>>, call: Call) -> Respons
     let work = async {
         let (bucket, object) = find(&app, &bucket, &object, &query)?;
         let content = app.store.read(&bucket, &object).await?;
-        let range = header_text(&head.headers, RANGE);
         let length = content.len() as u64;
-        let mut response = match range.as_deref().and_then(|text| byte_range(text, length)) {
-            None => Response::new(Body::from(content)),
-            Some(Err(Unsatisfiable)) => {
-                let mut response = status_only(StatusCode::RANGE_NOT_SATISFIABLE);
-                set(&mut response, CONTENT_RANGE, &format!("bytes */{length}"));
-                return Ok(response);
-            }
-            Some(Ok((first, last))) => {
-                let bounds = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-                let part = content.slice(bounds(first)..=bounds(last));
-                let mut response = Response::new(Body::from(part));
-                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-                set(&mut response, CONTENT_RANGE, &format!("bytes {first}-{last}/{length}"));
-                response
-            }
-        };
+        let mut response =
+            match headers::text(&head.headers, RANGE).and_then(|text| byte_range(text, length)) {
+                None => Response::new(Body::from(content)),
+                Some(Err(Unsatisfiable)) => {
+                    let mut response = status_only(StatusCode::RANGE_NOT_SATISFIABLE);
+                    set(&mut response, CONTENT_RANGE, &format!("bytes */{length}"));
+                    return Ok(response);
+                }
+                Some(Ok((first, last))) => {
+                    let bounds = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+                    let part = content.slice(bounds(first)..=bounds(last));
+                    let mut response = Response::new(Body::from(part));
+                    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                    set(&mut response, CONTENT_RANGE, &format!("bytes {first}-{last}/{length}"));
+                    response
+                }
+            };
         describe(&mut response, &object);
         Ok(response)
     };
@@ -125,12 +124,6 @@ fn find(
     }
 }
 
-fn set(response: &mut Response<Body>, name: HeaderName, value: &str) {
-    if let Some(value) = header_value(value) {
-        response.headers_mut().insert(name, value);
-    }
-}
-
 fn describe(response: &mut Response<Body>, object: &Object) {
     let Object { attributes, checksums, .. } = object;
     let content_type = attributes.content_type.as_deref().unwrap_or("application/octet-stream");
@@ -147,7 +140,7 @@ fn describe(response: &mut Response<Body>, object: &Object) {
         ("x-goog-metageneration", object.metageneration.to_string()),
         ("x-goog-stored-content-length", object.size.to_string()),
     ] {
-        set(response, HeaderName::from_static(name), &value);
+        set(response, name, &value);
     }
 }
 

@@ -9,15 +9,13 @@ use crate::answers::ApiError;
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Decodes `a=b&c=d`, where `+` is a space as in HTML forms. Bytes that are not UTF-8 are an
-    /// error.
+    /// Decodes `a=b&c=d`, where `+` is a space as in HTML forms. Bytes that are not UTF-8 are an error.
     pub(crate) fn parse(raw: Option<&str>) -> Result<Self, ApiError> {
-        let mut pairs = Vec::new();
-        for pair in raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            pairs.push((form_decode(key)?, form_decode(value)?));
+        let raw = raw.unwrap_or_default();
+        if percent_decode_str(raw).decode_utf8().is_err() {
+            return Err(ApiError::invalid("query parameters must be UTF-8".to_owned()));
         }
-        Ok(Self(pairs))
+        Ok(Self(form_urlencoded::parse(raw.as_bytes()).into_owned().collect()))
     }
 
     /// The first value of a parameter.
@@ -41,18 +39,6 @@ impl Query {
 
     pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
         self.0
-    }
-}
-
-fn form_decode(text: &str) -> Result<String, ApiError> {
-    // Most parameters need no decoding at all.
-    if !text.contains(['%', '+']) {
-        return Ok(text.to_owned());
-    }
-    let spaced = text.replace('+', " ");
-    match percent_decode_str(&spaced).decode_utf8() {
-        Ok(decoded) => Ok(decoded.into_owned()),
-        Err(_) => Err(ApiError::invalid("query parameters must be UTF-8".to_owned())),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The object and bucket resources of the JSON API, and the `fields` that select parts of them.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use crate::answers::ApiError;
 use crate::listing::Page;
@@ -15,30 +16,33 @@ use crate::store::Bucket;
 /// What stays as it is in a path: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Every field of an object resource that this emulator knows.
-const OBJECT_FIELDS: [&str; 21] = [
+/// The fields of an object resource that this emulator knows and that are text, in the order in
+/// which they are sent.
+const OBJECT_FIELDS: [&str; 20] = [
+    "kind",
+    "id",
+    "selfLink",
+    "mediaLink",
+    "name",
     "bucket",
-    "cacheControl",
-    "contentDisposition",
-    "contentEncoding",
-    "contentLanguage",
+    "generation",
+    "metageneration",
     "contentType",
+    "contentEncoding",
+    "contentDisposition",
+    "contentLanguage",
+    "cacheControl",
+    "storageClass",
+    "size",
+    "md5Hash",
     "crc32c",
     "etag",
-    "generation",
-    "id",
-    "kind",
-    "md5Hash",
-    "mediaLink",
-    "metadata",
-    "metageneration",
-    "name",
-    "selfLink",
-    "size",
-    "storageClass",
     "timeCreated",
     "updated",
 ];
+
+/// The one field that is a map.
+const METADATA: &str = "metadata";
 
 /// Fields of Google's resource that are never present here; asking for them is no error.
 const ABSENT_FIELDS: [&str; 16] = [
@@ -86,7 +90,9 @@ impl Fields {
             let field = part.split(['/', '(']).next().unwrap_or_default().trim();
             match field {
                 "*" => return Ok(Self::All),
-                _ if OBJECT_FIELDS.contains(&field) => fields.push(field.to_owned()),
+                _ if field == METADATA || OBJECT_FIELDS.contains(&field) => {
+                    fields.push(field.to_owned());
+                }
                 _ if ABSENT_FIELDS.contains(&field) => {}
                 _ => return Err(invalid_field(field)),
             }
@@ -155,89 +161,75 @@ fn split_outside_parentheses(expression: &str) -> impl Iterator<Item = &str> {
         .filter(|part| !part.trim().is_empty())
 }
 
-/// An object as the JSON API gives it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+/// An object as the JSON API gives it, with the fields asked for.
 pub(crate) struct ObjectResource<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    self_link: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    media_link: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bucket: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    generation: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metageneration: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_type: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_encoding: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_disposition: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_language: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cache_control: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    storage_class: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    md5_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    crc32c: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    etag: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time_created: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    updated: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<&'a BTreeMap<String, String>>,
+    host: &'a str,
+    bucket: &'a str,
+    object: &'a Object,
+    fields: &'a Fields,
 }
 
 impl<'a> ObjectResource<'a> {
     /// `host` is the authority that links point to.
-    pub(crate) fn new(host: &str, bucket: &'a str, object: &'a Object, fields: &Fields) -> Self {
+    pub(crate) fn new(
+        host: &'a str,
+        bucket: &'a str,
+        object: &'a Object,
+        fields: &'a Fields,
+    ) -> Self {
+        Self { host, bucket, object, fields }
+    }
+
+    /// One field's value; nothing where the object has none.
+    fn value(&self, field: &str) -> Option<Cow<'a, str>> {
+        let Self { host, bucket, object, .. } = *self;
         let Object { name, generation, attributes, checksums, .. } = object;
         let path = || format!("storage/v1/b/{bucket}/o/{}", utf8_percent_encode(name, SEGMENT));
-        let text =
-            |field, value: &'a Option<String>| value.as_deref().filter(|_| fields.has(field));
-        let time = rfc3339(object.created);
-        ObjectResource {
-            kind: fields.has("kind").then_some("storage#object"),
-            id: fields.has("id").then(|| format!("{bucket}/{name}/{generation}")),
-            self_link: fields.has("selfLink").then(|| format!("http://{host}/{}", path())),
-            media_link: fields.has("mediaLink").then(|| {
+        let text = |attribute: &'a Option<String>| attribute.as_deref().map(Cow::Borrowed);
+        Some(match field {
+            "kind" => Cow::Borrowed("storage#object"),
+            "id" => format!("{bucket}/{name}/{generation}").into(),
+            "selfLink" => format!("http://{host}/{}", path()).into(),
+            "mediaLink" => {
                 format!("http://{host}/download/{}?generation={generation}&alt=media", path())
-            }),
-            name: fields.has("name").then_some(name),
-            bucket: fields.has("bucket").then_some(bucket),
-            generation: fields.has("generation").then(|| generation.to_string()),
-            metageneration: fields.has("metageneration").then(|| object.metageneration.to_string()),
-            content_type: text("contentType", &attributes.content_type),
-            content_encoding: text("contentEncoding", &attributes.content_encoding),
-            content_disposition: text("contentDisposition", &attributes.content_disposition),
-            content_language: text("contentLanguage", &attributes.content_language),
-            cache_control: text("cacheControl", &attributes.cache_control),
-            storage_class: fields
-                .has("storageClass")
-                .then_some(attributes.storage_class.as_deref().unwrap_or("STANDARD")),
-            size: fields.has("size").then(|| object.size.to_string()),
-            md5_hash: fields.has("md5Hash").then(|| checksums.md5_text()),
-            crc32c: fields.has("crc32c").then(|| checksums.crc32c_text()),
-            etag: fields.has("etag").then(|| object.etag()),
-            time_created: fields.has("timeCreated").then(|| time.clone()),
-            updated: fields.has("updated").then_some(time),
-            metadata: attributes.metadata.as_ref().filter(|_| fields.has("metadata")),
+                    .into()
+            }
+            "name" => Cow::Borrowed(name),
+            "bucket" => Cow::Borrowed(bucket),
+            "generation" => generation.to_string().into(),
+            "metageneration" => object.metageneration.to_string().into(),
+            "contentType" => return text(&attributes.content_type),
+            "contentEncoding" => return text(&attributes.content_encoding),
+            "contentDisposition" => return text(&attributes.content_disposition),
+            "contentLanguage" => return text(&attributes.content_language),
+            "cacheControl" => return text(&attributes.cache_control),
+            "storageClass" => {
+                Cow::Borrowed(attributes.storage_class.as_deref().unwrap_or("STANDARD"))
+            }
+            "size" => object.size.to_string().into(),
+            "md5Hash" => checksums.md5_text().into(),
+            "crc32c" => checksums.crc32c_text().into(),
+            "etag" => object.etag().into(),
+            "timeCreated" | "updated" => rfc3339(object.created).into(),
+            _ => return None,
+        })
+    }
+}
+
+impl Serialize for ObjectResource<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for field in OBJECT_FIELDS.into_iter().filter(|field| self.fields.has(field)) {
+            if let Some(value) = self.value(field) {
+                map.serialize_entry(field, &value)?;
+            }
         }
+        if let Some(metadata) = &self.object.attributes.metadata
+            && self.fields.has(METADATA)
+        {
+            map.serialize_entry(METADATA, metadata)?;
+        }
+        map.end()
     }
 }
 
@@ -257,17 +249,14 @@ pub(crate) struct ObjectList<'a> {
 
 impl<'a> ObjectList<'a> {
     pub(crate) fn new(
-        host: &str,
+        host: &'a str,
         bucket: &'a str,
         page: &'a Page<Arc<Object>>,
-        fields: &ListFields,
+        fields: &'a ListFields,
     ) -> Self {
         let resource = |object| ObjectResource::new(host, bucket, object, &fields.items);
-        let items = if fields.page.has("items") {
-            page.items.iter().map(|object| resource(object)).collect()
-        } else {
-            Vec::new()
-        };
+        let items = if fields.page.has("items") { page.items.as_slice() } else { &[] };
+        let items = items.iter().map(|object| resource(object)).collect();
         let token = page.next_page_token.as_deref();
         ObjectList {
             kind: fields.page.has("kind").then_some("storage#objects"),

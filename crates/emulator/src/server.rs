@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::{Service, service_fn};
@@ -19,9 +20,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::call::App;
 use crate::counters::bump;
 use crate::gate::CloseConnection;
-use crate::routes::{App, count_request};
+use crate::origin;
 
 /// How long to wait after an accept that failed, as it does while the process has no file
 /// descriptor left.
@@ -103,12 +105,16 @@ async fn connection(stream: TcpStream, router: Router, app: Arc<App>, serving: S
     }
     let service = TowerToHyperService::new(router);
     let answer = service_fn(|request: Request<Incoming>| {
-        count_request(&app);
-        let response = service.call(request.map(Body::new));
+        bump(&app.stats.requests);
+        let allowed = origin::check(&request, app.any_host);
+        let response = allowed.map(|()| service.call(request.map(Body::new)));
         async {
-            let response: Response<Body> = match response.await {
-                Ok(response) => response,
-                Err(never) => match never {},
+            let response: Response<Body> = match response {
+                Err(refused) => refused.into_response(),
+                Ok(response) => match response.await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                },
             };
             if response.extensions().get::<CloseConnection>().is_some() {
                 return Err(Closed);

@@ -2,30 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::EmulatorError;
 use crate::answers::ApiError;
 use crate::counters::Stats;
 use crate::folder::Folder;
 use crate::names::check_bucket_name;
-use crate::object::{Attributes, Checksums, Object};
+use crate::object::{Attributes, Checksums, Object, ObjectMap, micros};
 use crate::query::{Preconditions, Verdict};
 
 /// Writes to one name are serialised by one of this many locks.
 const NAME_LOCKS: usize = 64;
-
-pub(crate) type ObjectMap = BTreeMap<Arc<str>, Arc<Object>>;
-
-/// Takes a lock; data behind a poisoned one is still whole, since nothing here panics half-way
-/// through a change.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Everything the emulator holds.
 pub(crate) struct Store {
@@ -62,16 +55,16 @@ impl Bucket {
 
     /// Runs `read` over the objects; it must be short.
     pub(crate) fn with_objects<T>(&self, read: impl FnOnce(&ObjectMap) -> T) -> T {
-        read(&lock(&self.objects))
+        read(&self.objects.lock())
     }
 
     pub(crate) fn object(&self, name: &str) -> Option<Arc<Object>> {
-        lock(&self.objects).get(name).cloned()
+        self.objects.lock().get(name).cloned()
     }
 
     fn name_lock(&self, name: &str) -> MutexGuard<'_, ()> {
         let slot = crc32c::crc32c(name.as_bytes()) as usize % NAME_LOCKS;
-        lock(&self.name_locks[slot])
+        self.name_locks[slot].lock()
     }
 }
 
@@ -82,23 +75,21 @@ fn versions(object: Option<&Arc<Object>>) -> Option<(i64, i64)> {
 impl Store {
     /// An empty store, or one that serves what lies in `root`.
     pub(crate) fn open(root: Option<PathBuf>, stats: Arc<Stats>) -> Result<Self, EmulatorError> {
-        let mut buckets = BTreeMap::new();
-        let folder = match root {
-            None => None,
+        let (folder, found) = match root {
+            None => (None, Vec::new()),
             Some(root) => {
                 let (folder, found) = Folder::open(root)?;
-                buckets = found;
-                Some(folder)
+                (Some(folder), found)
             }
         };
-        let newest = buckets
-            .values()
-            .filter_map(|bucket: &Arc<Bucket>| {
-                bucket.with_objects(|objects| objects.values().map(|o| o.generation).max())
-            })
-            .max();
+        let objects = found.iter().flat_map(|bucket| bucket.objects.values());
+        let newest = objects.map(|object| object.generation).max();
+        let buckets = found.into_iter().map(|found| {
+            let bucket = Bucket::new(found.name.clone(), found.created, found.objects);
+            (found.name, Arc::new(bucket))
+        });
         Ok(Self {
-            buckets: RwLock::new(buckets),
+            buckets: RwLock::new(buckets.collect()),
             last_generation: AtomicI64::new(newest.unwrap_or(0)),
             folder,
             stats,
@@ -106,12 +97,12 @@ impl Store {
     }
 
     pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, ApiError> {
-        let buckets = self.buckets.read().unwrap_or_else(PoisonError::into_inner);
+        let buckets = self.buckets.read();
         buckets.get(name).cloned().ok_or_else(ApiError::no_bucket)
     }
 
     pub(crate) fn buckets(&self) -> Vec<Arc<Bucket>> {
-        let buckets = self.buckets.read().unwrap_or_else(PoisonError::into_inner);
+        let buckets = self.buckets.read();
         buckets.values().cloned().collect()
     }
 
@@ -119,7 +110,7 @@ impl Store {
     pub(crate) fn create_bucket(&self, name: &str) -> Result<Arc<Bucket>, ApiError> {
         check_bucket_name(name)?;
         // Buckets are few and made rarely: their lock may cover the folder.
-        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.write();
         if buckets.contains_key(name) {
             return Err(ApiError::conflict(
                 "Your previous request to create the named bucket succeeded and you already own it.",
@@ -137,7 +128,7 @@ impl Store {
     /// Removes an empty bucket; 409 where it holds something.
     pub(crate) fn delete_bucket(&self, name: &str) -> Result<(), ApiError> {
         let not_empty = || ApiError::conflict("The bucket you tried to delete is not empty.");
-        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.write();
         let bucket = buckets.get(name).ok_or_else(ApiError::no_bucket)?;
         if !bucket.with_objects(BTreeMap::is_empty) {
             return Err(not_empty());
@@ -167,7 +158,7 @@ impl Store {
         // A copy of its own size: a slice would keep the whole read buffer of the connection alive
         // as long as the object.
         let content = Bytes::copy_from_slice(&new.content);
-        let mut objects = lock(&bucket.objects);
+        let mut objects = bucket.objects.lock();
         let live = objects.get(new.name.as_str());
         self.judge_write(&new.preconditions, live)?;
         Ok(self.enter(&mut objects, new, Some(content)))
@@ -184,7 +175,7 @@ impl Store {
         let _same_name = bucket.name_lock(&new.name);
         self.judge_write(&new.preconditions, bucket.object(&new.name).as_ref())?;
         folder.publish(written, &bucket.name, &new.name)?;
-        Ok(self.enter(&mut lock(&bucket.objects), new, None))
+        Ok(self.enter(&mut bucket.objects.lock(), new, None))
     }
 
     /// Enters an object whose preconditions hold. The generation is drawn under the map's lock, so
@@ -221,7 +212,7 @@ impl Store {
         preconditions: Preconditions,
     ) -> Result<(), ApiError> {
         if self.folder.is_none() {
-            let mut objects = lock(&bucket.objects);
+            let mut objects = bucket.objects.lock();
             let live = objects.get(name.as_str());
             self.judge_delete(bucket, &name, live, generation, &preconditions)?;
             objects.remove(name.as_str());
@@ -235,7 +226,7 @@ impl Store {
             if let Some(folder) = &store.folder {
                 folder.remove(&bucket.name, &name).map_err(|error| ApiError::disk(&error))?;
             }
-            lock(&bucket.objects).remove(name.as_str());
+            bucket.objects.lock().remove(name.as_str());
             Ok(())
         })
         .await
@@ -308,12 +299,6 @@ impl Store {
         let last = self.last_generation.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
         last.map_or(now, |last| now.max(last + 1))
     }
-}
-
-/// Microseconds since 1970; 0 for times before.
-pub(crate) fn micros(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX - 1)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)] // Clippy knows `#[test]` functions, not their helpers.
 
 mod faults;
+mod guards;
+mod modules;
 mod reading;
 mod uploads;
 

@@ -81,6 +81,8 @@ async fn resumable_upload_in_chunks() {
     assert_eq!((status.status().as_u16(), kept(&status)), (308, None));
     let uneven = send("bytes 0-99/*", vec![0; 100]).await.unwrap();
     refused(uneven, 400, "invalid").await;
+    let endless = format!("bytes 0-{}/*", u64::MAX);
+    refused(send(&endless, vec![0; 100]).await.unwrap(), 400, "invalid").await;
     let part = send("bytes 0-262143/*", first.to_vec()).await.unwrap();
     assert_eq!((part.status().as_u16(), kept(&part)), (308, Some("bytes=0-262143".to_owned())));
     let status = send("bytes */300000", vec![]).await.unwrap();
