@@ -3,10 +3,11 @@
 
 use maud::{Markup, html};
 
+use super::axis;
 use super::chart::{Axis, Panel, WIDTH, area, line, panel, percent};
-use super::document::{name, table};
+use super::data::{ByPartition, Class, Report};
 use super::sheet::swatch;
-use super::{ByPartition, Class, Report, axis};
+use super::text::{name, table};
 use crate::model::Partition;
 use crate::report::thousands;
 

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::document::name;
+use super::text::name;
 use crate::check::{Finding, Severity};
 use crate::report::thousands;
 

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::document::address;
-use super::{Import, Report};
+use super::data::{Import, Report};
+use super::text::address;
 use crate::report::thousands;
 
 pub(super) fn section(report: &Report) -> Markup {

@@ -8,264 +8,24 @@
 mod axis;
 mod chart;
 mod classes;
+mod data;
 mod document;
 mod findings;
 mod imports;
 mod outcome;
 mod sheet;
+mod text;
 mod timeline;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::{Serialize, Serializer};
-
+pub use self::data::{
+    ByPartition, Class, Figures, HTML, Import, JSON, Outcome, Psnr, Report, SampleImage, SplitUsed,
+    Spread,
+};
 pub use self::sheet::Sampler;
-use crate::check::Finding;
-use crate::model::Partition;
-use crate::report::{Latency, ManifestEntry, Sample, Summary};
-
-/// The page's file name.
-pub const HTML: &str = "report.html";
-/// The file name of the same for programs.
-pub const JSON: &str = "report.json";
-
-/// What the page tells.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Report {
-    /// The data set's title, the page's heading.
-    pub title: String,
-    /// Where the data set came from: a name, a folder, an address.
-    pub source: Option<String>,
-    /// Where the objects are.
-    pub destination: Option<String>,
-    /// When this was, as text.
-    pub when: Option<String>,
-    /// How the images were divided.
-    pub split: Option<SplitUsed>,
-    /// Images by partition, with a label or without.
-    pub partitions: ByPartition,
-    /// Class frequencies by partition, in the order of the class numbers. Empty: no labels.
-    pub classes: Vec<Class>,
-    /// Images to look at. A [`Sampler`] chooses them.
-    pub samples: Vec<SampleImage>,
-    /// Sizes and quality.
-    pub figures: Option<Figures>,
-    /// How the run ended. Absent: nothing has been loaded.
-    pub outcome: Option<Outcome>,
-    /// The run second by second. Empty where it took less than one.
-    pub timeline: Vec<Sample>,
-    /// What is wrong or worth knowing. Absent: nothing was looked for.
-    pub findings: Option<Vec<Finding>>,
-    /// The import files.
-    pub manifests: Vec<Import>,
-}
-
-/// How images were divided into partitions.
-#[derive(Debug, Clone, Serialize)]
-pub struct SplitUsed {
-    /// As settings name it: `random`, `stratified`, …
-    pub method: String,
-    /// Of the random numbers, where there were any.
-    pub seed: Option<u32>,
-}
-
-/// Numbers of images by partition.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct ByPartition {
-    /// To train on.
-    pub train: u64,
-    /// To choose between models.
-    pub validation: u64,
-    /// To test with.
-    pub test: u64,
-}
-
-impl From<[u32; 3]> for ByPartition {
-    /// In the order of [`Partition::ALL`].
-    fn from([train, validation, test]: [u32; 3]) -> Self {
-        Self { train: train.into(), validation: validation.into(), test: test.into() }
-    }
-}
-
-impl ByPartition {
-    /// One partition's number.
-    pub fn get(&self, partition: Partition) -> u64 {
-        match partition {
-            Partition::Train => self.train,
-            Partition::Validation => self.validation,
-            Partition::Test => self.test,
-        }
-    }
-
-    /// The partitions together.
-    pub fn total(&self) -> u64 {
-        self.train + self.validation + self.test
-    }
-}
-
-/// One class and how often it occurs.
-#[derive(Debug, Clone, Serialize)]
-pub struct Class {
-    /// Its number in the source.
-    pub number: u32,
-    /// Its name, where it has one.
-    pub name: Option<String>,
-    /// What manifests call it.
-    pub label: String,
-    /// Its images.
-    pub images: ByPartition,
-}
-
-impl Class {
-    /// Its name, or else what manifests call it.
-    fn title(&self) -> &str {
-        self.name.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or(&self.label)
-    }
-}
-
-/// One image, encoded as it was stored.
-#[derive(Debug, Clone, Serialize)]
-pub struct SampleImage {
-    /// Position in source order, from 0.
-    pub index: u32,
-    /// Its class, where it has one.
-    pub label: Option<u32>,
-    /// Its partition.
-    #[serde(serialize_with = "partition_name")]
-    pub partition: Partition,
-    /// `image/jpeg`, `image/png`, …: one that browsers draw.
-    pub media_type: String,
-    /// The file; in JSON as Base64.
-    #[serde(serialize_with = "base64")]
-    pub bytes: Vec<u8>,
-}
-
-/// Sizes and quality of the images.
-#[derive(Debug, Clone, Serialize)]
-pub struct Figures {
-    /// Height in pixels.
-    pub rows: u32,
-    /// Width in pixels.
-    pub cols: u32,
-    /// Values a pixel: 1 is grey, 3 is colour.
-    pub channels: u8,
-    /// `JPEG`, `PNG`, …
-    pub format: String,
-    /// On the format's own scale, where it has one.
-    pub quality: Option<u8>,
-    /// Bytes of all encoded images.
-    pub bytes: u64,
-    /// Bytes of an encoded image.
-    pub image_bytes: Option<Spread>,
-    /// What encoding left of the images.
-    pub psnr_db: Option<Psnr>,
-}
-
-/// How a quantity is spread over the images.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Spread {
-    /// The smallest.
-    pub min: u64,
-    /// Half of the images have at most this.
-    pub median: u64,
-    /// The mean.
-    pub mean: f64,
-    /// The largest.
-    pub max: u64,
-}
-
-/// Peak signal-to-noise ratio of encoded images against their sources, in decibels.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Psnr {
-    /// Over the images measured.
-    pub mean: f64,
-    /// Of the image that lost most.
-    pub worst: f64,
-    /// So many images were measured.
-    pub images: u64,
-}
-
-/// How a run ended. The four states add up to `images`.
-#[derive(Debug, Clone, Serialize)]
-pub struct Outcome {
-    /// Images of the run.
-    pub images: u32,
-    /// Written in this run.
-    pub uploaded: u32,
-    /// Found there with the same content.
-    pub already_present: u32,
-    /// Not stored, after all attempts.
-    pub failed: u32,
-    /// Not tried, because the run ended before.
-    pub not_attempted: u32,
-    /// Bytes of images written.
-    pub bytes: u64,
-    /// Seconds from start to end.
-    pub elapsed_s: f64,
-    /// Images with an end, a second.
-    pub images_per_s: f64,
-    /// Upload attempts.
-    pub attempts: u64,
-    /// Retries by cause.
-    pub retries: BTreeMap<String, u64>,
-    /// Time of successful upload attempts, in milliseconds.
-    pub latency_ms: Latency,
-    /// Why the run is not complete, if it is not: the line that the terminal got.
-    pub error: Option<String>,
-}
-
-impl Outcome {
-    /// From a run's summary and the error that ended it, if one did.
-    pub fn new(summary: &Summary, error: Option<String>) -> Self {
-        Self {
-            images: summary.images,
-            uploaded: summary.uploaded,
-            already_present: summary.already_present,
-            failed: summary.failed,
-            not_attempted: summary.not_attempted,
-            bytes: summary.bytes,
-            elapsed_s: summary.elapsed_s,
-            images_per_s: summary.images_per_s,
-            attempts: summary.attempts,
-            retries: summary.retries.clone(),
-            latency_ms: summary.latency_ms,
-            error,
-        }
-    }
-
-    /// Every image is stored, and nothing else went wrong.
-    fn is_complete(&self) -> bool {
-        self.error.is_none() && self.failed == 0 && self.not_attempted == 0
-    }
-}
-
-/// One import file.
-#[derive(Debug, Clone, Serialize)]
-pub struct Import {
-    /// `automl`, `vertex`, `vertex-jsonl`, `huggingface`, `csv`, `parquet`; any other is listed
-    /// without a snippet.
-    pub format: String,
-    /// Where it lies at the destination.
-    pub url: String,
-    /// Where it lies locally.
-    pub path: Option<String>,
-    /// Rows.
-    pub rows: u64,
-}
-
-impl From<&ManifestEntry> for Import {
-    fn from(entry: &ManifestEntry) -> Self {
-        Self {
-            format: entry.format.to_owned(),
-            url: entry.url.clone(),
-            path: Some(entry.path.clone()),
-            rows: entry.rows,
-        }
-    }
-}
 
 impl Report {
     /// The page.
@@ -290,11 +50,6 @@ impl Report {
         let drafts =
             [Draft::write(folder, HTML, &self.html())?, Draft::write(folder, JSON, &self.json()?)?];
         drafts.iter().try_for_each(Draft::publish)
-    }
-
-    fn class(&self, number: u32) -> Option<&Class> {
-        let found = self.classes.binary_search_by_key(&number, |class| class.number);
-        found.ok().and_then(|at| self.classes.get(at))
     }
 }
 
@@ -333,16 +88,6 @@ impl Drop for Draft {
         // After a publication there is nothing left to remove.
         let _ = fs::remove_file(&self.partial);
     }
-}
-
-// serde passes what it serializes by reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn partition_name<S: Serializer>(partition: &Partition, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(partition.name())
-}
-
-fn base64<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&data_encoding::BASE64.encode_display(bytes))
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use indicatif::DecimalBytes;
 use maud::{Markup, html};
 
-use super::document::{name, seconds, table};
-use super::{Figures, Outcome};
+use super::data::{Figures, Outcome};
+use super::text::{name, seconds, table};
 use crate::report::{rounded, short, thousands};
 
 pub(super) fn section(outcome: &Outcome) -> Markup {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use data_encoding::BASE64;
 use maud::{Markup, html};
 
-use super::document::class_name;
-use super::{Report, SampleImage};
+use super::data::{Report, SampleImage};
+use super::text::class_name;
 use crate::model::Partition;
 use crate::report::thousands;
 

@@ -2,8 +2,12 @@
 
 use proptest::prelude::*;
 
+use std::collections::BTreeMap;
+
 use super::*;
-use crate::check::Severity;
+use crate::check::{Finding, Severity};
+use crate::model::Partition;
+use crate::report::{Latency, Sample};
 
 /// A report with something in every part; its texts are these, in turn.
 fn report(texts: &[String]) -> Report {

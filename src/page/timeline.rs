@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::axis;
 use super::chart::{Axis, HEIGHT, Panel, WIDTH, area, line, panel};
-use super::document::{seconds, table};
+use super::text::{seconds, table};
 use crate::report::{Sample, rounded, short, thousands};
 
 /// Stretches of time that a chart shows, at most.
