@@ -13,7 +13,7 @@ use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use idx2gcs::encode::Scale;
 use idx2gcs::encode::{Encoder, Encoding};
-use idx2gcs::model::Partition;
+use idx2gcs::model::{Image, Partition, Size};
 use idx2gcs::source::array::Records;
 use idx2gcs::split::{HeldOut, Split};
 
@@ -77,10 +77,13 @@ fn encode(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for (name, scale) in [("as it is", Scale::None), ("keras", Scale::Keras)] {
         let encoding = Encoding { scale, ..Encoding::default() };
-        let encoder = Encoder::new(encoding, ROWS, COLS, 1).expect("is small");
-        let mut next = pictures.iter().cycle();
+        let encoder = Encoder::new(encoding);
+        let size = Size { rows: ROWS.into(), cols: COLS.into(), channels: 1 };
+        let images: Vec<_> =
+            pictures.iter().map(|pixels| Image::Raw { size, pixels: pixels.clone() }).collect();
+        let mut next = images.iter().cycle();
         group.bench_function(name, |b| {
-            b.iter(|| next.next().map(|pixels| encoder.encode(pixels)));
+            b.iter(|| next.next().map(|image| encoder.encode(image)));
         });
     }
     group.finish();

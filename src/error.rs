@@ -56,7 +56,7 @@ pub enum Error {
     },
     /// A bad source.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Source(SourceError),
     /// Images that an import would refuse, or that contradict each other.
     #[error("{0}; nothing was written")]
     Findings(String),
@@ -91,6 +91,15 @@ pub enum Error {
 impl From<SplitError> for Error {
     fn from(few: SplitError) -> Self {
         Self::Split(few)
+    }
+}
+
+impl From<SourceError> for Error {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Classes(clash) => Self::Labels(clash),
+            error => Self::Source(error),
+        }
     }
 }
 

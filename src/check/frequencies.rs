@@ -77,13 +77,15 @@ impl fmt::Display for Frequencies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ImageFormat;
     use Partition::{Test, Train};
 
     fn count(names: &[&str], images: &[(Option<u32>, Partition)]) -> Frequencies {
         let names = names.iter().map(|&name| name.to_owned()).collect();
         let classes = Arc::new(Classes::new(names, 0).unwrap());
         let items = (0..).zip(images);
-        let item = |(index, &(label, partition))| Item { index, label, partition, hash: 0 };
+        let format = ImageFormat::Jpeg;
+        let item = |(index, &(label, partition))| Item { index, label, partition, format, hash: 0 };
         Frequencies::count(&classes, items.map(item))
     }
 

@@ -1,14 +1,15 @@
 //! One pass over all images before the first is written: packed files are proved whole, and what
 //! checks, names and splits need of the pixels is noted.
 
+use crate::model::Image;
 use crate::source::{DataSet, SourceError};
 
 /// What was seen of the pixels.
 #[derive(Debug, Clone, Default)]
 pub struct Survey {
-    /// A hash of each image's pixels, by index, where it was asked for: eight bytes an image.
+    /// A hash of each image's pixels or file, by index, where it was asked for: eight bytes an image.
     pub hashes: Vec<u64>,
-    /// Images all of whose values are the same.
+    /// Images all of whose pixels are the same; image files are not decoded to see that.
     pub flat: Vec<u32>,
 }
 
@@ -35,9 +36,10 @@ pub fn survey(
             break;
         }
         if hash {
-            survey.hashes.push(record.hash());
+            survey.hashes.push(record.image.hash());
         }
-        if let Some((first, rest)) = record.pixels.split_first()
+        if let Image::Raw { pixels, .. } = &record.image
+            && let Some((first, rest)) = pixels.split_first()
             && !rest.is_empty()
             && rest.iter().all(|value| value == first)
         {

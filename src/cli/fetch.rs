@@ -9,15 +9,14 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::say;
-use crate::classes::Classes;
 use crate::config::{ConfigError, Layers, Settings};
 use crate::error::{Error, Exit};
 use crate::report::thousands;
 use crate::source::{
-    Catalogue, DataSet, Entry, FetchProgress, Reading, SourceError, cache_folder, entry_files,
+    Catalogue, DataSet, Entry, FetchProgress, ReadOptions, SourceError, cache_folder, entry_files,
     fetch, find, folder_files, single_file,
 };
-use crate::source::{Source, Transposed};
+use crate::source::{SourceOptions, Transposed};
 
 pub(super) fn command() -> Command {
     super::verbosity(
@@ -116,7 +115,7 @@ fn list(catalogue: &Catalogue) -> String {
 pub(super) async fn open(settings: &Settings, quiet: bool) -> Result<DataSet, Error> {
     let Settings { source, catalogue, .. } = settings;
     let entry = source.dataset.as_deref().and_then(|name| catalogue.get(name));
-    let reading = reading(source, entry)?;
+    let reading = reading(source, entry);
     let files = match (&source.path, entry) {
         (Some(folder), Some(entry)) => entry_files(entry, folder)?,
         (None, Some(entry)) => entry_files(entry, &here(entry, quiet).await?)?,
@@ -126,7 +125,7 @@ pub(super) async fn open(settings: &Settings, quiet: bool) -> Result<DataSet, Er
         (Some(file), None) => single_file(file)?,
         (None, None) => source.files.clone(),
     };
-    let data = tokio::task::spawn_blocking(move || DataSet::open(&files, reading));
+    let data = tokio::task::spawn_blocking(move || DataSet::open(&files, &reading));
     let data = data.await.map_err(|panic| Error::Incomplete(panic.to_string()))??;
     if let Some(entry) = entry {
         fits(entry, &data)?;
@@ -156,23 +155,23 @@ fn is_member(path: &Path) -> bool {
 }
 
 /// What the settings say of the values, over what the data set's entry says.
-fn reading(source: &Source, entry: Option<&Entry>) -> Result<Reading, Error> {
+fn reading(source: &SourceOptions, entry: Option<&Entry>) -> ReadOptions {
     let names = source.classes.clone().or_else(|| entry.map(|entry| entry.classes.clone()));
     let first = source.first_label.or_else(|| entry.map(|entry| entry.first_label));
-    let classes = Classes::new(names.unwrap_or_default(), first.unwrap_or(0))?;
     let transposed = match source.transposed {
         Transposed::Yes => true,
         Transposed::No => false,
         Transposed::Auto => entry.is_some_and(|entry| entry.transposed),
     };
-    Ok(Reading {
-        classes,
-        classes_end: source.classes.is_some(),
+    ReadOptions {
+        classes: names,
+        first_label: first.unwrap_or(0),
+        require_last_class: source.classes.is_some(),
         range: source.range,
         transposed,
         label_column: source.label_column.or_else(|| entry?.label_column),
         validation: entry.and_then(|entry| entry.validation),
-    })
+    }
 }
 
 /// The folder of a named data set, which is downloaded where there is none.

@@ -4,7 +4,7 @@
 use strum::VariantNames;
 
 use crate::check::Duplicates;
-use crate::encode::{ImageFormat, Scale};
+use crate::encode::{OutputFormat, Scale};
 use crate::pace::Ramp;
 use crate::pipeline::OnError;
 use crate::report::{LogFormat, Progress};
@@ -165,9 +165,9 @@ pub const KEYS: &[Key] = &[
     one_of(
         "image.format",
         Some("format"),
-        "\"jpeg\"",
-        ImageFormat::VARIANTS,
-        "How images are encoded",
+        "\"auto\"",
+        OutputFormat::VARIANTS,
+        "How images are encoded; auto: pixels become JPEG, image files of the source stay unchanged",
     ),
     key("image.quality", Some("quality"), "Q", Some("75"), "JPEG quality, 1 to 100"),
     one_of(

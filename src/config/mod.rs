@@ -18,7 +18,7 @@ use crate::pipeline::OnError;
 use crate::report::{LogFormat, Progress};
 use crate::retry::Limits;
 use crate::sink::{Endpoint, Http, IfExists, Place};
-use crate::source::{Catalogue, Source};
+use crate::source::{Catalogue, SourceOptions};
 use crate::split::SplitSettings;
 
 /// All settings, each within its bounds and fitting the others.
@@ -27,7 +27,7 @@ pub struct Settings {
     /// The named data sets: the program's own, and those of the config file.
     pub catalogue: Catalogue,
     /// Where images come from.
-    pub source: Source,
+    pub source: SourceOptions,
     /// How images are held out.
     pub split: SplitSettings,
     /// What images of the same pixels are taken for.

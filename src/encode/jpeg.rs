@@ -1,5 +1,5 @@
-//! Baseline JPEG (ITU-T T.81) of one grey component, made for many small pictures of one size: what
-//! is the same for all of them is made once, by the `image` crate.
+//! Baseline JPEG (ITU-T T.81) of one grey component, made for many small pictures: what is the same
+//! for all of one quality is made once, by the `image` crate.
 //!
 //! The bytes are those of that crate's encoder, for any picture.
 
@@ -12,9 +12,10 @@ use super::tables::{self, Code, ZIGZAG};
 const DC: [Code; 256] = tables::DC.codes();
 const AC: [Code; 256] = tables::AC.codes();
 
-/// Markers of segments (T.81, table B.1): a quantisation table, and the scan's own, the last before
-/// the first block.
+/// Markers of segments (T.81, table B.1): a quantisation table, the frame with the picture's size, and
+/// the scan's own, the last before the first block.
 const QUANTISATION: u8 = 0xDB;
+const FRAME: u8 = 0xC0;
 const SCAN: u8 = 0xDA;
 
 /// The symbol for 16 zeros that are followed by another coefficient.
@@ -26,57 +27,44 @@ const END: usize = 0x00;
 /// Bits of fraction of the reciprocals that stand for a division.
 const RECIPROCAL: u32 = 20;
 
-/// Pictures of one size to JPEG of one quality.
+/// Encodes pictures to JPEG of one quality.
 #[derive(Debug)]
 pub(super) struct Jpeg {
-    rows: usize,
-    cols: usize,
-    /// All that comes before the picture.
+    /// All bytes before the first block, for a picture of 8 × 8.
     header: Vec<u8>,
+    /// Where in it the height stands, two bytes, and after it the width, two bytes.
+    size_at: usize,
     /// For each coefficient, row by row: what is added to round, and by what it is multiplied.
     steps: [(u32, u32); 64],
 }
 
 impl Jpeg {
-    pub(super) fn new(quality: u8, rows: u16, cols: u16) -> Self {
-        let (header, table) = header(quality, rows, cols);
+    pub(super) fn new(quality: u8) -> Self {
+        let (header, table, size_at) = header(quality);
         let mut steps = [(0, 0); 64];
         for (&i, step) in ZIGZAG.iter().zip(table.map(u32::from)) {
             // Exact for the coefficients there are: at most 1,024, by steps of at most 255.
             steps[usize::from(i)] = (step / 2, (1 << RECIPROCAL) / step.max(1) + 1);
         }
-        Self { rows: rows.into(), cols: cols.into(), header, steps }
+        Self { header, size_at, steps }
     }
 
-    /// Encodes `rows × cols` pixels, of which there is at least one.
-    pub(super) fn encode(&self, pixels: &[u8]) -> Vec<u8> {
+    /// Encodes `rows × cols` pixels, of which there is at least one, and no more than 65,535 each way.
+    pub(super) fn encode(&self, pixels: &[u8], rows: usize, cols: usize) -> Vec<u8> {
         // Half a byte a pixel is plenty for most pictures.
         let mut bits = Bits::after(&self.header, pixels.len() / 2 + 64);
+        let size = (rows << 16 | cols).to_be_bytes();
+        bits.bytes[self.size_at..self.size_at + 4].copy_from_slice(&size[size.len() - 4..]);
         let mut mean = 0;
-        for top in (0..self.rows).step_by(8) {
-            for left in (0..self.cols).step_by(8) {
-                let coefficients = self.quantised(&dct::forward(&self.block(pixels, top, left)));
+        for top in (0..rows).step_by(8) {
+            for left in (0..cols).step_by(8) {
+                let block = block(pixels, rows, cols, top, left);
+                let coefficients = self.quantised(&dct::forward(&block));
                 bits.block(&coefficients, mean);
                 mean = coefficients[0];
             }
         }
         bits.finish()
-    }
-
-    /// The samples of a block, columns as rows. Beyond the picture's edges its last pixels go on.
-    fn block(&self, pixels: &[u8], top: usize, left: usize) -> Block {
-        let mut block = [[0; 8]; 8];
-        for row in 0..8_usize {
-            let start = (top + row).min(self.rows - 1) * self.cols;
-            let line = &pixels[start..start + self.cols];
-            let samples: [u8; 8] = line[left..].first_chunk().copied().unwrap_or_else(|| {
-                std::array::from_fn(|column| line[(left + column).min(self.cols - 1)])
-            });
-            for (column, sample) in block.iter_mut().zip(samples) {
-                column[row] = i32::from(sample) - 128;
-            }
-        }
-        block
     }
 
     /// Coefficients divided by their steps, halves away from zero.
@@ -94,37 +82,55 @@ impl Jpeg {
     }
 }
 
-/// What the `image` crate writes before the first block, and the quantisation table in it, in zigzag
-/// order. Of a picture without pixels there is neither.
-fn header(quality: u8, rows: u16, cols: u16) -> (Vec<u8>, [u8; 64]) {
+/// The samples of a block, columns as rows. Beyond the picture's edges its last pixels go on.
+fn block(pixels: &[u8], rows: usize, cols: usize, top: usize, left: usize) -> Block {
+    let mut block = [[0; 8]; 8];
+    for row in 0..8_usize {
+        let start = (top + row).min(rows - 1) * cols;
+        let line = &pixels[start..start + cols];
+        let samples: [u8; 8] = line[left..]
+            .first_chunk()
+            .copied()
+            .unwrap_or_else(|| std::array::from_fn(|column| line[(left + column).min(cols - 1)]));
+        for (column, sample) in block.iter_mut().zip(samples) {
+            column[row] = i32::from(sample) - 128;
+        }
+    }
+    block
+}
+
+/// What the `image` crate writes before the first block of a picture of 8 × 8, the quantisation table
+/// in it in zigzag order, and where in it the picture's height and width stand.
+fn header(quality: u8) -> (Vec<u8>, [u8; 64], usize) {
     let mut file = Vec::new();
-    let black = vec![0; usize::from(rows) * usize::from(cols)];
     // A `Vec` takes all that is written.
     let _ = JpegEncoder::new_with_quality(&mut file, quality).encode(
-        &black,
-        cols.into(),
-        rows.into(),
+        &[0; 64],
+        8,
+        8,
         ExtendedColorType::L8,
     );
-    let mut table = [1; 64];
+    let (mut table, mut size_at) = ([1; 64], 0);
     // The start of the image is two bytes; each segment has a marker of two and its length in two.
     let mut at = 2;
     while let Some(&[0xFF, marker, high, low]) = file.get(at..).and_then(<[u8]>::first_chunk) {
-        let segment = &file[at + 4..];
+        let content = at + 4;
         at += 2 + usize::from(u16::from_be_bytes([high, low]));
         match marker {
             QUANTISATION => {
                 // Its first byte is the table's number.
-                if let Some(steps) = segment.get(1..).and_then(<[u8]>::first_chunk) {
+                if let Some(steps) = file[content + 1..].first_chunk() {
                     table = *steps;
                 }
             }
+            // Its first byte is the bits of a sample.
+            FRAME => size_at = content + 1,
             SCAN => break,
             _ => {}
         }
     }
     file.truncate(at);
-    (file, table)
+    (file, table, size_at)
 }
 
 /// The bits of one block: at most 64 codes of 16 bits, each with a value of 11, and what is written
@@ -265,7 +271,7 @@ mod tests {
         fn the_bytes_are_those_of_the_image_crate(
             (rows, cols, pixels) in pictures(), quality in 1..=100_u8,
         ) {
-            let jpeg = Jpeg::new(quality, rows, cols).encode(&pixels);
+            let jpeg = Jpeg::new(quality).encode(&pixels, rows.into(), cols.into());
             prop_assert_eq!(jpeg, reference(quality, rows, cols, &pixels));
         }
     }
@@ -285,9 +291,17 @@ mod tests {
             let pixels: Vec<u8> =
                 (0..28 * 28).map(|i| if pattern(i % 28, i / 28) { 255 } else { 0 }).collect();
             for quality in 1..=100 {
-                let jpeg = Jpeg::new(quality, 28, 28).encode(&pixels);
+                let jpeg = Jpeg::new(quality).encode(&pixels, 28, 28);
                 assert!(jpeg == reference(quality, 28, 28, &pixels), "quality {quality}");
             }
         }
+    }
+
+    /// Nothing is made for a size before there are pixels of it.
+    #[test]
+    fn the_largest_size_fits_the_header() {
+        let pixels = vec![9; 65_535];
+        let jpeg = Jpeg::new(75).encode(&pixels, 65_535, 1);
+        assert_eq!(jpeg, reference(75, 65_535, 1, &pixels));
     }
 }

@@ -1,4 +1,4 @@
-//! Pixels to JPEG or PNG bytes, in memory.
+//! Encodes images to JPEG or PNG files, in memory.
 
 mod dct;
 mod jpeg;
@@ -7,13 +7,15 @@ mod tables;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageResult};
 
 use self::jpeg::Jpeg;
+use crate::model::{Image, ImageFormat, Size};
 
-/// How images are encoded.
+/// Which format images are stored in.
 #[derive(
     Debug,
     Clone,
@@ -26,7 +28,9 @@ use self::jpeg::Jpeg;
     strum::VariantNames,
 )]
 #[strum(serialize_all = "kebab-case")]
-pub enum ImageFormat {
+pub enum OutputFormat {
+    /// JPEG is made of pixels, and an image file of the source keeps its format.
+    Auto,
     /// Baseline JPEG.
     Jpeg,
     /// PNG, without loss.
@@ -58,8 +62,8 @@ pub enum Scale {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encoding {
     /// The file format.
-    pub format: ImageFormat,
-    /// JPEG quality, 1 to 100, on the scale of the Independent JPEG Group.
+    pub format: OutputFormat,
+    /// Quality of the JPEGs that are made, 1 to 100, on the scale of the Independent JPEG Group.
     pub quality: u8,
     /// Contrast.
     pub scale: Scale,
@@ -70,121 +74,126 @@ pub struct Encoding {
 }
 
 impl Default for Encoding {
-    /// What is made where nothing is said: JPEG of quality 75, the pixels as they are.
+    /// The defaults: JPEG of quality 75 of unchanged pixels, and unchanged image files.
     fn default() -> Self {
-        let (format, scale) = (ImageFormat::Jpeg, Scale::None);
+        let (format, scale) = (OutputFormat::Auto, Scale::None);
         Self { format, quality: 75, scale, upscale: 1, rgb: false }
     }
 }
 
-/// How images of one size are encoded. Grey JPEG has one component, baseline, with the fixed Huffman
-/// tables of ITU-T T.81 Annex K. A clone shares what was made for the size and the quality.
+/// Makes image files: of pixels by encoding them, of image files by leaving them unchanged unless the
+/// encoding asks for something else. Grey JPEG has one component, baseline, with the fixed Huffman
+/// tables of ITU-T T.81 Annex K. A clone shares the tables.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     encoding: Encoding,
-    rows: u16,
-    cols: u16,
-    channels: u8,
-    coder: Coder,
+    grey: Arc<Jpeg>,
 }
 
-#[derive(Debug, Clone)]
-enum Coder {
-    /// JPEG of one component.
-    Grey(Arc<Jpeg>),
-    /// JPEG of three.
-    Colour,
-    Png,
-}
-
-/// Pixels that do not make an image of the encoder's size.
+/// An image that cannot be encoded.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot be encoded: {0}")]
 pub struct EncodeError(String);
 
 impl Encoder {
-    /// For images of that height and width in pixels and of that many channels, 1 or 3.
-    ///
-    /// # Errors
-    /// Images that would be larger than the format holds: 65,535 pixels each way (ITU-T T.81).
-    pub fn new(
-        encoding: Encoding,
-        rows: u16,
-        cols: u16,
-        channels: u8,
-    ) -> Result<Self, EncodeError> {
-        let (Some(tall), Some(wide)) =
-            (rows.checked_mul(encoding.upscale), cols.checked_mul(encoding.upscale))
-        else {
-            return Err(EncodeError(format!(
-                "{rows} × {cols} pixels, each {} times, are more than 65,535 one way",
-                encoding.upscale
-            )));
-        };
-        let coder = match encoding.format {
-            ImageFormat::Png => Coder::Png,
-            ImageFormat::Jpeg if channels == 1 && !encoding.rgb => {
-                Coder::Grey(Arc::new(Jpeg::new(encoding.quality, tall, wide)))
-            }
-            ImageFormat::Jpeg => Coder::Colour,
-        };
-        Ok(Self { encoding, rows, cols, channels, coder })
+    /// For images of any size.
+    pub fn new(encoding: Encoding) -> Self {
+        Self { encoding, grey: Arc::new(Jpeg::new(encoding.quality)) }
     }
 
-    /// Encodes one image of `rows × cols × channels` bytes, row-major. The same pixels give the same
-    /// bytes.
+    /// What is made of images.
+    pub fn encoding(&self) -> &Encoding {
+        &self.encoding
+    }
+
+    /// The format of the file that is made of pixels (`None`) or of an image file.
+    pub fn format(&self, source: Option<ImageFormat>) -> ImageFormat {
+        match self.encoding.format {
+            OutputFormat::Auto => source.unwrap_or(ImageFormat::Jpeg),
+            OutputFormat::Jpeg => ImageFormat::Jpeg,
+            OutputFormat::Png => ImageFormat::Png,
+        }
+    }
+
+    /// The size of the image that is made of one of this size.
     ///
     /// # Errors
-    /// Pixels of any other number, or none.
-    pub fn encode(&self, pixels: &[u8]) -> Result<Vec<u8>, EncodeError> {
-        let (rows, cols) = (usize::from(self.rows), usize::from(self.cols));
-        let size = rows * cols * usize::from(self.channels);
-        if pixels.len() != size {
-            return Err(EncodeError(format!("{} bytes of pixels instead of {size}", pixels.len())));
+    /// Images that would be larger than 65,535 pixels each way, which is what JPEG holds (ITU-T T.81).
+    pub fn size(&self, size: Size) -> Result<Size, EncodeError> {
+        let factor = u32::from(self.encoding.upscale);
+        let longest = u64::from(size.rows.max(size.cols)) * u64::from(factor);
+        if longest > u16::MAX.into() {
+            let Size { rows, cols, .. } = size;
+            return Err(EncodeError(format!(
+                "{rows} × {cols} pixels, each {factor} times, are more than 65,535 one way"
+            )));
+        }
+        let channels = if self.encoding.rgb { 3 } else { size.channels };
+        Ok(Size { rows: size.rows * factor, cols: size.cols * factor, channels })
+    }
+
+    /// Makes the file of one image. The same image gives the same bytes.
+    ///
+    /// # Errors
+    /// Pixels of another number than the size says, or none; an image file that has to be decoded and
+    /// cannot be; an image that would be too large.
+    pub fn encode(&self, image: &Image) -> Result<Bytes, EncodeError> {
+        if let Image::Encoded { format, bytes } = image
+            && !self.encoding.changes_pixels()
+            && self.format(Some(*format)) == *format
+        {
+            return Ok(bytes.clone());
+        }
+        let (size, pixels) = image.pixels().map_err(|e| EncodeError(e.to_string()))?;
+        self.encode_pixels(self.format(image.format()), size, &pixels)
+    }
+
+    fn encode_pixels(
+        &self,
+        format: ImageFormat,
+        size: Size,
+        pixels: &[u8],
+    ) -> Result<Bytes, EncodeError> {
+        if pixels.len() as u64 != size.bytes() {
+            let (len, size) = (pixels.len(), size.bytes());
+            return Err(EncodeError(format!("{len} bytes of pixels instead of {size}")));
         }
         if pixels.is_empty() {
             return Err(EncodeError("no pixels".to_owned()));
         }
+        let made = self.size(size)?;
         let mut pixels = match self.encoding.scale {
             Scale::None => Cow::Borrowed(pixels),
             Scale::Keras => stretch(pixels).into(),
         };
-        let mut channels = usize::from(self.channels);
-        if self.encoding.rgb && channels == 1 {
-            channels = 3;
+        if made.channels > size.channels {
             pixels = pixels.iter().flat_map(|&v| [v; 3]).collect::<Vec<_>>().into();
         }
         let factor = usize::from(self.encoding.upscale);
         if factor > 1 {
-            pixels = repeat(&pixels, cols, channels, factor).into();
+            let row = size.cols as usize * usize::from(made.channels);
+            pixels = repeat(&pixels, row, made.channels.into(), factor).into();
         }
-        let (wide, tall) = (self.cols * self.encoding.upscale, self.rows * self.encoding.upscale);
-        let (wide, tall) = (u32::from(wide), u32::from(tall));
-        let colour = if channels == 3 { ExtendedColorType::Rgb8 } else { ExtendedColorType::L8 };
+        let (wide, tall) = (made.cols, made.rows);
+        let colour =
+            if made.channels == 3 { ExtendedColorType::Rgb8 } else { ExtendedColorType::L8 };
         let mut file = Vec::new();
-        let encoded: ImageResult<()> = match &self.coder {
-            Coder::Grey(jpeg) => return Ok(jpeg.encode(&pixels)),
-            Coder::Colour => JpegEncoder::new_with_quality(&mut file, self.encoding.quality)
+        let encoded: ImageResult<()> = match format {
+            ImageFormat::Jpeg if made.channels == 1 => {
+                return Ok(self.grey.encode(&pixels, tall as usize, wide as usize).into());
+            }
+            ImageFormat::Jpeg => JpegEncoder::new_with_quality(&mut file, self.encoding.quality)
                 .write_image(&pixels, wide, tall, colour),
-            Coder::Png => PngEncoder::new(&mut file).write_image(&pixels, wide, tall, colour),
+            ImageFormat::Png => PngEncoder::new(&mut file).write_image(&pixels, wide, tall, colour),
         };
-        encoded.map(|()| file).map_err(|e| EncodeError(e.to_string()))
+        encoded.map(|()| file.into()).map_err(|e| EncodeError(e.to_string()))
     }
+}
 
-    /// The media type of what is made.
-    pub fn content_type(&self) -> &'static str {
-        match self.encoding.format {
-            ImageFormat::Jpeg => "image/jpeg",
-            ImageFormat::Png => "image/png",
-        }
-    }
-
-    /// The usual extension of its file names.
-    pub fn extension(&self) -> &'static str {
-        match self.encoding.format {
-            ImageFormat::Jpeg => "jpg",
-            ImageFormat::Png => "png",
-        }
+impl Encoding {
+    /// Whether other pixels are stored than the source has.
+    pub fn changes_pixels(&self) -> bool {
+        self.scale != Scale::None || self.upscale != 1 || self.rgb
     }
 }
 
@@ -197,10 +206,10 @@ fn stretch(pixels: &[u8]) -> Vec<u8> {
     pixels.iter().map(|&v| u8::try_from(stretched(v)).unwrap_or(u8::MAX)).collect()
 }
 
-/// Makes a square of `factor × factor` of each pixel.
-fn repeat(pixels: &[u8], cols: usize, channels: usize, factor: usize) -> Vec<u8> {
+/// Makes a square of `factor × factor` of each pixel; `row` is the bytes of a row.
+fn repeat(pixels: &[u8], row: usize, channels: usize, factor: usize) -> Vec<u8> {
     let mut larger = Vec::with_capacity(pixels.len() * factor * factor);
-    for row in pixels.chunks_exact(cols * channels) {
+    for row in pixels.chunks_exact(row) {
         let start = larger.len();
         for pixel in row.chunks_exact(channels) {
             (0..factor).for_each(|_| larger.extend_from_slice(pixel));
@@ -214,9 +223,23 @@ fn repeat(pixels: &[u8], cols: usize, channels: usize, factor: usize) -> Vec<u8>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use md5::{Digest, Md5};
 
-    fn encoder(encoding: Encoding, rows: u16, cols: u16, channels: u8) -> Encoder {
-        Encoder::new(encoding, rows, cols, channels).unwrap()
+    const JPEG: Encoding = Encoding {
+        format: OutputFormat::Auto,
+        quality: 75,
+        scale: Scale::None,
+        upscale: 1,
+        rgb: false,
+    };
+    const PNG: Encoding = Encoding { format: OutputFormat::Png, ..JPEG };
+
+    fn raw(rows: u32, cols: u32, channels: u8, pixels: impl Into<Vec<u8>>) -> Image {
+        Image::Raw { size: Size { rows, cols, channels }, pixels: pixels.into() }
+    }
+
+    fn encode(encoding: Encoding, image: &Image) -> Bytes {
+        Encoder::new(encoding).encode(image).unwrap()
     }
 
     fn decode(file: &[u8]) -> image::DynamicImage {
@@ -225,61 +248,109 @@ mod tests {
 
     #[test]
     fn a_jpeg_holds_the_picture() {
-        let encoder = encoder(Encoding::default(), 8, 16, 1);
         let pixels: Vec<u8> = (0..128).map(|i| if i % 16 < 8 { 10 } else { 240 }).collect();
-        let jpeg = encoder.encode(&pixels).unwrap();
+        let image = raw(8, 16, 1, pixels.clone());
+        let jpeg = encode(JPEG, &image);
         let decoded = decode(&jpeg).into_luma8();
         assert_eq!(decoded.dimensions(), (16, 8), "columns are the width");
         for (was, is) in pixels.iter().zip(decoded.as_raw()) {
             assert!(was.abs_diff(*is) < 4, "{was} became {is}");
         }
-        assert_eq!(jpeg, encoder.encode(&pixels).unwrap(), "same pixels, same bytes");
+        assert_eq!(jpeg, encode(JPEG, &image), "same pixels, same bytes");
     }
 
     #[test]
     fn a_png_holds_every_pixel() {
-        let png = Encoding { format: ImageFormat::Png, ..Encoding::default() };
         let grey: Vec<u8> = (0..128).map(|i| i * 2).collect();
-        let decoded = decode(&encoder(png, 8, 16, 1).encode(&grey).unwrap());
+        let decoded = decode(&encode(PNG, &raw(8, 16, 1, grey.clone())));
         assert_eq!(decoded, image::GrayImage::from_raw(16, 8, grey).unwrap().into());
         let colour: Vec<u8> = (0..2 * 3 * 3).map(|i| i * 13).collect();
-        let decoded = decode(&encoder(png, 2, 3, 3).encode(&colour).unwrap());
+        let decoded = decode(&encode(PNG, &raw(2, 3, 3, colour.clone())));
         assert_eq!(decoded, image::RgbImage::from_raw(3, 2, colour).unwrap().into());
+    }
+
+    /// Objects that are stored are compared with what is encoded anew: other bytes for the same pixels,
+    /// be it by another version of a library, would make each of them a conflict.
+    #[test]
+    fn the_bytes_never_change() {
+        let ramp =
+            |len: usize| (0..len).map(|i| (i * 7 % 251).to_le_bytes()[0]).collect::<Vec<_>>();
+        let (grey, colour) = (raw(28, 28, 1, ramp(28 * 28)), raw(20, 31, 3, ramp(20 * 31 * 3)));
+        let digests = [(JPEG, &grey), (JPEG, &colour), (PNG, &grey), (PNG, &colour)].map(
+            |(encoding, image)| {
+                data_encoding::HEXLOWER.encode(&Md5::digest(encode(encoding, image)))
+            },
+        );
+        assert_eq!(
+            digests,
+            [
+                "ec7a1fa6454450ae2f445bb147ba2a23",
+                "9688562c53e7b17d67699af84cbe9d9d",
+                "0be89d60a71da293127e516a9c384f37",
+                "d190c47a6be5c0d1ce905e83a65b98f8",
+            ]
+        );
+    }
+
+    #[test]
+    fn image_files_pass_through_untouched() {
+        let png = encode(PNG, &raw(1, 2, 1, [7, 9]));
+        let file = Image::Encoded { format: ImageFormat::Png, bytes: png.clone() };
+        for encoding in [JPEG, PNG] {
+            let stored = encode(encoding, &file);
+            assert_eq!(stored.as_ptr(), png.as_ptr(), "not even copied");
+            assert_eq!(Encoder::new(encoding).format(file.format()), ImageFormat::Png);
+        }
+        let broken = Image::Encoded { format: ImageFormat::Png, bytes: png.slice(..20) };
+        assert_eq!(encode(JPEG, &broken), png.slice(..20), "nobody asked to decode it");
+    }
+
+    #[test]
+    fn image_files_are_decoded_where_other_pixels_are_wanted() {
+        let png = encode(PNG, &raw(1, 2, 1, [7, 9]));
+        let file = Image::Encoded { format: ImageFormat::Png, bytes: png.slice(..) };
+        let jpeg = Encoding { format: OutputFormat::Jpeg, ..JPEG };
+        assert_eq!(Encoder::new(jpeg).format(file.format()), ImageFormat::Jpeg);
+        assert_eq!(encode(jpeg, &file), encode(JPEG, &raw(1, 2, 1, [7, 9])));
+        let larger = encode(Encoding { upscale: 2, ..JPEG }, &file);
+        assert_eq!(ImageFormat::of(&larger), Some(ImageFormat::Png));
+        assert_eq!(decode(&larger).into_luma8().into_raw(), [7, 7, 9, 9, 7, 7, 9, 9]);
+        let broken = Image::Encoded { format: ImageFormat::Png, bytes: png.slice(..20) };
+        assert!(Encoder::new(jpeg).encode(&broken).is_err());
     }
 
     #[test]
     fn colour_is_kept_and_grey_can_become_it() {
-        let red = [255, 0, 0].repeat(64);
-        let decoded =
-            decode(&encoder(Encoding::default(), 8, 8, 3).encode(&red).unwrap()).into_rgb8();
+        let red = raw(8, 8, 3, [255, 0, 0].repeat(64));
+        let decoded = decode(&encode(JPEG, &red)).into_rgb8();
         let [r, g, b] = decoded.get_pixel(3, 3).0;
         assert!(r > 245 && g < 10 && b < 10, "{r} {g} {b}");
-        let rgb = encoder(Encoding { rgb: true, ..Encoding::default() }, 8, 8, 1);
-        let decoded = decode(&rgb.encode(&[90; 64]).unwrap());
+        let decoded = decode(&encode(Encoding { rgb: true, ..JPEG }, &raw(8, 8, 1, [90; 64])));
         assert_eq!(decoded.color(), image::ColorType::Rgb8);
         assert!(decoded.into_rgb8().pixels().all(|p| p.0.iter().all(|v| v.abs_diff(90) < 3)));
     }
 
     #[test]
     fn pixels_are_repeated_as_squares() {
-        let png = Encoding { format: ImageFormat::Png, upscale: 3, ..Encoding::default() };
-        let decoded = decode(&encoder(png, 1, 2, 1).encode(&[7, 9]).unwrap()).into_luma8();
-        assert_eq!(decoded.dimensions(), (6, 3));
-        assert_eq!(decoded.into_raw(), [7, 7, 7, 9, 9, 9].repeat(3));
+        let decoded = decode(&encode(Encoding { upscale: 3, ..PNG }, &raw(1, 2, 1, [7, 9])));
+        assert_eq!(decoded.width(), 6);
+        assert_eq!(decoded.into_luma8().into_raw(), [7, 7, 7, 9, 9, 9].repeat(3));
         assert_eq!(
-            repeat(&[1, 2, 3, 4, 5, 6], 1, 3, 2),
+            repeat(&[1, 2, 3, 4, 5, 6], 3, 3, 2),
             [[1, 2, 3].repeat(4), [4, 5, 6].repeat(4)].concat()
         );
-        let twice = Encoding { upscale: 2, ..Encoding::default() };
-        let says = Encoder::new(twice, 40_000, 10, 1).unwrap_err().to_string();
+        let twice = Encoder::new(Encoding { upscale: 2, ..JPEG });
+        let says =
+            twice.size(Size { rows: 40_000, cols: 10, channels: 1 }).unwrap_err().to_string();
         assert!(says.contains("65,535"), "{says}");
     }
 
     #[test]
     fn a_wrong_number_of_pixels_is_an_error() {
-        assert!(encoder(Encoding::default(), 8, 8, 1).encode(&[0; 63]).is_err());
-        assert!(encoder(Encoding::default(), 8, 8, 3).encode(&[0; 64]).is_err());
-        assert!(encoder(Encoding::default(), 0, 8, 1).encode(&[]).is_err());
+        let encoder = Encoder::new(JPEG);
+        assert!(encoder.encode(&raw(8, 8, 1, [0; 63])).is_err());
+        assert!(encoder.encode(&raw(8, 8, 3, [0; 64])).is_err());
+        assert!(encoder.encode(&raw(0, 8, 1, [])).is_err());
     }
 
     #[test]

@@ -52,8 +52,10 @@ impl Job {
     pub fn new(settings: &Settings, data: DataSet, survey: &Survey) -> Result<Self, Error> {
         let split = Arc::new(split(settings, &data, survey)?);
         let unfit = |problem: String| Error::Config(ConfigError::Unfit(problem));
-        let encoder = Encoder::new(settings.encoding, data.rows, data.cols, data.channels)
-            .map_err(|e| unfit(format!("image.upscale: {e}")))?;
+        let encoder = Encoder::new(settings.encoding);
+        if let Some(size) = data.size().filter(|_| settings.encoding.upscale > 1) {
+            encoder.size(size).map_err(|e| unfit(format!("image.upscale: {e}")))?;
+        }
         let mut template = settings.name.clone();
         if template.uses_label() && *data.labels().as_ref() == Labels::None {
             // What is usual for a place says nothing of these images.
@@ -64,8 +66,7 @@ impl Job {
                 unfit(problem.to_owned())
             })?;
         }
-        let names =
-            Names { template, classes: Arc::clone(&data.classes), extension: encoder.extension() };
+        let names = Names { template, classes: Arc::clone(data.classes()) };
         let count = settings.source.limit.unwrap_or(u32::MAX).min(data.images());
         let tells_content = settings.manifests.iter().any(|format| format.tells_content());
         let contents = tells_content.then(|| Arc::new(Contents::new(count)));
@@ -87,6 +88,7 @@ impl Job {
             index,
             label: self.data.labels().get(index),
             partition: self.images.split.partition(index),
+            format: self.images.encoder.format(self.data.format(index)),
             hash: self.hashes.get(index as usize).copied().unwrap_or_default(),
         }
     }
@@ -98,7 +100,7 @@ impl Job {
 
     /// Images of the run by class and partition.
     pub fn frequencies(&self) -> Frequencies {
-        Frequencies::count(&self.data.classes, (0..self.count).map(|index| self.item(index)))
+        Frequencies::count(self.data.classes(), (0..self.count).map(|index| self.item(index)))
     }
 
     /// Looks for what is wrong with the images of the run, or worth knowing.

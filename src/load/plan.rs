@@ -73,7 +73,7 @@ impl Plan {
 /// The first rows of a manifest, as people can read them.
 fn first_rows(manifest: Manifest, job: &Job, settings: &Settings) -> io::Result<String> {
     let shown = Manifest { format: manifest.format.shown_as(), ..manifest };
-    let mut writer = RowWriter::new(Vec::new(), shown, Arc::clone(&job.data.classes))?;
+    let mut writer = RowWriter::new(Vec::new(), shown, Arc::clone(job.data.classes()))?;
     let rows = job.rows(settings).filter(|row| manifest.lists(row.partition));
     rows.take(SHOWN_ROWS).try_for_each(|row| writer.write(&row))?;
     Ok(String::from_utf8_lossy(&writer.finish()?.0).into_owned())

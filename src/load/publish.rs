@@ -84,7 +84,7 @@ fn write(settings: &Settings, job: &Job) -> Result<Vec<Written>, Error> {
     let mut drafts = job
         .manifests
         .iter()
-        .map(|manifest| Draft::create(&settings.out, *manifest, Arc::clone(&job.data.classes)))
+        .map(|manifest| Draft::create(&settings.out, *manifest, Arc::clone(job.data.classes())))
         .collect::<Result<Vec<_>, _>>()
         .map_err(failed)?;
     for row in job.rows(settings) {

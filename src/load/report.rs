@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use image::GenericImageView;
-
 use super::Job;
 use crate::config::Settings;
-use crate::encode::{ImageFormat, Scale};
+use crate::model::{Image, ImageFormat, Size};
 use crate::page::{
     Class, Figures, Import, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed, Spread,
 };
@@ -16,7 +14,7 @@ use crate::split::SplitMethod;
 
 /// Bytes that an encoded image is taken to have before any is there: one a pixel at the most.
 fn likely_bytes(job: &Job) -> usize {
-    job.data.record_len().max(600)
+    usize::try_from(job.data.largest_image()).unwrap_or(usize::MAX).max(600)
 }
 
 /// Who will be on the page: the first of each class and partition.
@@ -39,21 +37,30 @@ pub(super) fn report(
     let frequencies = job.frequencies();
     let classes = frequencies.labelled().map(|(number, images)| Class {
         number,
-        name: job.data.classes.name(number).map(str::to_owned),
-        label: job.data.classes.label(number).into_owned(),
+        name: job.data.classes().name(number).map(str::to_owned),
+        label: job.data.classes().label(number).into_owned(),
         images: images.into(),
     });
     let (taken, sizes) = samples.take();
-    let encoding = settings.encoding;
     let psnr_db = psnr(settings, &taken);
+    let mut formats = Vec::new();
+    let mut encoded_jpeg = false;
+    for index in 0..job.count {
+        let from = job.data.format(index);
+        let format = job.images.encoder.format(from);
+        if !formats.contains(&format) {
+            formats.push(format);
+        }
+        encoded_jpeg |= format == ImageFormat::Jpeg && from != Some(format);
+    }
     let images = taken.into_iter().map(|sample| {
         let item = job.item(sample.index);
         SampleImage {
             index: item.index,
             label: item.label,
             partition: item.partition,
-            media_type: job.images.encoder.content_type().to_owned(),
-            bytes: sample.file,
+            media_type: item.format.media_type().to_owned(),
+            bytes: sample.file.to_vec(),
         }
     });
     let seed = matches!(settings.split.method, SplitMethod::Random | SplitMethod::Stratified);
@@ -77,11 +84,9 @@ pub(super) fn report(
         classes: classes.collect(),
         samples: images.collect(),
         figures: sizes.map(|sizes| Figures {
-            rows: u32::from(job.data.rows) * u32::from(encoding.upscale),
-            cols: u32::from(job.data.cols) * u32::from(encoding.upscale),
-            channels: if encoding.rgb { 3 } else { job.data.channels },
-            format: encoding.format.to_string().to_uppercase(),
-            quality: (encoding.format == ImageFormat::Jpeg).then_some(encoding.quality),
+            size: size(job),
+            format: formats.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            quality: encoded_jpeg.then_some(job.images.encoder.encoding().quality),
             bytes: summary.bytes,
             image_bytes: Some(Spread {
                 min: sizes.min,
@@ -98,25 +103,31 @@ pub(super) fn report(
     }
 }
 
-/// What encoding left of the samples; nothing where they were meant to change.
+/// The size of the stored images, where all have the same.
+fn size(job: &Job) -> Option<Size> {
+    job.data.size().and_then(|size| job.images.encoder.size(size).ok())
+}
+
+/// The loss of encoding, measured on the samples; nothing where pixels were meant to change.
 fn psnr(settings: &Settings, samples: &[Sample]) -> Option<Psnr> {
-    let encoding = settings.encoding;
-    let same = encoding.upscale == 1 && !encoding.rgb && encoding.scale == Scale::None;
-    if !same || encoding.format != ImageFormat::Jpeg {
+    if settings.encoding.changes_pixels() {
         return None;
     }
-    let each = samples.iter().filter_map(|Sample { pixels, file, .. }| {
-        let decoded = image::load_from_memory(file).ok()?;
-        let channels = usize::from(decoded.color().channel_count());
-        let (wide, tall) = decoded.dimensions();
-        let fits = wide as usize * tall as usize * channels == pixels.len();
-        let squares = pixels.iter().zip(decoded.as_bytes()).map(|(&was, &is)| {
+    let each = samples.iter().filter_map(|Sample { image, file, .. }| {
+        let format = ImageFormat::of(file).filter(|format| image.format() != Some(*format))?;
+        if format == ImageFormat::Png {
+            return None;
+        }
+        let (size, pixels) = image.pixels().ok()?;
+        let stored = Image::Encoded { format, bytes: file.clone() };
+        let (stored_size, decoded) = stored.pixels().ok()?;
+        let squares = pixels.iter().zip(&*decoded).map(|(&was, &is)| {
             let apart = f64::from(was) - f64::from(is);
             apart * apart
         });
         let mean = squares.sum::<f64>() / pixels.len() as f64;
         // Without loss it would be infinite.
-        fits.then(|| 10.0 * (255.0_f64.powi(2) / mean.max(0.01)).log10())
+        (size == stored_size).then(|| 10.0 * (255.0_f64.powi(2) / mean.max(0.01)).log10())
     });
     let each: Vec<f64> = each.collect();
     let worst = each.iter().copied().reduce(f64::min)?;

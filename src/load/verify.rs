@@ -252,7 +252,7 @@ async fn compare(
 /// The manifests that should be there, by size and checksum; their bytes are kept nowhere.
 fn expected(settings: &Settings, job: &Job) -> io::Result<Vec<NewObject>> {
     let begin = |manifest| {
-        RowWriter::new(Digesting::new(io::sink()), manifest, Arc::clone(&job.data.classes))
+        RowWriter::new(Digesting::new(io::sink()), manifest, Arc::clone(job.data.classes()))
     };
     let mut writers = job.manifests.iter().map(|it| begin(*it)).collect::<io::Result<Vec<_>>>()?;
     for row in job.rows(settings) {

@@ -17,14 +17,12 @@ pub struct Names {
     pub template: Template,
     /// The classes, for `{class}`.
     pub classes: Arc<Classes>,
-    /// The file name extension of the images, for `{ext}`.
-    pub extension: &'static str,
 }
 
 impl Names {
     /// The name of one image, below the prefix.
     pub fn name(&self, item: &Item) -> String {
-        self.template.fill(item, &self.classes, self.extension)
+        self.template.fill(item, &self.classes)
     }
 
     /// The text with which every name begins.

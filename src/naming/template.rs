@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Item;
 use super::rules::check_object_name;
 use crate::classes::Classes;
-use crate::model::Partition;
+use crate::model::{ImageFormat, Partition};
 
 /// The longest part between two slashes that usual file systems take, in bytes.
 const LONGEST_PART: usize = 255;
@@ -103,10 +103,11 @@ impl Template {
             index: u32::MAX,
             label: Some(u32::MAX),
             partition: Partition::Validation,
+            format: ImageFormat::Jpeg,
             hash: 0,
         };
         let class = Classes::new(vec![LONGEST_CLASS.to_owned()], u32::MAX);
-        self.fill(&longest, &class.unwrap_or_default(), "jpg")
+        self.fill(&longest, &class.unwrap_or_default())
     }
 
     /// Checks that the names can be those of files.
@@ -157,7 +158,7 @@ impl Template {
 
     /// The name of one image. An image without a label has an empty one; templates that ask for it are
     /// refused there.
-    pub(super) fn fill(&self, item: &Item, classes: &Classes, extension: &str) -> String {
+    pub(super) fn fill(&self, item: &Item, classes: &Classes) -> String {
         let mut name = String::with_capacity(32);
         for piece in &self.pieces {
             // Writing into a string cannot fail.
@@ -173,7 +174,7 @@ impl Template {
                 Piece::Hash { digits } => {
                     write!(name, "{:0digits$x}", item.hash >> (4 * (HASH_DIGITS - digits)))
                 }
-                Piece::Extension => name.write_str(extension),
+                Piece::Extension => name.write_str(item.format.extension()),
             };
         }
         name
@@ -309,19 +310,22 @@ mod tests {
     }
 
     fn fill(template: &Template, item: &Item) -> String {
-        template.fill(item, &classes(), "jpg")
+        template.fill(item, &classes())
     }
 
     #[test]
     fn fills_in_the_tokens() {
         let (partition, hash) = (Partition::Train, 0x00ab_cdef_0123_4567);
-        let item = Item { index: 7, label: Some(9), partition, hash };
+        let format = ImageFormat::Jpeg;
+        let item = Item { index: 7, label: Some(9), partition, format, hash };
         let name = |text| fill(&parse(text).unwrap(), &item);
         assert_eq!(name("image_{index}.{ext}"), "image_7.jpg");
         assert_eq!(name("{partition}/{label}/{index:05}.jpg"), "train/9/00007.jpg");
         assert_eq!(name("{label}-{index}"), "9-7");
         assert_eq!(name("{class}/{index}"), "class_9/7");
         assert_eq!(name("{hash:2}/{hash}.{ext}"), "00/00abcdef01234567.jpg");
+        let png = Item { format: ImageFormat::Png, ..item };
+        assert_eq!(fill(&parse("{index}.{ext}").unwrap(), &png), "7.png");
         let named = Item { label: Some(0), ..item };
         let name = fill(&parse("{class}/{index}").unwrap(), &named);
         assert_eq!(name, "T_shirt_top/7");
@@ -396,7 +400,8 @@ mod tests {
                 for (index, (label, partition, hash)) in (0..).zip(images) {
                     let hash = hash << 60 | hash >> 4 << 2;
                     let partition = Partition::ALL[partition];
-                    let item = Item { index, label: Some(label), partition, hash };
+                    let format = ImageFormat::Jpeg;
+                    let item = Item { index, label: Some(label), partition, format, hash };
                     let before = seen.insert(fill(&template, &item), item);
                     let alike = before.filter(|before| match template.identity() {
                         Identity::Index => true,

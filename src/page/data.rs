@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use crate::check::Finding;
-use crate::model::Partition;
+use crate::model::{Partition, Size};
 use crate::report::{Latency, ManifestEntry, Sample, Summary};
 
 /// The page's file name.
@@ -127,12 +127,9 @@ pub struct SampleImage {
 /// Sizes and quality of the images.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figures {
-    /// Height in pixels.
-    pub rows: u32,
-    /// Width in pixels.
-    pub cols: u32,
-    /// Values a pixel: 1 is grey, 3 is colour.
-    pub channels: u8,
+    /// The size of the images, where all have the same.
+    #[serde(flatten)]
+    pub size: Option<Size>,
     /// `JPEG`, `PNG`, …
     pub format: String,
     /// On the format's own scale, where it has one.

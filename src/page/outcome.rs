@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::data::{Figures, Outcome};
 use super::text::{name, seconds, table};
+use crate::model::Size;
 use crate::report::{rounded, short, thousands};
 
 pub(super) fn section(outcome: &Outcome) -> Markup {
@@ -55,15 +56,12 @@ pub(super) fn section(outcome: &Outcome) -> Markup {
 }
 
 pub(super) fn figures(figures: &Figures) -> Markup {
-    let colours = match figures.channels {
-        1 => "grey".to_owned(),
-        3 => "RGB".to_owned(),
-        4 => "RGBA".to_owned(),
-        n => format!("{n} channels"),
-    };
+    let pixels = figures.size.map(|Size { rows, cols, channels }| {
+        format!("{rows} × {cols}, {}", if channels == 1 { "grey" } else { "RGB" })
+    });
     let quality = figures.quality.map_or(String::new(), |quality| format!(", quality {quality}"));
     let mut size = vec![
-        ("Pixels", format!("{} × {}, {colours}", figures.rows, figures.cols)),
+        ("Pixels", pixels.unwrap_or_else(|| "of several sizes".to_owned())),
         ("Format", format!("{}{quality}", figures.format)),
         ("All images", DecimalBytes(figures.bytes).to_string()),
     ];

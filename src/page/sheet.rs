@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::data::{Report, SampleImage};
 use super::text::class_name;
-use crate::model::Partition;
+use crate::model::{Partition, Size};
 use crate::report::thousands;
 
 /// Images of one class in one partition, at most.
@@ -129,7 +129,8 @@ fn picture(report: &Report, image: &SampleImage) -> Markup {
     };
     let alt = format!("Class {class}, {partition}, index {index}");
     let source = format!("data:{};base64,{}", image.media_type, BASE64.encode(&image.bytes));
-    let size = report.figures.as_ref().map(|figures| drawn_size(figures.rows, figures.cols));
+    let size = report.figures.as_ref().and_then(|figures| figures.size);
+    let size = size.map(|Size { rows, cols, .. }| drawn_size(rows, cols));
     html! {
         img src=(source) alt=(alt) title=(alt)
             width=[size.map(|(width, _)| width)] height=[size.map(|(_, height)| height)];

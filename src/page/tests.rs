@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::check::{Finding, Severity};
-use crate::model::Partition;
+use crate::model::{Partition, Size};
 use crate::report::{Latency, Sample};
 
 /// A report with something in every part; its texts are these, in turn.
@@ -66,9 +66,7 @@ fn report(texts: &[String]) -> Report {
             })
             .into(),
         figures: Some(Figures {
-            rows: 28,
-            cols: 28,
-            channels: 1,
+            size: Some(Size { rows: 28, cols: 28, channels: 1 }),
             format: text(),
             quality: Some(75),
             bytes: 600_000,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use super::samples::Samples;
@@ -18,7 +17,7 @@ use crate::split::Split;
 /// How records become objects.
 #[derive(Debug, Clone)]
 pub struct Images {
-    /// Pixels to JPEG or PNG.
+    /// Makes image files.
     pub encoder: Encoder,
     /// Index to partition.
     pub split: Arc<Split>,
@@ -55,8 +54,10 @@ impl Images {
     /// The name of an image's object.
     pub fn name(&self, record: &Record) -> String {
         let partition = self.split.partition(record.index);
-        let hash = if self.names.template.uses_hash() { record.hash() } else { 0 };
-        self.names.name(&Item { index: record.index, label: record.label, partition, hash })
+        let hash = if self.names.template.uses_hash() { record.image.hash() } else { 0 };
+        let format = self.encoder.format(record.image.format());
+        let item = Item { index: record.index, label: record.label, partition, format, hash };
+        self.names.name(&item)
     }
 
     /// Encodes one record into the object of that name.
@@ -64,9 +65,9 @@ impl Images {
     /// # Errors
     /// Pixels that do not make an image.
     pub fn object(&self, record: &Record, name: String) -> Result<NewObject, EncodeError> {
-        let body = self.encoder.encode(&record.pixels)?;
+        let body = self.encoder.encode(&record.image)?;
         if let Some(samples) = &self.samples {
-            samples.see(record.index, &record.pixels, &body);
+            samples.see(record.index, &record.image, &body);
         }
         let crc32c = crc32c::crc32c(&body);
         if let Some(contents) = &self.contents {
@@ -75,8 +76,8 @@ impl Images {
         Ok(NewObject {
             name,
             crc32c,
-            body: Body::Bytes(Bytes::from(body)),
-            content_type: self.encoder.content_type(),
+            body: Body::Bytes(body),
+            content_type: self.encoder.format(record.image.format()).media_type(),
             metadata: self.metadata(record),
         })
     }

@@ -2,7 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
 use hdrhistogram::Histogram;
+
+use crate::model::Image;
 
 /// Sizes are told with so many digits.
 const DIGITS: u8 = 3;
@@ -12,10 +15,10 @@ const DIGITS: u8 = 3;
 pub struct Sample {
     /// Position in source order, from 0.
     pub index: u32,
-    /// Its pixels, as the source has them.
-    pub pixels: Vec<u8>,
+    /// The image as the source has it.
+    pub image: Image,
     /// The file.
-    pub file: Vec<u8>,
+    pub file: Bytes,
 }
 
 /// Keeps the images that are asked for, and the sizes of all. Memory: those images, and 30 KB.
@@ -57,13 +60,13 @@ impl Samples {
     }
 
     /// Notes an image that has been encoded.
-    pub(super) fn see(&self, index: u32, pixels: &[u8], file: &[u8]) {
+    pub(super) fn see(&self, index: u32, image: &Image, file: &Bytes) {
         let wanted = self.wanted.binary_search(&index).is_ok();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         // It grows as far as is needed.
         let _ = seen.sizes.record(file.len() as u64);
         if wanted {
-            seen.taken.push(Sample { index, pixels: pixels.to_vec(), file: file.to_vec() });
+            seen.taken.push(Sample { index, image: image.clone(), file: file.clone() });
         }
     }
 
@@ -85,17 +88,19 @@ impl Samples {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ImageFormat;
 
     #[test]
     fn keeps_what_is_wanted_and_measures_all() {
         let samples = Samples::new(vec![3, 7]);
         assert_eq!(samples.take().1, None);
+        let image = Image::Encoded { format: ImageFormat::Png, bytes: Bytes::from_static(&[1]) };
         for index in [7, 2, 3, 9] {
-            samples.see(index, &[1], &vec![0; index as usize * 10]);
+            samples.see(index, &image, &vec![0; index as usize * 10].into());
         }
         let (taken, sizes) = samples.take();
         assert!(taken.iter().map(|sample| sample.index).eq([3, 7]));
-        assert_eq!((taken[0].file.len(), &taken[0].pixels), (30, &vec![1]));
+        assert_eq!((taken[0].file.len(), &taken[0].image), (30, &image));
         let Sizes { min, median, mean, max } = sizes.unwrap();
         assert_eq!((min, median, max), (20, 30, 90));
         assert!((mean - 52.5).abs() < 0.1);

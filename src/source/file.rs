@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 
 use super::array::{ArrayError, Header, Records};
-use super::{SourceError, member};
+use super::{Range, SourceError, npz, values};
 
 /// Bytes read from disk at a time.
 pub(super) const READ_BUFFER: usize = 64 * 1024;
@@ -67,6 +67,71 @@ impl ArrayFile {
     }
 }
 
+/// Reads the records of one file, which is opened when the first is asked for.
+pub(super) struct ArrayReader {
+    file: ArrayFile,
+    records: Option<Records<Payload>>,
+    read: u32,
+}
+
+impl ArrayReader {
+    pub(super) fn new(file: ArrayFile) -> Self {
+        Self { file, records: None, read: 0 }
+    }
+
+    fn open(&mut self) -> Result<&mut Records<Payload>, SourceError> {
+        let records = if let Some(records) = self.records.take() {
+            records
+        } else {
+            let records = self.file.records()?;
+            if *records.header() != self.file.header {
+                return Err(SourceError::unfit(&self.file.path, "has changed since it was opened"));
+            }
+            records
+        };
+        Ok(self.records.insert(records))
+    }
+
+    /// The bytes of the next record; `None` after the last.
+    ///
+    /// # Errors
+    /// A file that has changed, is damaged, or cannot be read.
+    pub(super) fn next_record(&mut self) -> Result<Option<Vec<u8>>, SourceError> {
+        let record = self.open()?.next_record();
+        self.read += 1;
+        record.map_err(|e| SourceError::file(&self.file.path, e))
+    }
+
+    /// The pixels of the next record; `None` after the last.
+    ///
+    /// # Errors
+    /// Also values outside of the range.
+    pub(super) fn next_pixels(
+        &mut self,
+        range: Option<Range>,
+    ) -> Result<Option<Vec<u8>>, SourceError> {
+        let Some(record) = self.next_record()? else { return Ok(None) };
+        let pixels = values::pixels(&self.file.header, record, range);
+        pixels.map(Some).map_err(|problem| self.unfit(&problem))
+    }
+
+    /// The label of the next record, its value number `column`; `None` after the last.
+    ///
+    /// # Errors
+    /// Also a value that is no label.
+    pub(super) fn next_label(&mut self, column: u32) -> Result<Option<u32>, SourceError> {
+        let Some(record) = self.next_record()? else { return Ok(None) };
+        let label = values::label(&self.file.header, &record, column);
+        label.map(Some).map_err(|problem| self.unfit(&problem))
+    }
+
+    /// What is wrong with the record that was read last.
+    fn unfit(&self, problem: &str) -> SourceError {
+        let record = format!("record {} {problem}", self.read - 1);
+        SourceError::unfit(&self.file.path, record)
+    }
+}
+
 /// The unpacked bytes of a file, gzip (any number of members) or not.
 ///
 /// # Errors
@@ -85,7 +150,7 @@ pub fn arrays(path: &Path) -> Result<Option<Vec<String>>, SourceError> {
     }
     let is_archive = File::open(path).and_then(|mut file| begins_as(&mut file, *b"PK"));
     match is_archive {
-        Ok(true) => member::names(path).map(Some),
+        Ok(true) => npz::names(path).map(Some),
         Ok(false) => Ok(None),
         Err(e) => Err(e.into()),
     }
@@ -97,7 +162,7 @@ fn unpack(path: &Path) -> Result<(Payload, Option<u64>), ArrayError> {
     let (path, member) = member_of(path);
     let mut file = File::open(path)?;
     if begins_as(&mut file, *b"PK")? || member.is_some() {
-        return Ok((member::payload(path, member)?, None));
+        return Ok((npz::payload(path, member)?, None));
     }
     let gzip = begins_as(&mut file, [0x1F, 0x8B])?;
     let size = file.metadata()?.len();

@@ -6,7 +6,7 @@ use super::{Files, Range};
 
 /// Where images come from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Source {
+pub struct SourceOptions {
     /// The named data set.
     pub dataset: Option<String>,
     /// The folder or file to read it from, over the usual places.
@@ -25,6 +25,25 @@ pub struct Source {
     pub transposed: Transposed,
     /// Only the first so many images.
     pub limit: Option<u32>,
+}
+
+/// How the files of a data set are read.
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    /// Names of the classes, over those that the source carries; without any, every label is a class.
+    pub classes: Option<Vec<String>>,
+    /// The label of the first class.
+    pub first_label: u32,
+    /// Whether a label of the last class must occur: a list of classes that was written for these labels.
+    pub require_last_class: bool,
+    /// Which values are black and white; bytes need none.
+    pub range: Option<Range>,
+    /// Whether rows and columns are exchanged, as EMNIST's are.
+    pub transposed: bool,
+    /// Which column of labels with several is the class, from 0.
+    pub label_column: Option<u32>,
+    /// Images of the training part that are held out where nothing else is asked for.
+    pub validation: Option<u32>,
 }
 
 /// Whether rows and columns are exchanged in the file.

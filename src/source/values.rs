@@ -1,6 +1,7 @@
 //! From a record's bytes to pixels or to a label, whatever the type of their values.
 
 use super::array::{Dtype, Endian, Header};
+use crate::model::Size;
 
 /// Which values are black and white.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,13 +82,15 @@ pub(super) fn label(header: &Header, record: &[u8], column: u32) -> Result<u32, 
     Ok(value as u32)
 }
 
-/// Rows become columns: `rows × cols` pixels of `channels` bytes to `cols × rows`.
-pub(super) fn transpose(pixels: &[u8], rows: usize, cols: usize, channels: usize) -> Vec<u8> {
+/// Exchanges rows and columns of an image of this size.
+pub(super) fn transpose(pixels: &[u8], size: Size) -> Vec<u8> {
+    let (rows, cols) = (size.rows as usize, size.cols as usize);
+    let channels = usize::from(size.channels);
     let mut turned = Vec::with_capacity(pixels.len());
     for col in 0..cols {
         for row in 0..rows {
             let at = (row * cols + col) * channels;
-            turned.extend_from_slice(pixels.get(at..at + channels).unwrap_or(&[]));
+            turned.extend_from_slice(&pixels[at..at + channels]);
         }
     }
     turned
@@ -130,8 +133,9 @@ mod tests {
 
     #[test]
     fn rows_become_columns() {
-        assert_eq!(transpose(&[1, 2, 3, 4, 5, 6], 2, 3, 1), [1, 4, 2, 5, 3, 6]);
-        assert_eq!(transpose(&[1, 1, 2, 2], 1, 2, 2), [1, 1, 2, 2]);
-        assert_eq!(transpose(&[1, 1, 2, 2, 3, 3, 4, 4], 2, 2, 2), [1, 1, 3, 3, 2, 2, 4, 4]);
+        let size = |rows, cols, channels| Size { rows, cols, channels };
+        assert_eq!(transpose(&[1, 2, 3, 4, 5, 6], size(2, 3, 1)), [1, 4, 2, 5, 3, 6]);
+        assert_eq!(transpose(&[1, 1, 2, 2], size(1, 2, 2)), [1, 1, 2, 2]);
+        assert_eq!(transpose(&[1, 1, 2, 2, 3, 3, 4, 4], size(2, 2, 2)), [1, 1, 3, 3, 2, 2, 4, 4]);
     }
 }

@@ -72,8 +72,8 @@ fn wrong_number_of_dimensions() {
     let planes = idx(8, &[2, 3, 3, 4], &[0; 72]);
     refused(&with(IMAGES, &planes), IMAGES, &["has 4 dimensions (2 × 3 × 3 × 4)"]);
     let colour = idx(8, &[30, 3, 3, 3], &[0; 810]);
-    let other = "its images are 28 × 28, those of the part before 3 × 3 × 3";
-    refused(&with(IMAGES, &colour), "t10k-images-idx3-ubyte", &[other]);
+    let sizes = ["its images are 28 × 28, those of", "train-images-idx3-ubyte are 3 × 3 × 3"];
+    refused(&with(IMAGES, &colour), "t10k-images-idx3-ubyte", &sizes);
     let table = idx(8, &[30, 2], &[0; 60]);
     let words = ["has 2 columns (30 × 2)", "source.label_column"];
     refused(&with(LABELS, &table), LABELS, &words);
@@ -149,7 +149,7 @@ fn counts_that_differ() {
 #[test]
 fn sizes_that_differ() {
     let set = with("t10k-images-idx3-ubyte", &idx(8, &[5, 2, 2], &[0; 20]));
-    refused(&set, "t10k-images-idx3-ubyte", &["are 2 × 2, those of the part before 28 × 28"]);
+    refused(&set, "t10k-images-idx3-ubyte", &["train-images-idx3-ubyte are 28 × 28"]);
 }
 
 #[test]

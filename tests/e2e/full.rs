@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use idx2gcs::encode::{Encoder, Encoding};
-use idx2gcs::source::{DataSet, Reading, folder_files};
+use idx2gcs::source::{DataSet, ReadOptions, folder_files};
 
 use crate::support::{Desk, Server, fashion_mnist};
 
@@ -40,16 +40,16 @@ fn all_of_fashion_mnist() {
 
     // Each object against the source: decoded it is the picture, and its checksum is its own.
     let files = folder_files(source.as_ref()).unwrap();
-    let data = DataSet::open(&files, Reading::default()).unwrap();
-    let encoder = Encoder::new(Encoding::default(), data.rows, data.cols, 1).unwrap();
+    let data = DataSet::open(&files, &ReadOptions::default()).unwrap();
+    let encoder = Encoder::new(Encoding::default());
     let (mut worst, mut sum) = (f64::INFINITY, 0.0);
     for record in data.records() {
         let record = record.unwrap();
         let name = format!("fm/image_{}.jpg", record.index);
         let (info, jpeg) = server.emulator().object("demo", &name).unwrap();
-        assert_eq!(info.crc32c, crc32c::crc32c(&encoder.encode(&record.pixels).unwrap()), "{name}");
+        assert_eq!(info.crc32c, crc32c::crc32c(&encoder.encode(&record.image).unwrap()), "{name}");
         let decoded = image::load_from_memory(&jpeg).unwrap().into_luma8();
-        let db = psnr(&record.pixels, decoded.as_raw());
+        let db = psnr(record.image.bytes(), decoded.as_raw());
         worst = worst.min(db);
         sum += db;
     }

@@ -5,15 +5,16 @@ use std::fs;
 use std::process::Stdio;
 
 use idx2gcs::encode::{Encoder, Encoding};
+use idx2gcs::model::{Image, Size};
 use idx2gcs_emulator::{Faults, Options};
 
 use crate::support::{Desk, SIDE, Server, Set, gzip, until};
 
 fn jpeg(index: u32, quality: u8) -> Vec<u8> {
-    let side = u16::try_from(SIDE).unwrap();
     let encoding = Encoding { quality, ..Encoding::default() };
-    let encoder = Encoder::new(encoding, side, side, 1).unwrap();
-    encoder.encode(&Set::pixels(index)).unwrap()
+    let size = Size { rows: SIDE, cols: SIDE, channels: 1 };
+    let image = Image::Raw { size, pixels: Set::pixels(index) };
+    Encoder::new(encoding).encode(&image).unwrap().into()
 }
 
 /// The page says what the summary says, and shows what is stored.

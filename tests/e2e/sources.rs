@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use idx2gcs::model::Partition;
-use idx2gcs::source::{DataSet, Reading, folder_files};
+use idx2gcs::source::{DataSet, ReadOptions, folder_files};
 use idx2gcs::split::{HeldOut, Split};
 use sha2::{Digest, Sha256};
 
@@ -362,7 +362,7 @@ fn duplicates_are_refused_unless_they_are_allowed() {
 #[ignore = "needs Fashion-MNIST; scripts/test.sh runs it"]
 fn fashion_mnist_is_stratified_as_scikit_learn_does() {
     let files = folder_files(&fashion_mnist()).unwrap();
-    let data = DataSet::open(&files, Reading::default()).unwrap();
+    let data = DataSet::open(&files, &ReadOptions::default()).unwrap();
     let label = |index| data.labels().get(index);
     let held_out = HeldOut::Count(10_000);
     let split = Split::stratified(&data.parts(), held_out, 42, label).unwrap();

@@ -1,5 +1,6 @@
 use super::*;
 use crate::classes::Classes;
+use crate::model::ImageFormat;
 use std::sync::Arc;
 
 /// Findings of images, each a label, a partition and a hash.
@@ -13,7 +14,7 @@ fn find(
     let classes = Arc::new(Classes::new(names, 0).unwrap());
     let item = |index: u32| {
         let (label, partition, hash) = images[index as usize];
-        Item { index, label, partition, hash }
+        Item { index, label, partition, format: ImageFormat::Jpeg, hash }
     };
     let indices = 0..u32::try_from(images.len()).unwrap();
     let frequencies = Frequencies::count(&classes, indices.map(item));

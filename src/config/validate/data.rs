@@ -6,10 +6,10 @@ use super::super::{ConfigError, Layers, Origin};
 use super::{list, number, some_text, switch, word};
 use crate::encode::Encoding;
 use crate::model::Partition;
-use crate::source::{Files, Range, Source};
+use crate::source::{Files, Range, SourceOptions};
 use crate::split::{HeldOut, SplitMethod, SplitSettings};
 
-pub(super) fn source(layers: &Layers) -> Result<Source, ConfigError> {
+pub(super) fn source(layers: &Layers) -> Result<SourceOptions, ConfigError> {
     let catalogue = layers.catalogue();
     let names = catalogue.names().collect::<Vec<_>>().join(", ");
     let dataset = layers.maybe("source.dataset", &format!("one of {names}"), |text| {
@@ -45,7 +45,7 @@ pub(super) fn source(layers: &Layers) -> Result<Source, ConfigError> {
         let usable = f64::is_finite(black) && f64::is_finite(white) && (black - white).abs() > 0.0;
         usable.then_some(Range { black, white })
     })?;
-    Ok(Source {
+    Ok(SourceOptions {
         dataset,
         path,
         files,

@@ -9,7 +9,7 @@ use idx2gcs::load::{Job, Outcome, load, prepare_output, reach};
 use idx2gcs::pace::Pace;
 use idx2gcs::report::{Silent, Stats};
 use idx2gcs::sink::{Purpose, Sink};
-use idx2gcs::source::{DataSet, Reading, folder_files};
+use idx2gcs::source::{DataSet, ReadOptions, folder_files};
 use tokio_util::sync::CancellationToken;
 
 use super::set::Set;
@@ -42,7 +42,7 @@ pub async fn load_into(
     let settings = settings(&values);
     prepare_output(&settings).unwrap();
     let files = folder_files(set.path()).unwrap();
-    let data = DataSet::open(&files, Reading::default()).unwrap();
+    let data = DataSet::open(&files, &ReadOptions::default()).unwrap();
     let job = Job::new(&settings, data, &Survey::default()).unwrap();
     let stop = CancellationToken::new();
     reach(&settings, &*sink, Purpose::Write, &stop).await.unwrap();

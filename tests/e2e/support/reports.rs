@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use idx2gcs::check::{Finding, Severity};
 use idx2gcs::encode::{Encoder, Encoding};
-use idx2gcs::model::Partition;
+use idx2gcs::model::{Image, Partition, Size};
 use idx2gcs::page::{
     ByPartition, Class, Figures, Import, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed,
     Spread,
 };
 use idx2gcs::report::{Latency, Sample};
-use idx2gcs::source::{DataSet, Reading, folder_files};
+use idx2gcs::source::{DataSet, ReadOptions, folder_files};
 use idx2gcs::split::{HeldOut, Split};
 
 use crate::support::fashion_mnist;
@@ -31,9 +31,9 @@ const NAMES: [&str; 10] = [
 /// Fashion-MNIST as it is, and a run with a bad minute in it.
 pub fn fashion() -> Report {
     let files = folder_files(&fashion_mnist()).unwrap();
-    let data = DataSet::open(&files, Reading::default()).unwrap();
+    let data = DataSet::open(&files, &ReadOptions::default()).unwrap();
     let split = Split::random(&data.parts(), HeldOut::Count(10_000), 42).unwrap();
-    let encoder = Encoder::new(Encoding::default(), data.rows, data.cols, 1).unwrap();
+    let encoder = Encoder::new(Encoding::default());
     let mut chooser = Sampler::new(NAMES.len(), 600);
     let mut counts = BTreeMap::<u32, [u32; 3]>::new();
     let (mut samples, mut partitions, mut sizes) = (Vec::new(), [0; 3], Vec::new());
@@ -42,7 +42,7 @@ pub fn fashion() -> Report {
         let (label, partition) = (record.label.unwrap(), split.partition(record.index));
         counts.entry(label).or_default()[partition as usize] += 1;
         partitions[partition as usize] += 1;
-        let bytes = encoder.encode(&record.pixels).unwrap();
+        let bytes = encoder.encode(&record.image).unwrap().to_vec();
         sizes.push(bytes.len() as u64);
         if chooser.choose(Some(label), partition) {
             let (label, media_type) = (Some(label), "image/jpeg".to_owned());
@@ -73,9 +73,7 @@ pub fn fashion() -> Report {
         classes: counts.into_iter().map(class).collect(),
         samples,
         figures: Some(Figures {
-            rows: data.rows.into(),
-            cols: data.cols.into(),
-            channels: 1,
+            size: data.size(),
             format: "JPEG".to_owned(),
             quality: Some(75),
             bytes,
@@ -198,13 +196,17 @@ pub fn many(classes: u32) -> Report {
     let sum = |of: fn(&ByPartition) -> u64| classes.iter().map(|class| of(&class.images)).sum();
     // More classes than are unfolded, in an unknown size: columns are twice the rows.
     let encoding = Encoding { quality: 90, ..Encoding::default() };
-    let encoder = Encoder::new(encoding, 20, 40, 1).unwrap();
+    let encoder = Encoder::new(encoding);
+    let size = Size { rows: 20, cols: 40, channels: 1 };
     let sample = |number: u32| SampleImage {
         index: number * 100_003,
         label: Some(number),
         partition: Partition::ALL[number as usize % 3],
         media_type: "image/jpeg".to_owned(),
-        bytes: encoder.encode(&[number.to_le_bytes()[0]; 800]).unwrap(),
+        bytes: encoder
+            .encode(&Image::Raw { size, pixels: vec![number.to_le_bytes()[0]; 800] })
+            .unwrap()
+            .into(),
     };
     let samples = (0..shown).map(sample).collect();
     Report {

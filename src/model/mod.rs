@@ -1,6 +1,10 @@
-//! The few words that every room uses: what an image is for, and what is known of one image.
+//! The few words that every room uses: what an image is, what it is for, and what is known of it.
+
+mod image;
 
 use std::fmt;
+
+pub use self::image::{BadImage, Image, ImageFormat, Size};
 
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer};
@@ -64,6 +68,8 @@ pub struct Item {
     pub label: Option<u32>,
     /// What it is for.
     pub partition: Partition,
+    /// The format of its file in the destination.
+    pub format: ImageFormat,
     /// Hash of its pixels; of any value where the template does not ask for it.
     pub hash: u64,
 }

@@ -1,0 +1,236 @@
+//! A source of arrays: each part is an array of images and, where images have labels, an array of labels
+//! read in step.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::array::{Dtype, Header, Shape};
+use super::file::{ArrayFile, ArrayReader};
+use super::{Images, Labels, Part, ReadOptions, Source, SourceError, values};
+use crate::model::{Image, ImageFormat, Partition, Size};
+
+/// The files of one part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// What the part is for. Of a training part some is held out by the split.
+    pub partition: Partition,
+    /// `n × rows × cols` or `n × rows × cols × channels` values.
+    pub images: PathBuf,
+    /// `n` or `n × columns` whole numbers.
+    pub labels: Option<PathBuf>,
+}
+
+/// Arrays of images of one size, with their labels.
+#[derive(Debug)]
+pub(super) struct Arrays {
+    parts: Vec<(Part, ArrayFile)>,
+    labels: Arc<Labels>,
+    options: ReadOptions,
+    /// The size of the images as they are stored, before rows and columns are exchanged.
+    stored: Size,
+}
+
+impl Arrays {
+    /// Opens the files of each part and checks all that can be checked without unpacking images.
+    ///
+    /// # Errors
+    /// The first file that is missing, damaged or does not fit the others.
+    pub(super) fn open(files: &[Files], options: &ReadOptions) -> Result<Self, SourceError> {
+        let mut parts: Vec<(Part, ArrayFile)> = Vec::with_capacity(files.len());
+        let mut labels = Labels::None;
+        let mut first: Option<(Size, PathBuf)> = None;
+        for Files { partition, images, labels: of } in files {
+            let images = ArrayFile::open(images)?;
+            let size = size_of(&images, options)?;
+            let (expected, path) = first.get_or_insert_with(|| (size, images.path.clone()));
+            if size != *expected {
+                let path = path.display();
+                let problem = format!("its images are {size}, those of {path} are {expected}");
+                return Err(SourceError::unfit(&images.path, problem));
+            }
+            if let Some(of) = of {
+                if !parts.is_empty() && labels == Labels::None {
+                    let problem =
+                        "the parts before it have no labels; give all parts labels, or none";
+                    return Err(SourceError::unfit(of, problem));
+                }
+                read_labels(of, &images, options, &mut labels)?;
+            } else if labels != Labels::None {
+                let problem = "it has no labels, but the parts before it have some; give all parts \
+                               labels, or none";
+                return Err(SourceError::unfit(&images.path, problem));
+            } else {
+                // No label vouches for the number of images, and memory follows from it.
+                images.prove(&|| false)?;
+            }
+            let part = Part {
+                partition: *partition,
+                images: images.header.records(),
+                path: of.clone().unwrap_or_else(|| images.path.clone()),
+            };
+            parts.push((part, images));
+        }
+        let (stored, _) =
+            first.ok_or_else(|| SourceError::NotFound("the data set has no files".to_owned()))?;
+        Ok(Self { parts, labels: Arc::new(labels), options: options.clone(), stored })
+    }
+
+    fn upright(&self) -> Size {
+        let Size { rows, cols, channels } = self.stored;
+        if self.options.transposed {
+            Size { rows: cols, cols: rows, channels }
+        } else {
+            self.stored
+        }
+    }
+}
+
+impl Source for Arrays {
+    fn parts(&self) -> Vec<Part> {
+        self.parts.iter().map(|(part, _)| part.clone()).collect()
+    }
+
+    fn labels(&self) -> &Arc<Labels> {
+        &self.labels
+    }
+
+    fn size(&self) -> Option<Size> {
+        Some(self.upright())
+    }
+
+    fn format(&self, _: u32) -> Option<ImageFormat> {
+        None
+    }
+
+    fn largest_image(&self) -> u64 {
+        self.stored.bytes()
+    }
+
+    fn images(&self) -> Images {
+        let (stored, size, range) = (self.stored, self.upright(), self.options.range);
+        let transposed = self.options.transposed;
+        let files: Vec<_> = self.parts.iter().map(|(_, file)| file.clone()).collect();
+        Box::new(files.into_iter().flat_map(move |file| {
+            let mut reader = ArrayReader::new(file);
+            std::iter::from_fn(move || {
+                let pixels = reader.next_pixels(range).transpose()?;
+                Some(pixels.map(|pixels| {
+                    let pixels =
+                        if transposed { values::transpose(&pixels, stored) } else { pixels };
+                    Image::Raw { size, pixels }
+                }))
+            })
+        }))
+    }
+
+    fn prove(&self, stopped: &dyn Fn() -> bool) -> Result<(), SourceError> {
+        self.parts.iter().try_for_each(|(_, images)| images.prove(stopped))
+    }
+}
+
+/// The size of the images in a file, or why it holds none.
+fn size_of(file: &ArrayFile, options: &ReadOptions) -> Result<Size, SourceError> {
+    let Header { dtype, shape: Shape(dims), .. } = &file.header;
+    let unfit = |problem: String| Err(SourceError::unfit(&file.path, problem));
+    let (records, rows, cols, channels) = match *dims.as_slice() {
+        [records, rows, cols] => (records, rows, cols, 1),
+        [records, rows, cols, channels @ (1 | 3)] => (records, rows, cols, channels),
+        [_] => {
+            return unfit(
+                "holds labels (1 dimension), but images are wanted (records × rows × columns): \
+                 are the two files swapped?"
+                    .to_owned(),
+            );
+        }
+        _ => {
+            return unfit(format!(
+                "has {} dimensions ({}), but images have 3 (records × rows × columns), or 4 with 1 or \
+                 3 channels",
+                dims.len(),
+                file.header.shape
+            ));
+        }
+    };
+    if *dtype != Dtype::U8 && options.range.is_none() {
+        return unfit(format!(
+            "holds {dtype} values; say which of them are black and white: source.range = [0, 1]"
+        ));
+    }
+    if records == 0 {
+        return unfit("holds no images".to_owned());
+    }
+    // JPEG (ITU-T T.81) counts rows and columns in 16 bits, from 1.
+    if [rows, cols].iter().any(|side| !(1..=u16::MAX.into()).contains(side)) {
+        return unfit(format!("its images are {rows} × {cols}; JPEG holds 1 to 65,535 each way"));
+    }
+    Ok(Size { rows, cols, channels: if channels == 3 { 3 } else { 1 } })
+}
+
+/// Reads all labels of a part.
+fn read_labels(
+    path: &Path,
+    images: &ArrayFile,
+    options: &ReadOptions,
+    into: &mut Labels,
+) -> Result<(), SourceError> {
+    let file = ArrayFile::open(path)?;
+    let Header { dtype, shape: Shape(dims), .. } = &file.header;
+    let unfit = |problem: String| Err(SourceError::unfit(path, problem));
+    let columns = match *dims.as_slice() {
+        [_] => 1,
+        [_, columns] => columns,
+        [_, _, _] => {
+            return unfit(
+                "holds images (3 dimensions), but labels are wanted: are the two files swapped?"
+                    .to_owned(),
+            );
+        }
+        _ => {
+            let shape = &file.header.shape;
+            return unfit(format!("has {} dimensions ({shape}), but labels have 1", dims.len()));
+        }
+    };
+    if !dtype.is_integer() {
+        return unfit(format!("holds {dtype} values; labels are whole numbers"));
+    }
+    let column = match options.label_column {
+        Some(column) if column < columns => column,
+        None if columns == 1 => 0,
+        _ => {
+            return unfit(format!(
+                "has {columns} columns ({}); say which is the class, from 0: source.label_column",
+                file.header.shape
+            ));
+        }
+    };
+    let (n, m) = (images.header.records(), file.header.records());
+    if n != m {
+        let images = images.path.display();
+        return unfit(format!("holds {m} labels, but {images} holds {n} images"));
+    }
+    let mut reader = ArrayReader::new(file);
+    while let Some(label) = reader.next_label(column)? {
+        into.push(label);
+    }
+    Ok(())
+}
+
+/// How often each label occurs in a file of labels, `n` or `n × 1` whole numbers; nothing for any other
+/// file, nor for labels below zero.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn label_counts(file: &ArrayFile) -> Result<Option<BTreeMap<u32, u32>>, SourceError> {
+    let Header { dtype, shape: Shape(dims), .. } = &file.header;
+    if !dtype.is_integer() || !matches!(dims.as_slice(), [_] | [_, 1]) {
+        return Ok(None);
+    }
+    let mut counts = BTreeMap::new();
+    let mut reader = ArrayReader::new(file.clone());
+    while let Some(record) = reader.next_record()? {
+        let Ok(label) = values::label(&file.header, &record, 0) else { return Ok(None) };
+        *counts.entry(label).or_default() += 1;
+    }
+    Ok(Some(counts))
+}

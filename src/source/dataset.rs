@@ -1,0 +1,254 @@
+//! The trait of all sources of images, and the opened data set around one.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::arrays::{Arrays, Files};
+use super::{Labels, ReadOptions, SourceError};
+use crate::classes::Classes;
+use crate::model::{Image, ImageFormat, Partition, Size};
+
+/// The images of a source in order. No image follows an error.
+pub type Images = Box<dyn Iterator<Item = Result<Image, SourceError>> + Send>;
+
+/// A source of images, such as files of one format, that has been opened: its number of images and
+/// their labels are known, and no image has to be in memory.
+pub trait Source: fmt::Debug + Send + Sync + 'static {
+    /// The parts in the order of their images.
+    fn parts(&self) -> Vec<Part>;
+
+    /// The labels of all images, by index.
+    fn labels(&self) -> &Arc<Labels>;
+
+    /// The names of the classes from label 0 on, where the source carries them.
+    fn class_names(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// The size of the images, where all have the same and it is known before they are read.
+    fn size(&self) -> Option<Size>;
+
+    /// The format of image number `index` where it is an image file; `None` for pixels.
+    fn format(&self, index: u32) -> Option<ImageFormat>;
+
+    /// The most bytes that one image takes in memory.
+    fn largest_image(&self) -> u64;
+
+    /// Reads all images from the first, each when it is asked for.
+    fn images(&self) -> Images;
+
+    /// Proves that the images are whole without keeping them, where opening has not. Ends early, proving
+    /// nothing, once `stopped` returns true.
+    ///
+    /// # Errors
+    /// The first file that is damaged, or shorter or longer than it says.
+    fn prove(&self, stopped: &dyn Fn() -> bool) -> Result<(), SourceError>;
+}
+
+/// A run of images of one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What the images are for. Of a training part some are held out by the split.
+    pub partition: Partition,
+    /// How many there are.
+    pub images: u32,
+    /// The file that messages about the part's labels name.
+    pub path: PathBuf,
+}
+
+/// One image with its label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Position in source order, from 0.
+    pub index: u32,
+    /// The label, where images have labels.
+    pub label: Option<u32>,
+    /// The image.
+    pub image: Image,
+}
+
+/// An opened data set: counts, labels and classes agree. A clone shares the source.
+#[derive(Debug, Clone)]
+pub struct DataSet {
+    source: Arc<dyn Source>,
+    classes: Arc<Classes>,
+    images: u32,
+    validation: Option<u32>,
+}
+
+impl DataSet {
+    /// Opens the files of each part and checks all that can be checked without unpacking images.
+    ///
+    /// # Errors
+    /// The first file that is missing, damaged or does not fit the others; labels that are not of the
+    /// classes.
+    pub fn open(files: &[Files], options: &ReadOptions) -> Result<Self, SourceError> {
+        Self::of(Arrays::open(files, options)?, options)
+    }
+
+    /// The data set of a source of any kind.
+    ///
+    /// # Errors
+    /// A source without images or with more than 4,294,967,295; labels that are not of the classes, and
+    /// classes that cannot be told apart.
+    pub fn of(source: impl Source, options: &ReadOptions) -> Result<Self, SourceError> {
+        let parts = source.parts();
+        let total = parts.iter().map(|part| u64::from(part.images)).sum::<u64>();
+        let images = u32::try_from(total).map_err(|_| {
+            let path = parts.last().map(|part| part.path.clone()).unwrap_or_default();
+            SourceError::unfit(&path, "the data set holds more than 4,294,967,295 images")
+        })?;
+        if images == 0 {
+            return Err(SourceError::NotFound("the data set has no images".to_owned()));
+        }
+        let names = options.classes.clone().or_else(|| source.class_names()).unwrap_or_default();
+        let classes = Classes::new(names, options.first_label)?;
+        check_labels(source.labels(), &parts, &classes, options)?;
+        let (source, classes) = (Arc::new(source), Arc::new(classes));
+        Ok(Self { source, classes, images, validation: options.validation })
+    }
+
+    /// Partition and number of images of each part, in source order.
+    pub fn parts(&self) -> Vec<(Partition, u32)> {
+        self.source.parts().iter().map(|part| (part.partition, part.images)).collect()
+    }
+
+    /// Images in all parts.
+    pub fn images(&self) -> u32 {
+        self.images
+    }
+
+    /// The labels of all images.
+    pub fn labels(&self) -> &Arc<Labels> {
+        self.source.labels()
+    }
+
+    /// The classes that labels may name.
+    pub fn classes(&self) -> &Arc<Classes> {
+        &self.classes
+    }
+
+    /// The size of the images, where all have the same.
+    pub fn size(&self) -> Option<Size> {
+        self.source.size()
+    }
+
+    /// The format of image number `index` where it is an image file; `None` for pixels.
+    pub fn format(&self, index: u32) -> Option<ImageFormat> {
+        self.source.format(index)
+    }
+
+    /// The most bytes that one image takes in memory, known before any is read.
+    pub fn largest_image(&self) -> u64 {
+        self.source.largest_image()
+    }
+
+    /// Images of the training part that are held out where nothing else is asked for: as the data set
+    /// has it, and none where it has a validation part.
+    pub fn validation(&self) -> Option<u32> {
+        let has_validation =
+            self.source.parts().iter().any(|part| part.partition == Partition::Validation);
+        if has_validation { Some(0) } else { self.validation }
+    }
+
+    /// Proves that the images are whole, which may take reading them once. Ends early, proving nothing,
+    /// once `stopped` returns true.
+    ///
+    /// # Errors
+    /// The first file that is damaged, or shorter or longer than it says.
+    pub fn prove(&self, stopped: &dyn Fn() -> bool) -> Result<(), SourceError> {
+        self.source.prove(stopped)
+    }
+
+    /// All records in order, each read when it is asked for; nothing follows an error.
+    pub fn records(&self) -> Records {
+        Records {
+            images: Some(self.source.images()),
+            labels: Arc::clone(self.source.labels()),
+            next: 0,
+            end: self.images,
+        }
+    }
+}
+
+/// The records of a data set in order.
+pub struct Records {
+    /// Taken away after the last record, and after an error.
+    images: Option<Images>,
+    labels: Arc<Labels>,
+    next: u32,
+    end: u32,
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, SourceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let image = match self.images.as_mut()?.next() {
+            Some(Ok(image)) if self.next < self.end => image,
+            Some(Err(error)) => {
+                self.images = None;
+                return Some(Err(error));
+            }
+            None if self.next == self.end => {
+                self.images = None;
+                return None;
+            }
+            other => {
+                self.images = None;
+                let fault = if other.is_some() { "more" } else { "fewer" };
+                let problem = format!("the source yields {fault} than its {} images", self.end);
+                return Some(Err(SourceError::NotFound(problem)));
+            }
+        };
+        let index = self.next;
+        self.next += 1;
+        Some(Ok(Record { index, label: self.labels.get(index), image }))
+    }
+}
+
+/// Each image has a label of the named classes, or none has one.
+fn check_labels(
+    labels: &Labels,
+    parts: &[Part],
+    classes: &Classes,
+    options: &ReadOptions,
+) -> Result<(), SourceError> {
+    if *labels == Labels::None {
+        return Ok(());
+    }
+    let mut highest = 0;
+    let mut index = 0;
+    for part in parts {
+        for _ in 0..part.images {
+            let Some(label) = labels.get(index) else {
+                let problem = format!("image {index} has no label, but others have one");
+                return Err(SourceError::unfit(&part.path, problem));
+            };
+            if !classes.allow(label) {
+                return Err(SourceError::unfit(&part.path, outside(index, label, classes)));
+            }
+            highest = highest.max(label);
+            index += 1;
+        }
+    }
+    // A list of classes that goes on after the highest label was written for other labels.
+    match (classes.numbers().last().filter(|_| options.require_last_class), parts.first()) {
+        (Some(last), Some(part)) if highest < last => {
+            let named = classes.len();
+            let problem = format!(
+                "its highest label is {highest}, but source.classes names {named} classes, up to {last}"
+            );
+            Err(SourceError::unfit(&part.path, problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn outside(index: u32, label: u32, classes: &Classes) -> String {
+    let mut numbers = classes.numbers();
+    let first = numbers.next().unwrap_or(0);
+    let last = numbers.last().unwrap_or(first);
+    format!("image {index} has the label {label}, but the classes are {first} to {last}")
+}
