@@ -1,0 +1,125 @@
+//! The order of rooms in docs/architecture.md, held against the code: a room imports only from rooms
+//! below it, and in the rooms where files are many no files import each other in a circle.
+
+#![allow(clippy::unwrap_used, clippy::string_slice, unreachable_pub)]
+
+mod imports;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use imports::{Crate, root};
+
+/// Imports against the order that still exist: from a room, to a room.
+const UPWARDS: &[(&str, &str)] = &[
+    // To go: numbers are formatted in a room of their own.
+    ("check", "report"),
+    // To go: the job's error is the job's.
+    ("error", "classes"),
+    ("error", "config"),
+    ("error", "sink"),
+    ("error", "source"),
+    ("error", "split"),
+    // To go: the job takes typed options.
+    ("load", "config"),
+    // To go: the pipeline counts, and hands rows to whoever watches.
+    ("pipeline", "manifest"),
+    ("pipeline", "report"),
+];
+
+/// Imports of one file by another that still close a circle.
+const CIRCLES: &[(&str, &str)] = &[
+    // To go, all of them.
+    ("src/pipeline/image.rs", "src/pipeline/store.rs"),
+    ("src/source/idx.rs", "src/source/array.rs"),
+    ("src/source/npy.rs", "src/source/array.rs"),
+    ("src/source/catalogue/rules.rs", "src/source/catalogue.rs"),
+    ("src/source/fetch/archive.rs", "src/source/fetch.rs"),
+    ("src/source/fetch/download.rs", "src/source/fetch.rs"),
+    ("src/source/member.rs", "src/source/file.rs"),
+];
+
+/// Folders in which files must not import each other in a circle.
+const WITHOUT_CIRCLES: [&str; 4] =
+    ["src/page", "src/pipeline", "src/source", "crates/emulator/src"];
+
+#[test]
+fn rooms_import_only_from_rooms_below() {
+    let order = order();
+    let code = Crate::read(&root().join("src"));
+    let rooms: BTreeSet<&str> = code.modules.keys().filter_map(|module| room(module)).collect();
+    let listed: BTreeSet<&str> = order.iter().map(String::as_str).collect();
+    assert_eq!(listed, rooms, "the rooms of docs/architecture.md are not those of src/");
+
+    let place = |name: &str| order.iter().position(|room| room == name).unwrap();
+    let mut upwards = BTreeMap::<(&str, &str), BTreeSet<String>>::new();
+    for (from, to) in code.imports() {
+        if let (Some(a), Some(b)) = (room(from), room(to))
+            && place(b) < place(a)
+        {
+            let files = format!("{} imports {}", code.file(from), code.file(to));
+            upwards.entry((a, b)).or_default().insert(files);
+        }
+    }
+    let known: BTreeSet<_> = UPWARDS.iter().copied().collect();
+    let found: BTreeSet<_> = upwards.keys().copied().collect();
+    let new: Vec<_> = upwards.iter().filter(|(pair, _)| !known.contains(*pair)).collect();
+    assert!(new.is_empty(), "rooms import from rooms above them: {new:#?}");
+    let gone: Vec<_> = known.difference(&found).collect();
+    assert!(gone.is_empty(), "these no longer exist; take them out of UPWARDS: {gone:?}");
+}
+
+#[test]
+fn files_of_a_room_do_not_import_each_other_in_a_circle() {
+    let (mut wrong, mut gone) = (Vec::new(), CIRCLES.to_vec());
+    for folder in WITHOUT_CIRCLES {
+        let source = folder.split_inclusive("src").next().unwrap();
+        let code = Crate::read(&root().join(source));
+        let mut graph = BTreeMap::<String, BTreeSet<String>>::new();
+        for (from, to) in code.imports() {
+            let (from, to) = (code.file(from), code.file(to));
+            if [&from, &to].iter().any(|file| !file.starts_with(&format!("{folder}/"))) {
+                continue;
+            }
+            if CIRCLES.contains(&(&*from, &*to)) {
+                gone.retain(|known| *known != (&*from, &*to));
+            } else {
+                graph.entry(from).or_default().insert(to);
+            }
+        }
+        wrong.extend(in_circles(&graph));
+    }
+    assert!(wrong.is_empty(), "these imports close a circle: {wrong:#?}");
+    assert!(gone.is_empty(), "these no longer exist; take them out of CIRCLES: {gone:?}");
+}
+
+/// The imports from whose end its beginning can be reached.
+fn in_circles(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let reaches = |from: &String, end: &String| {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(file) = next.pop() {
+            if file == end {
+                return true;
+            }
+            next.extend(graph.get(file).into_iter().flatten().filter(|to| seen.insert(*to)));
+        }
+        false
+    };
+    let imports = graph.iter().flat_map(|(from, all)| all.iter().map(move |to| (from, to)));
+    let imports = imports.filter(|(from, to)| reaches(to, from));
+    imports.map(|(from, to)| format!("{from} imports {to}")).collect()
+}
+
+/// The rooms in docs/architecture.md, from above: the names in the first column of its first table.
+fn order() -> Vec<String> {
+    let text = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let rows = text.lines().skip_while(|line| !line.starts_with("| `"));
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect()
+}
+
+/// The room that a module is in, none for the crate's root.
+fn room(module: &[String]) -> Option<&str> {
+    module.first().map(String::as_str)
+}
