@@ -19,6 +19,9 @@ use self::slots::Slots;
 use self::turns::Turns;
 use crate::sink::{Fault, FaultKind};
 
+/// A pause longer than this is noted on a line, so that nobody takes it for a hang.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
+
 /// What a request needs of the pace.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Gate<'a> {
@@ -106,6 +109,8 @@ struct State {
     rate: Option<f64>,
     /// Requests that the service refused because there were too many.
     limited: u64,
+    /// Until when the last pause lasts that was noted.
+    noted: Duration,
 }
 
 /// The pace at one moment.
@@ -127,7 +132,13 @@ impl Pace {
             epoch: Instant::now(),
             slots: Slots::new(limiter.limit()),
             turns: Turns::new(),
-            state: Mutex::new(State { bounds, limiter, rate: None, limited: 0 }),
+            state: Mutex::new(State {
+                bounds,
+                limiter,
+                rate: None,
+                limited: 0,
+                noted: Duration::ZERO,
+            }),
         };
         pace.settle(&mut pace.state());
         pace
@@ -175,14 +186,25 @@ impl Pace {
             self.slots.succeeded();
         }
         let Some(answer) = answer(fault.map(|fault| fault.kind)) else { return };
-        let wish = fault.and_then(|fault| fault.retry_after);
+        let retry_after = fault.and_then(Fault::retry_after);
         let now = self.epoch.elapsed();
         let mut state = self.state();
         let paused_until = state.limiter.paused_until();
-        state.limiter.observe(now, answer, latency, wish);
+        state.limiter.observe(now, answer, latency, retry_after);
         state.limited += u64::from(answer == Answer::Limited);
         if state.limiter.paused_until() > paused_until {
-            self.turns.pause_until(self.epoch + state.limiter.paused_until());
+            let until = state.limiter.paused_until();
+            self.turns.pause_until(self.epoch + until);
+            let pause = until.saturating_sub(now);
+            // One line a pause, however many requests are refused with the same answer.
+            if pause > LONG_PAUSE && now >= state.noted {
+                let why = fault.map(ToString::to_string).unwrap_or_default();
+                let pause = humantime::format_duration(Duration::from_secs(pause.as_secs()));
+                tracing::warn!(
+                    "the service asks for a pause of {pause} ({why}); uploads resume then"
+                );
+                state.noted = until;
+            }
         }
         self.settle(&mut state);
     }
@@ -250,7 +272,7 @@ fn answer(fault: Option<FaultKind>) -> Option<Answer> {
     match fault {
         // A precondition that does not hold is an answer as quick as any.
         None | Some(FaultKind::Precondition) => Some(Answer::Accepted),
-        Some(FaultKind::RateLimited | FaultKind::Status(429)) => Some(Answer::Limited),
+        Some(kind) if kind.is_rate_limit() => Some(Answer::Limited),
         Some(FaultKind::Timeout | FaultKind::Status(408 | 500..=599)) => Some(Answer::Overloaded),
         Some(_) => None,
     }
@@ -284,8 +306,8 @@ mod tests {
     async fn one_refusal_makes_all_wait() {
         let pace = Pace::new(bounds(true, 1024, 0, Ramp::None));
         assert!(pace.turn().now_or_never().is_some());
-        let mut fault = Fault::new(FaultKind::Status(429), "");
-        fault.retry_after = Some(Duration::from_secs(3));
+        let fault = Fault::new(FaultKind::Status(429), "");
+        let fault = fault.with_retry_after(Some(Duration::from_secs(3)));
         tokio::time::advance(Duration::from_millis(50)).await;
         pace.ended(Some(&fault), Duration::from_millis(50));
         let began = Instant::now();

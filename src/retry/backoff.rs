@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// A service's wish is honoured up to this; longer ones are for people to decide on.
-const LONGEST_WISH: Duration = Duration::from_mins(2);
-
 /// Truncated exponential backoff with full jitter
 /// (<https://cloud.google.com/storage/docs/retry-strategy#exponential-backoff>).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,12 +20,7 @@ impl Backoff {
         let doublings = failed.saturating_sub(1).min(31);
         let bound = self.initial.saturating_mul(1 << doublings).min(self.max);
         let jittered = bound.mul_f64(random.clamp(0.0, 1.0));
-        jittered.max(retry_after.map(Self::wish).unwrap_or_default())
-    }
-
-    /// So much of a service's wish is honoured.
-    pub(super) fn wish(retry_after: Duration) -> Duration {
-        retry_after.min(LONGEST_WISH)
+        jittered.max(retry_after.unwrap_or_default())
     }
 }
 
@@ -47,11 +39,13 @@ mod tests {
         }
 
         #[test]
-        fn a_wish_is_a_floor_with_a_cap(failed in 1_u32..40, wish in 0_u64..10_000, random in 0.0..=1.0_f64) {
-            let wish = Duration::from_secs(wish);
-            let wait = BACKOFF.wait(failed, Some(wish), random);
-            prop_assert!(wait >= wish.min(LONGEST_WISH));
-            prop_assert!(wait <= LONGEST_WISH);
+        fn a_requested_pause_is_the_least_wait(
+            failed: u32, pause in 0_u64..200, random in 0.0..=1.0_f64,
+        ) {
+            let pause = Duration::from_secs(pause);
+            let wait = BACKOFF.wait(failed, Some(pause), random);
+            prop_assert!(wait >= pause);
+            prop_assert!(wait <= pause.max(BACKOFF.max));
         }
     }
 

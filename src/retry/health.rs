@@ -52,9 +52,15 @@ impl Health {
         }
     }
 
-    /// An attempt of `work` that began at `began` has failed; the service wishes to be left alone for
-    /// `wish` from `now`.
-    pub(super) fn failed(&self, work: u64, began: Instant, now: Instant, wish: Option<Duration>) {
+    /// An attempt of `work` that began at `began` has failed; the service asked for a pause of
+    /// `retry_after` from `now` on.
+    pub(super) fn failed(
+        &self,
+        work: u64,
+        began: Instant,
+        now: Instant,
+        retry_after: Option<Duration>,
+    ) {
         let since = self.at(began).max(self.last_success.load(Relaxed));
         // The first fault counts; one that comes second changes nothing.
         if self.failing_since.compare_exchange(0, since, Relaxed, Relaxed).is_ok() {
@@ -62,9 +68,9 @@ impl Health {
         } else if self.first_work.load(Relaxed) != work {
             self.several.store(true, Relaxed);
         }
-        if let Some(wish) = wish {
-            // After the wish there must be time for an attempt.
-            self.excused_until.fetch_max(self.at(now + wish + self.max_outage / 4), Relaxed);
+        if let Some(pause) = retry_after {
+            // After the pause there must be time for an attempt.
+            self.excused_until.fetch_max(self.at(now + pause + self.max_outage / 4), Relaxed);
         }
     }
 
@@ -128,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wish_is_no_outage() {
+    async fn a_requested_pause_is_no_outage() {
         let health = health();
         health.failed(1, after(0), after(0), Some(Duration::from_mins(1)));
         health.failed(2, after(0), after(0), None);

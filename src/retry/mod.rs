@@ -20,12 +20,16 @@ use self::policy::{Decision, decide};
 use crate::pace::{Gate, Pace};
 use crate::sink::{Fault, FaultKind};
 
+/// An attempt gets at least this time, however late it begins: one without any can only fail.
+const SHORTEST_ATTEMPT: Duration = Duration::from_secs(1);
+
 /// How long one piece of work may be tried.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Attempts, the first included.
+    /// Attempts, the first included. Those that the service refused because there were too many
+    /// requests do not count: they say nothing of this piece of work.
     pub max_attempts: u32,
-    /// Time from the first attempt's start; no wait and no attempt goes past it.
+    /// Time from the first attempt's start. No wait goes past it, and an attempt by a second at most.
     pub max_elapsed: Duration,
     /// Time for one attempt.
     pub attempt_timeout: Duration,
@@ -120,7 +124,8 @@ impl Retry {
         F: Future<Output = Result<T, Fault>>,
     {
         let mut deadline = Instant::now() + self.limits.max_elapsed;
-        let (mut attempts, mut failures) = (0, 0);
+        // `failures` lengthen the wait, `counted` ones use up the attempts.
+        let (mut attempts, mut failures, mut counted) = (0, 0, 0);
         let work = self.works.fetch_add(1, Ordering::Relaxed);
         // Kinds of faults that are worth one more attempt each.
         let mut once: Vec<FaultKind> = Vec::new();
@@ -137,7 +142,8 @@ impl Retry {
             let began = Instant::now();
             let left = deadline.saturating_duration_since(began);
             let alive = self.health.left(began).unwrap_or(Duration::MAX);
-            let timeout = self.limits.attempt_timeout.min(left).min(alive);
+            let left = left.min(alive).max(SHORTEST_ATTEMPT);
+            let timeout = self.limits.attempt_timeout.min(left);
             let ended = tokio::time::timeout(timeout, attempt()).await.unwrap_or_else(|_| {
                 let timeout = humantime::format_duration(round(timeout));
                 Err(Fault::new(FaultKind::Timeout, format!("no answer within {timeout}")))
@@ -168,17 +174,17 @@ impl Retry {
                 Decision::Retry => {}
             }
             if decision != Decision::Stop && !idle {
-                let wish = fault.retry_after.map(Backoff::wish);
-                self.health.failed(work, began, Instant::now(), wish);
+                self.health.failed(work, began, Instant::now(), fault.retry_after());
                 failures += 1;
+                counted += u32::from(!fault.kind.is_rate_limit());
             }
             let wait = if idle {
                 Duration::ZERO
             } else {
-                self.limits.backoff.wait(failures, fault.retry_after, (self.chance.random)())
+                self.limits.backoff.wait(failures, fault.retry_after(), (self.chance.random)())
             };
             let in_time = Instant::now() + wait < deadline;
-            if !again || !in_time || failures >= self.limits.max_attempts {
+            if !again || !in_time || counted >= self.limits.max_attempts {
                 return Tried { result: Err(fault), attempts };
             }
             on_retry(&fault);
@@ -312,17 +318,83 @@ mod tests {
         assert!(!retry.is_dead(), "it works again");
     }
 
+    fn asking(kind: FaultKind, pause: Duration) -> Fault {
+        fault(kind).with_retry_after(Some(pause))
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_wish_longer_than_the_outage_is_honoured() {
+    async fn a_requested_pause_longer_than_the_outage_is_honoured() {
         let max_outage = Duration::from_secs(20);
         let (retry, waits) =
             recorded(Limits { max_outage, max_elapsed: Duration::from_mins(10), ..limits() });
-        let mut asked = fault(FaultKind::Status(503));
-        asked.retry_after = Some(Duration::from_secs(50));
+        let asked = asking(FaultKind::Status(503), Duration::from_secs(50));
         let ((first, _), (second, _)) =
             tokio::join!(run(&retry, vec![asked.clone()]), run(&retry, vec![asked]));
         assert!(first.result.is_ok() && second.result.is_ok());
         assert_eq!(*waits.lock().unwrap(), [50, 50]);
+    }
+
+    /// Everybody waits for the pause and finds, after it, a service that works.
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_of_any_length_is_survived_by_all() {
+        for pause in [Duration::from_mins(3), Duration::from_hours(24), Duration::MAX] {
+            let max_elapsed = Duration::from_mins(5);
+            let retry = recorded(Limits { max_elapsed, ..limits() }).0;
+            // Too few for anyone to give its place up for the wait.
+            let pace = Pace::fixed(3);
+            let began = Instant::now();
+            let image = || async {
+                let attempts = AtomicU64::new(0);
+                let attempt = || async {
+                    // A request takes its time, so that no time would not be enough.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    match attempts.fetch_add(1, Ordering::Relaxed) {
+                        0 => Err(asking(FaultKind::Status(429), pause)),
+                        _ => Ok(()),
+                    }
+                };
+                retry.run_through(Gate::Turn(&pace), |_| (), attempt).await
+            };
+            let ended = tokio::join!(image(), image(), image(), image());
+            for tried in [ended.0, ended.1, ended.2, ended.3] {
+                assert!(tried.result.is_ok(), "{pause:?}: {tried:?}");
+            }
+            let took = began.elapsed();
+            assert!(took > Duration::from_mins(2) && took < Duration::from_mins(3), "{took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_attempt_gets_no_time() {
+        let max_outage = Duration::from_secs(20);
+        let (retry, _) = recorded(Limits { max_outage, max_attempts: 1, ..limits() });
+        let faults = || vec![fault(FaultKind::Status(503)); 1];
+        let _ = tokio::join!(run(&retry, faults()), run(&retry, faults()));
+        tokio::time::advance(2 * max_outage).await;
+        assert!(retry.is_dead());
+        let slow = || async {
+            tokio::time::sleep(SHORTEST_ATTEMPT / 2).await;
+            Ok::<_, Fault>(())
+        };
+        assert!(retry.run(|_| (), slow).await.result.is_ok());
+        assert!(!retry.is_dead());
+    }
+
+    /// They end with the time there is and not with the number of attempts.
+    #[tokio::test(start_paused = true)]
+    async fn rate_limits_use_up_no_attempts() {
+        for kind in [FaultKind::Status(429), FaultKind::RateLimited] {
+            let max_elapsed = Duration::from_mins(10);
+            let (retry, _) = recorded(Limits { max_attempts: 2, max_elapsed, ..limits() });
+            let (tried, _) = run(&retry, vec![fault(kind); 20]).await;
+            assert!(tried.result.is_ok(), "{kind}");
+            assert_eq!(tried.attempts, 21, "{kind}");
+            let mut mixed = vec![fault(kind); 5];
+            mixed.extend(vec![fault(FaultKind::Status(503)); 2]);
+            assert_eq!(run(&retry, mixed).await.0.attempts, 7, "{kind}");
+            let (tried, _) = run(&retry, vec![fault(kind); 1000]).await;
+            assert_eq!(tried.result.unwrap_err().kind, kind);
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -371,8 +443,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn does_what_the_service_asks() {
         let (retry, waits) = recorded(limits());
-        let mut asked = fault(FaultKind::Status(429));
-        asked.retry_after = Some(Duration::from_secs(5));
+        let asked = asking(FaultKind::Status(429), Duration::from_secs(5));
         let (tried, _) = run(&retry, vec![asked]).await;
         assert_eq!((tried.attempts, waits.lock().unwrap().as_slice()), (2, &[5][..]));
     }

@@ -4,6 +4,10 @@
 use std::fmt;
 use std::time::Duration;
 
+/// The longest pause that a service can ask for. A longer `Retry-After` counts as this one: whether to
+/// come back after an hour is for a person to decide.
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(2);
+
 /// The kinds of failure that decisions are made on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FaultKind {
@@ -45,6 +49,13 @@ pub enum FaultKind {
     Internal,
 }
 
+impl FaultKind {
+    /// Whether the service refused the request only because there were too many of them.
+    pub fn is_rate_limit(self) -> bool {
+        matches!(self, Self::RateLimited | Self::Status(429))
+    }
+}
+
 impl fmt::Display for FaultKind {
     /// The name under which `summary.json` counts retries.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,13 +87,40 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What to tell a person; holds no secret.
     pub message: String,
-    /// How long the service asked to be left alone.
-    pub retry_after: Option<Duration>,
+    retry_after: Option<Duration>,
 }
 
 impl Fault {
-    /// A fault without a wish from the service.
+    /// A fault after which the service has asked for no pause.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), retry_after: None }
+    }
+
+    /// The same fault with the pause that the service asked for, up to [`LONGEST_RETRY_AFTER`].
+    #[must_use]
+    pub fn with_retry_after(mut self, pause: Option<Duration>) -> Self {
+        self.retry_after = pause.map(|pause| pause.min(LONGEST_RETRY_AFTER));
+        self
+    }
+
+    /// The pause that the service asked for, at most [`LONGEST_RETRY_AFTER`].
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_service_can_ask_for_more_than_the_longest_pause() {
+        let fault = |seconds| {
+            let fault = Fault::new(FaultKind::Status(429), "");
+            fault.with_retry_after(Some(Duration::from_secs(seconds))).retry_after()
+        };
+        assert_eq!(fault(119), Some(Duration::from_secs(119)));
+        assert_eq!(fault(121), Some(LONGEST_RETRY_AFTER));
+        assert_eq!(fault(u64::MAX), Some(LONGEST_RETRY_AFTER));
     }
 }

@@ -10,7 +10,7 @@ pub mod zip;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-pub use fault::{Fault, FaultKind};
+pub use fault::{Fault, FaultKind, LONGEST_RETRY_AFTER};
 pub use futures::future::BoxFuture;
 pub use options::{Endpoint, Http, IfExists, Place};
 

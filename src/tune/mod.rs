@@ -290,8 +290,8 @@ async fn remove(sink: &Arc<dyn Sink>, folder: &str, begun: u32) -> Option<(u32, 
                 if refuses_all(fault.kind) {
                     break;
                 }
-                let wish = fault.retry_after.unwrap_or(Duration::from_secs(wait));
-                tokio::time::sleep(wish.min(Duration::from_secs(10))).await;
+                let pause = fault.retry_after().unwrap_or(Duration::from_secs(wait));
+                tokio::time::sleep(pause.min(Duration::from_secs(10))).await;
                 last = sink.delete(&name).await;
             }
             last.err()

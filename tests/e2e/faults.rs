@@ -1,5 +1,7 @@
 //! Bad days: each image is stored once, or its failure is told.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use idx2gcs_emulator::{Answer, Faults, Operation, Options, Rule, Script};
@@ -170,4 +172,61 @@ fn all_faults_at_once_end_exactly() {
     assert_eq!(counters.overwrites, 0);
     assert_eq!(desk.summary()["uploaded"], 2100);
     assert_eq!(desk.read("out/automl.csv").lines().count(), 2100);
+}
+
+fn too_many(retry_after: Option<Duration>) -> Answer {
+    let reason = Some("rateLimitExceeded".to_owned());
+    Answer::Status { code: 429, reason, retry_after, body: None }
+}
+
+/// Being refused because of others says nothing of an image.
+#[test]
+fn a_429_uses_up_no_attempt() {
+    let rule = on_insert(too_many(None)).named("fm/image_7.jpg").attempts(1..=5);
+    let desk = Desk::new().env("IDX2GCS_RETRY_MAX_ATTEMPTS", "2");
+    let server = Server::scripted(Script::new().with(rule));
+    desk.load(&Set::new(30, 5), &server, &[]).expect(0);
+    assert_eq!(desk.summary()["retries"]["http_429"], 5);
+    assert_eq!(server.emulator().insert_attempts("demo", "fm/image_7.jpg"), 6);
+}
+
+#[test]
+fn a_requested_pause_is_kept() {
+    let rule = on_insert(too_many(Some(Duration::from_secs(1)))).named("fm/image_7.jpg").attempt(1);
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    let server = Server::scripted(Script::new().with(rule));
+    let ran = desk.load(&set, &server, &[]).expect(0);
+    let summary = desk.summary();
+    assert_eq!(summary["retries"]["http_429"], 1);
+    assert!(summary["elapsed_s"].as_f64().unwrap() >= 1.0, "{summary:#}");
+    assert!(!ran.stderr.contains("asks for a pause"), "{ran:?}");
+}
+
+/// However long a pause a service asks for, it is cut to two minutes, noted on one line, and ended by a
+/// signal.
+#[cfg(unix)]
+#[test]
+fn a_long_pause_is_noted_and_does_not_hold_a_stop_up() {
+    for pause in [Duration::from_mins(3), Duration::from_secs(u64::MAX)] {
+        let rule = on_insert(too_many(Some(pause))).matching(|name| name == "fm/image_7.jpg");
+        let (desk, set) = (Desk::new(), Set::new(90, 10));
+        let server = Server::scripted(Script::new().with(rule));
+        let (source, endpoint) = (set.path().to_str().unwrap(), server.url());
+        let args = ["load", "--source", source, "--to", "gs://demo/fm", "--validation", "10"];
+        let mut child = desk
+            .command(&[&args[..], &["--endpoint", &endpoint]].concat())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let noted = lines.by_ref().find(|line| line.contains("asks for a pause")).unwrap();
+        assert!(noted.contains("a pause of 2m (HTTP 429"), "{noted}");
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        let rest: Vec<_> = lines.collect();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+        assert!(!rest.iter().any(|line| line.contains("asks for a pause")), "{rest:?}");
+        assert_eq!(desk.summary()["retries"]["http_429"], 1);
+    }
 }

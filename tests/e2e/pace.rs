@@ -11,19 +11,20 @@ use crate::support::{Desk, Server, Set, until};
 /// Hardly more is refused than it takes to find the limit out, and the run ends exact.
 #[test]
 fn a_limit_is_found_and_kept_to() {
-    let (desk, set) = (Desk::new(), Set::new(5900, 100));
+    // Slow enough for any machine to reach it.
+    let (desk, set) = (Desk::new(), Set::new(1100, 100));
     let server = Server::start(Options {
-        faults: Faults { max_rate: 2000, ..Faults::default() },
+        faults: Faults { max_rate: 400, ..Faults::default() },
         ..Options::default()
     });
     desk.load(&set, &server, &[]).expect(0);
     let refused = server.emulator().counters().faults.rate_limited;
-    assert!((1..600).contains(&refused), "{refused} of 6,000");
+    assert!((1..240).contains(&refused), "{refused} of 1,200");
     let summary = desk.summary();
     assert_eq!(summary["retries"]["http_429"], refused);
     assert_eq!(summary["concurrency"]["mode"], "auto");
     let timeline = summary["timeline"].as_array().unwrap();
-    let last = timeline.last().expect("6,000 images at 2,000 a second take more than a second");
+    let last = timeline.last().expect("1,200 images at 400 a second take more than a second");
     assert!(last["rate"].as_f64().unwrap() > 0.0, "{last}");
     assert!((1..=refused).contains(&last["limited"].as_u64().unwrap()), "{last}");
 }

@@ -146,11 +146,16 @@ async fn every_fault_at_every_attempt_in_every_sink() {
                         None => Arc::new(Folder::new("d", dir.path().join("d"))),
                     };
                     let mishap = Mishap::Fault { kind, after };
-                    // All means all: an idle connection that closes is one attempt more.
-                    let attempts = 1..=if last == 4 { 9 } else { last };
+                    // All means all: an idle connection that closes is one attempt more, and
+                    // refusals because of too many requests end with the time.
+                    let attempts = 1..=if last == 4 { u32::MAX } else { last };
                     let seen = AtomicU32::new(0);
                     let faulty = Faulty { inner: Arc::clone(&inner), mishap, attempts, seen };
-                    let more = [("retry.max_attempts", "4")];
+                    let mut more = vec![("retry.max_attempts", "4")];
+                    if kind.is_rate_limit() && last == 4 {
+                        more.extend([("retry.max_elapsed", "60ms"), ("retry.max_backoff", "20ms")]);
+                        more.push(("retry.initial_backoff", "20ms"));
+                    }
                     let out = dir.path().join("out");
                     let outcome = load_into(Arc::new(faulty), &set, &out, &more).await;
 

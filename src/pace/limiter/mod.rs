@@ -125,14 +125,14 @@ impl Limiter {
         self.paused_until
     }
 
-    /// Notes an attempt that took `latency` and ended at `now`; a refusal may come with the service's
-    /// `wish` to be left alone for a while.
+    /// Notes an attempt that took `latency` and ended at `now`; a refusal may come with the pause
+    /// that the service asks for.
     pub fn observe(
         &mut self,
         now: Duration,
         answer: Answer,
         latency: Duration,
-        wish: Option<Duration>,
+        retry_after: Option<Duration>,
     ) {
         match answer {
             Answer::Accepted => {
@@ -145,7 +145,7 @@ impl Limiter {
                     ceiling.accepted();
                 }
             }
-            Answer::Limited => self.pause(now, wish),
+            Answer::Limited => self.pause(now, retry_after),
             Answer::Overloaded => {}
         }
         if now.saturating_sub(latency) < self.window.changed {
@@ -159,15 +159,15 @@ impl Limiter {
             self.ceiling = None;
             self.search = self.before_cuts.take().or(self.search.take());
             self.window = Window::after_change(now);
-        } else if self.is_flooded(now, wish) || whole && self.shows_refusals() {
-            self.cut(now, latency, wish);
+        } else if self.is_flooded(now, retry_after) || whole && self.shows_refusals() {
+            self.cut(now, latency, retry_after);
         } else if whole {
             self.judge(now);
         }
     }
 
-    fn pause(&mut self, now: Duration, wish: Option<Duration>) {
-        self.paused_until = self.paused_until.max(now + wish.unwrap_or(PAUSE));
+    fn pause(&mut self, now: Duration, retry_after: Option<Duration>) {
+        self.paused_until = self.paused_until.max(now + retry_after.unwrap_or(PAUSE));
     }
 
     /// Whether the window has lasted for its rate to mean something.
@@ -184,8 +184,9 @@ impl Limiter {
 
     /// Whether so much is refused that the window's end is not waited for. What is accepted shows only
     /// after a latency; the first refusals of all, and those that cost a long pause, count at once.
-    fn is_flooded(&self, now: Duration, wish: Option<Duration>) -> bool {
-        let at_once = self.ceiling.is_none() || wish.is_some_and(|wish| wish > LONG_PAUSE);
+    fn is_flooded(&self, now: Duration, retry_after: Option<Duration>) -> bool {
+        let at_once = self.ceiling.is_none()
+            || retry_after.is_some_and(|retry_after| retry_after > LONG_PAUSE);
         let shown = now >= self.window.changed + SHORT_WINDOW.0.max(self.latency);
         self.window.limited >= if at_once { 1 } else { REFUSALS } && (at_once || shown)
     }
@@ -196,12 +197,12 @@ impl Limiter {
     }
 
     /// Asks less of the service, after refusals, the last of which took `latency`.
-    fn cut(&mut self, now: Duration, latency: Duration, wish: Option<Duration>) {
+    fn cut(&mut self, now: Duration, latency: Duration, retry_after: Option<Duration>) {
         let Window { limited, overloaded, .. } = self.window;
         if limited == 0 && self.overload.cut(overloaded, self.window.answers()) {
             self.before_cuts.clone_from(&self.search);
         }
-        self.pause(now, wish);
+        self.pause(now, retry_after);
         let pause = self.paused_until.saturating_sub(now);
         if let Some(ceiling) = &mut self.ceiling {
             ceiling.refused(now, pause);

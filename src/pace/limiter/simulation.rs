@@ -26,8 +26,8 @@ struct Service {
     errors: fn(f64) -> f64,
     /// Whether a refusal takes as long as a success, or is quick.
     slow_refusals: bool,
-    /// Seconds that it wishes to be left alone after a refusal.
-    wish: Option<f64>,
+    /// Seconds of pause that it asks for after a refusal.
+    retry_after: Option<f64>,
     seed: u64,
 }
 
@@ -38,7 +38,7 @@ const PLAIN: Service = Service {
     rate: |_| f64::INFINITY,
     errors: |_| 0.0,
     slow_refusals: true,
-    wish: None,
+    retry_after: None,
     seed: 0,
 };
 
@@ -119,9 +119,9 @@ impl Service {
                 }
                 _ => run.refused += 1,
             }
-            let wish = self.wish.filter(|_| answer > 0).map(Duration::from_secs_f64);
+            let retry_after = self.retry_after.filter(|_| answer > 0).map(Duration::from_secs_f64);
             let (end, began) = (Duration::from_micros(end), Duration::from_micros(began));
-            limiter.observe(end, ANSWERS[answer], end.saturating_sub(began), wish);
+            limiter.observe(end, ANSWERS[answer], end.saturating_sub(began), retry_after);
         }
         run.seconds = now;
         run
@@ -237,8 +237,8 @@ fn a_given_number_in_flight_keeps_to_a_rate_limit() {
 
 /// A pause of two seconds for each attempt to go faster: few are made.
 #[test]
-fn wishes_are_honoured_and_seldom_provoked() {
-    for service in (Service { rate: |_| 500.0, wish: Some(2.0), ..PLAIN }).seeds() {
+fn requested_pauses_are_kept_and_seldom_provoked() {
+    for service in (Service { rate: |_| 500.0, retry_after: Some(2.0), ..PLAIN }).seeds() {
         let run = service.run(1024, 10_000);
         assert!(run.seconds < 20.0 * 1.5, "{}", run.tale());
         assert!(run.refused < 100, "{}", run.tale());

@@ -144,9 +144,7 @@ where
     // The status alone decides; a body that does not come only takes the explanation with it.
     let body = tokio::time::timeout(EXPLANATION, body(answer.into_body())).await;
     let body = body.ok().and_then(Result::ok).unwrap_or_default();
-    let mut fault = refusal_of(status, &body);
-    fault.retry_after = retry_after;
-    fault
+    refusal_of(status, &body).with_retry_after(retry_after)
 }
 
 fn refusal_of(status: u16, body: &[u8]) -> Fault {
@@ -175,10 +173,12 @@ fn refusal_of(status: u16, body: &[u8]) -> Fault {
 
 /// `Retry-After`: seconds, or an HTTP date (RFC 9110, 10.2.3).
 fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than the number can hold are as good as all of them.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
-    let date = httpdate::parse_http_date(value.trim()).ok()?;
+    let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
 }
 
@@ -314,6 +314,10 @@ mod tests {
         let later = now + Duration::from_mins(1);
         assert_eq!(retry_after(date, later), Some(Duration::ZERO));
         assert_eq!(retry_after("soon", now), None);
+        assert_eq!(retry_after("", now), None);
+        for huge in ["18446744073709551615", "99999999999999999999999"] {
+            assert_eq!(retry_after(huge, now), Some(Duration::from_secs(u64::MAX)), "{huge}");
+        }
     }
 
     #[test]
