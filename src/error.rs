@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::classes::LabelClash;
 use crate::config::ConfigError;
+use crate::files::LockError;
 use crate::sink::Fault;
 use crate::source::SourceError;
 use crate::split::SplitError;
@@ -54,6 +55,9 @@ pub enum Error {
         /// Why.
         error: std::io::Error,
     },
+    /// An output folder that another process writes into, or that cannot be written.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// A bad source.
     #[error(transparent)]
     Source(SourceError),
@@ -128,6 +132,7 @@ impl Error {
             | Self::Split(_)
             | Self::Labels(_)
             | Self::Output { .. }
+            | Self::Lock(_)
             | Self::NoEmulator => Exit::Usage,
             #[cfg(feature = "emulator")]
             Self::Emulator(_) => Exit::Usage,

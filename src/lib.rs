@@ -23,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod encode;
 mod error;
+mod files;
 mod http;
 mod limits;
 pub mod load;
@@ -37,6 +38,8 @@ pub mod retry;
 pub mod sink;
 pub mod source;
 pub mod split;
+mod text;
 pub mod tune;
 
 pub use error::{Error, Exit};
+pub use files::{FolderLock, LockError};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::classes::Classes;
 use crate::model::Item;
 use crate::model::Partition;
-use crate::report::thousands;
+use crate::text::thousands;
 
 /// With more classes than this the table would leave the screen.
 const MOST_ROWS: usize = 30;

@@ -11,12 +11,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::say;
 use crate::config::{ConfigError, Layers, Settings};
 use crate::error::{Error, Exit};
-use crate::report::thousands;
 use crate::source::{
     Catalogue, DataSet, Entry, FetchProgress, ReadOptions, SourceError, cache_folder, entry_files,
     fetch, find, folder_files, single_file,
 };
 use crate::source::{SourceOptions, Transposed};
+use crate::text::thousands;
 
 pub(super) fn command() -> Command {
     super::verbosity(

@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::{colour_is_welcome, say};
 use crate::error::{Error, Exit};
 use crate::report::picture::{Picture, Style, draw};
-use crate::report::thousands;
 use crate::source::array::Dtype;
 use crate::source::{ArrayFile, Files, SourceError, arrays, folder_files, label_counts};
+use crate::text::thousands;
 
 pub(super) fn command() -> Command {
     Command::new("inspect")

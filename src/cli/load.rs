@@ -70,14 +70,14 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
             Some(errors) => Err(Error::Findings(errors)),
         };
     }
-    prepare_output(&invocation.settings)?;
+    let _lock = prepare_output(&invocation.settings)?;
     forget_last_run(&invocation.settings.out)?;
     super::block_on(invocation.load())
 }
 
 pub(super) fn run_verify(args: &ArgMatches) -> Result<ExitCode, Error> {
     let invocation = Invocation::begin(args)?;
-    prepare_output(&invocation.settings)?;
+    let _lock = prepare_output(&invocation.settings)?;
     super::block_on(invocation.verify())
 }
 

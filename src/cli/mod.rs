@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{ArgAction, ArgMatches, Command};
 
 use crate::error::Error;
+use crate::text::shown;
 
 /// Prints to stdout. A pipe that was closed has had enough, which is no error.
 fn say(text: impl std::fmt::Display) -> Result<(), Error> {
@@ -35,22 +36,23 @@ fn say(text: impl std::fmt::Display) -> Result<(), Error> {
 /// Whether a program reads stderr, once the settings are known: an error is a line of JSON then.
 static READ_BY_PROGRAMS: AtomicBool = AtomicBool::new(false);
 
-/// Prints `error: …` and the causes below it to stderr.
+/// Prints `error: …` and the causes below it to stderr, a line each. Errors repeat what services and
+/// archives say, so they are escaped.
 fn complain(error: &dyn std::error::Error) {
     let mut err = io::stderr().lock();
     if READ_BY_PROGRAMS.load(Ordering::Relaxed) {
         let causes = std::iter::successors(error.source(), |cause| cause.source());
-        let causes: Vec<_> = causes.map(ToString::to_string).collect();
-        let line = serde_json::json!({ "error": error.to_string(), "causes": causes });
+        let causes: Vec<_> = causes.map(|cause| shown(&cause.to_string()).into_owned()).collect();
+        let line = serde_json::json!({ "error": shown(&error.to_string()), "causes": causes });
         let _ = writeln!(err, "{line}");
         return;
     }
     let red = colour_on_stderr();
     let word = if red { "\x1b[1;31merror:\x1b[0m" } else { "error:" };
-    let _ = writeln!(err, "{word} {error}");
+    let _ = writeln!(err, "{word} {}", shown(&error.to_string()));
     let mut cause = error.source();
     while let Some(error) = cause {
-        let _ = writeln!(err, "  caused by: {error}");
+        let _ = writeln!(err, "  caused by: {}", shown(&error.to_string()));
         cause = error.source();
     }
 }

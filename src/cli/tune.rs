@@ -10,12 +10,14 @@ use super::signals::Signals;
 use super::{say, settings};
 use crate::config::{ConfigError, Settings};
 use crate::error::{Error, Exit};
+use crate::files;
 use crate::limits::fit_open_files;
 use crate::load::{Job, open_destination, reach, survey};
-use crate::report::{LogWriter, start_logging, thousands};
+use crate::report::{LogWriter, start_logging};
 use crate::retry::{Chance, Retry};
 use crate::sink::Place;
 use crate::sink::{Fault, Purpose};
+use crate::text::thousands;
 use crate::tune::{Advice, Ladder, Step, TuneError, climb};
 
 pub(super) fn command() -> Command {
@@ -69,9 +71,9 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
 }
 
 fn put(path: &Path, text: &str) -> Result<(), Error> {
-    let partial = path.with_extension("toml.partial");
-    let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|e| Error::unwritten(path, &e))?;
+    // A link stays one: the file that it names is replaced.
+    let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    files::write(&file, text).map_err(|e| Error::unwritten(path, &e))?;
     say(format_args!("written to {}", path.display()))
 }
 

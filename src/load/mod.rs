@@ -21,6 +21,7 @@ pub use self::plan::{Plan, RequestCost};
 pub use self::verify::{Verdict, verify};
 use crate::config::Settings;
 use crate::error::{Error, Exit};
+use crate::files::{self, FolderLock};
 use crate::manifest::Manifest;
 use crate::page;
 use crate::pipeline::{self, Cut, Existing, Run, Stop, Storing};
@@ -96,19 +97,13 @@ pub fn write_summary(out: &Path, summary: &Summary) -> Result<(), Error> {
     summary.write(&path).map_err(|e| Error::unwritten(&path, &e))
 }
 
-/// Makes the output folder, and sees that files can be written there before any work is done.
+/// Makes and locks the output folder, and sees that files can be written there before any work is done.
 ///
 /// # Errors
-/// When they cannot.
-pub fn prepare_output(settings: &Settings) -> Result<(), Error> {
+/// When they cannot, or another process holds the lock.
+pub fn prepare_output(settings: &Settings) -> Result<FolderLock, Error> {
     let out = &settings.out;
-    let try_it = || {
-        fs::create_dir_all(out)?;
-        let probe = out.join(".idx2gcs-probe");
-        fs::write(&probe, "")?;
-        fs::remove_file(probe)
-    };
-    try_it().map_err(|e| Error::output(out, e))?;
+    let lock = files::lock_folder(out)?;
     let manifests = Manifest::all(&settings.manifests, &settings.name);
     let ours = [SUMMARY, FAILURES, verify::FINDINGS, page::HTML, page::JSON];
     let manifests = manifests.iter().map(|manifest| manifest.local_name());
@@ -118,7 +113,7 @@ pub fn prepare_output(settings: &Settings) -> Result<(), Error> {
             return Err(Error::output(&path, io::ErrorKind::IsADirectory.into()));
         }
     }
-    Ok(())
+    Ok(lock)
 }
 
 /// Removes what an earlier run said of itself: whatever happens now, it speaks of another.
@@ -136,13 +131,9 @@ pub fn forget_last_run(out: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes manifests that are not whole, for a process that leaves at once.
+/// Removes files that are not complete, for a process that exits at once.
 pub fn remove_drafts(settings: &Settings) {
-    for manifest in Manifest::all(&settings.manifests, &settings.name) {
-        // There may be none.
-        let _ = fs::remove_file(crate::manifest::partial_path(&settings.out, manifest));
-    }
-    page::remove_drafts(&settings.out);
+    files::remove_partials(&settings.out);
 }
 
 /// One load under way.

@@ -9,8 +9,8 @@ use crate::check::Frequencies;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::manifest::{Manifest, RowWriter};
-use crate::report::thousands;
 use crate::sink::Place;
+use crate::text::{bytes, thousands};
 
 /// Rows of each manifest that are shown.
 const SHOWN_ROWS: usize = 3;
@@ -92,7 +92,7 @@ impl fmt::Display for Plan {
             f,
             "would load {} images ({}) into {}; nothing was written, the destination was not asked",
             thousands(self.images.into()),
-            indicatif::DecimalBytes(self.bytes),
+            bytes(self.bytes),
             self.url
         )?;
         if let Some(RequestCost { class_a, dollars }) = self.requests {

@@ -25,20 +25,19 @@ pub(super) async fn publish(
     let as_a_whole = storing.sink.counts_as_a_whole();
     let address =
         |file: &Written| format!("{}/{}", storing.sink.url(), file.manifest.object_name());
-    let mut give_name = |file: &Written| {
+    let mut give_name = |file: Written| {
+        let url = address(&file);
+        let Written { rows, ref sha256, .. } = file;
+        let (format, sha256) = (file.manifest.format.into(), sha256.clone());
         let path = file.publish().map_err(|e| Error::unwritten(&settings.out, &e))?;
-        published.push(ManifestEntry {
-            format: file.manifest.format.into(),
-            path: path.display().to_string(),
-            rows: file.rows,
-            sha256: file.sha256.clone(),
-            url: address(file),
-        });
+        let path = path.display().to_string();
+        published.push(ManifestEntry { format, path, rows, sha256, url });
         Ok::<_, Error>(())
     };
-    for file in &written {
-        let url = address(file);
-        store(&storing, &object(file)).await.map_err(|refusal| match refusal {
+    let mut waiting = Vec::new();
+    for file in written {
+        let url = address(&file);
+        store(&storing, &object(&file)).await.map_err(|refusal| match refusal {
             Refusal::Fault(fault) if refuses_all(fault.kind) => {
                 Error::Destination { url: url.clone(), fault }
             }
@@ -46,7 +45,9 @@ pub(super) async fn publish(
                 "all images are stored, but {url} is not: {refusal}; run the same command again"
             )),
         })?;
-        if !as_a_whole {
+        if as_a_whole {
+            waiting.push(file);
+        } else {
             give_name(file)?;
         }
     }
@@ -54,12 +55,7 @@ pub(super) async fn publish(
         let url = storing.sink.url().to_owned();
         Error::Destination { url, fault }
     })?;
-    if as_a_whole {
-        for file in &written {
-            give_name(file)?;
-        }
-    }
-    Ok(())
+    waiting.into_iter().try_for_each(give_name)
 }
 
 /// Looked for first: a manifest is larger than an image, and is often there.
@@ -71,7 +67,7 @@ async fn store(storing: &Storing, object: &NewObject) -> Result<(), Refusal> {
 fn object(file: &Written) -> NewObject {
     NewObject {
         name: file.manifest.object_name(),
-        body: Body::File(file.partial().to_owned(), file.size),
+        body: Body::File(file.temporary().to_owned(), file.size),
         crc32c: file.crc32c,
         content_type: file.manifest.format.content_type(),
         metadata: Vec::new(),

@@ -1,7 +1,6 @@
-//! A manifest on its way: written beside its place, which it takes when it is stored.
+//! A manifest's file: written under a temporary name, published once the manifest is stored.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,15 +8,14 @@ use sha2::{Digest, Sha256};
 
 use super::{Manifest, Row, RowWriter};
 use crate::classes::Classes;
+use crate::files::{Complete, Partial};
 
-/// A manifest that lies whole on disk, not yet under its own name. Dropped, it is removed.
+/// A manifest that is complete on the disk and not published yet. Dropped, it is removed.
 #[derive(Debug)]
 pub struct Written {
     /// Which one it is.
     pub manifest: Manifest,
-    partial: Partial,
-    /// Where it belongs.
-    path: PathBuf,
+    file: Complete,
     /// Rows.
     pub rows: u64,
     /// Bytes.
@@ -29,43 +27,24 @@ pub struct Written {
 }
 
 impl Written {
-    /// Where it lies now.
-    pub fn partial(&self) -> &Path {
-        &self.partial.0
+    /// Where the file is until it is published.
+    pub fn temporary(&self) -> &Path {
+        self.file.temporary()
     }
 
     /// Gives the file its own name, in place of what an earlier run left there.
     ///
     /// # Errors
     /// When it cannot be renamed.
-    pub fn publish(&self) -> io::Result<&Path> {
-        fs::rename(&self.partial.0, &self.path)?;
-        Ok(&self.path)
+    pub fn publish(self) -> io::Result<PathBuf> {
+        self.file.publish()
     }
 }
 
-/// Where a manifest is written before it is whole.
-pub(crate) fn partial_path(folder: &Path, manifest: Manifest) -> PathBuf {
-    folder.join(format!("{}.partial", manifest.local_name()))
-}
-
-/// A file under a name that is not its own. Dropped, it is removed.
-#[derive(Debug)]
-struct Partial(PathBuf);
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // After a publication there is nothing left to remove.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-/// A manifest being written beside its final place, which it takes only when it is whole.
+/// A manifest being written. Dropped, it is removed.
 pub struct Draft {
     manifest: Manifest,
-    writer: RowWriter<Digesting<BufWriter<File>>>,
-    partial: Partial,
-    path: PathBuf,
+    writer: RowWriter<Digesting<Partial>>,
 }
 
 impl Draft {
@@ -74,10 +53,8 @@ impl Draft {
     /// # Errors
     /// When the folder cannot be written.
     pub fn create(folder: &Path, manifest: Manifest, classes: Arc<Classes>) -> io::Result<Self> {
-        let path = folder.join(manifest.local_name());
-        let partial = Partial(partial_path(folder, manifest));
-        let out = Digesting::new(BufWriter::new(File::create(&partial.0)?));
-        Ok(Self { manifest, writer: RowWriter::new(out, manifest, classes)?, partial, path })
+        let out = Digesting::new(Partial::create(&folder.join(manifest.local_name()))?);
+        Ok(Self { manifest, writer: RowWriter::new(out, manifest, classes)? })
     }
 
     /// Adds a row, if it is one of this manifest's.
@@ -88,17 +65,15 @@ impl Draft {
         self.writer.write(row)
     }
 
-    /// Ends the file, which keeps its partial name.
+    /// Ends the file, which keeps its temporary name.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn finish(self) -> io::Result<Written> {
-        let (mut out, rows) = self.writer.finish()?;
-        out.flush()?;
+        let (out, rows) = self.writer.finish()?;
         Ok(Written {
             manifest: self.manifest,
-            partial: self.partial,
-            path: self.path,
+            file: out.out.complete()?,
             rows,
             size: out.size,
             crc32c: out.crc32c,
@@ -140,6 +115,8 @@ impl<W: Write> Write for Digesting<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::manifest::Content;
     use crate::manifest::ManifestFormat;
@@ -150,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_takes_its_place_when_whole() {
+    fn a_manifest_appears_when_it_is_published() {
         for format in ManifestFormat::built() {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join(format.file_name());
@@ -165,12 +142,13 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), "of an earlier run");
             let written = draft.finish().unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), "of an earlier run");
+            let (rows, size, crc32c) = (written.rows, written.size, written.crc32c);
+            let sha256 = written.sha256.clone();
             assert_eq!(written.publish().unwrap(), path);
             let bytes = fs::read(&path).unwrap();
-            assert_eq!((written.rows, written.size), (1000, bytes.len() as u64));
-            assert_eq!(written.crc32c, crc32c::crc32c(&bytes));
-            assert_eq!(written.sha256, data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)));
-            drop(written);
+            assert_eq!((rows, size), (1000, bytes.len() as u64));
+            assert_eq!(crc32c, crc32c::crc32c(&bytes));
+            assert_eq!(sha256, data_encoding::HEXLOWER.encode(&Sha256::digest(&bytes)));
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         }
     }

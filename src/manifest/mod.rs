@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 pub use self::content::{Content, Contents};
-pub(crate) use self::draft::{Digesting, partial_path};
+pub(crate) use self::draft::Digesting;
 pub use self::draft::{Draft, Written};
 pub use self::format::ManifestFormat;
 use self::format::{COLUMNS, HuggingFaceLine, VertexLine};

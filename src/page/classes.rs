@@ -9,7 +9,7 @@ use super::data::{ByPartition, Class, Report};
 use super::sheet::swatch;
 use super::text::{name, table};
 use crate::model::Partition;
-use crate::report::thousands;
+use crate::text::thousands;
 
 /// More classes than that are a curve.
 const MOST_BARS: usize = 100;

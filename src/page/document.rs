@@ -1,13 +1,12 @@
 //! The page around its parts: head, heading, contents, and what the parts share.
 
-use indicatif::DecimalBytes;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::data::{JSON, Outcome, Report};
 use super::text::{address, name, seconds};
 use super::{classes, findings, imports, outcome, sheet, timeline};
 use crate::model::Partition;
-use crate::report::{rounded, thousands};
+use crate::text::{bytes, rounded, thousands};
 
 /// All styles. Its colours have a contrast of 4.5 at least wherever they are text, 3 in charts.
 const STYLE: &str = include_str!("style.css");
@@ -126,7 +125,7 @@ fn key_figures(report: &Report) -> Markup {
         figures.push(("Classes", thousands(report.classes.len() as u64)));
     }
     if let Some(of_images) = &report.figures {
-        figures.push(("Size", DecimalBytes(of_images.bytes).to_string()));
+        figures.push(("Size", bytes(of_images.bytes)));
     }
     if let Some(outcome) = &report.outcome {
         figures.push(("Time", seconds(outcome.elapsed_s)));

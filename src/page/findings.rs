@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::text::name;
 use crate::check::{Finding, Severity};
-use crate::report::thousands;
+use crate::text::thousands;
 
 pub(super) fn section(list: &[Finding]) -> Markup {
     let mut sorted: Vec<&Finding> = list.iter().collect();

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::data::{Import, Report};
 use super::text::address;
-use crate::report::thousands;
+use crate::text::thousands;
 
 pub(super) fn section(report: &Report) -> Markup {
     html! {

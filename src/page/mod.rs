@@ -17,15 +17,15 @@ mod sheet;
 mod text;
 mod timeline;
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 
 pub use self::data::{
     ByPartition, Class, Figures, HTML, Import, JSON, Outcome, Psnr, Report, SampleImage, SplitUsed,
     Spread,
 };
 pub use self::sheet::Sampler;
+use crate::files::{Complete, Partial};
 
 impl Report {
     /// The page.
@@ -47,46 +47,13 @@ impl Report {
     /// # Errors
     /// When the folder cannot be written.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
-        let drafts =
-            [Draft::write(folder, HTML, &self.html())?, Draft::write(folder, JSON, &self.json()?)?];
-        drafts.iter().try_for_each(Draft::publish)
-    }
-}
-
-/// Removes pages that are not whole, for a process that leaves at once.
-pub fn remove_drafts(folder: &Path) {
-    for name in [HTML, JSON] {
-        // There may be none.
-        let _ = fs::remove_file(partial_path(folder, name));
-    }
-}
-
-fn partial_path(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.partial"))
-}
-
-/// A file under a name that is not its own. Dropped, it is removed.
-struct Draft {
-    partial: PathBuf,
-    path: PathBuf,
-}
-
-impl Draft {
-    fn write(folder: &Path, name: &str, text: &str) -> io::Result<Self> {
-        let draft = Self { partial: partial_path(folder, name), path: folder.join(name) };
-        fs::write(&draft.partial, text)?;
-        Ok(draft)
-    }
-
-    fn publish(&self) -> io::Result<()> {
-        fs::rename(&self.partial, &self.path)
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // After a publication there is nothing left to remove.
-        let _ = fs::remove_file(&self.partial);
+        let file = |name, text: String| -> io::Result<Complete> {
+            let mut partial = Partial::create(&folder.join(name))?;
+            partial.write_all(text.as_bytes())?;
+            partial.complete()
+        };
+        let files = [file(HTML, self.html())?, file(JSON, self.json()?)?];
+        files.into_iter().try_for_each(|file| file.publish().map(drop))
     }
 }
 

@@ -1,12 +1,11 @@
 //! How the run ended, and what its images are like: numbers in tables.
 
-use indicatif::DecimalBytes;
 use maud::{Markup, html};
 
 use super::data::{Figures, Outcome};
 use super::text::{name, seconds, table};
 use crate::model::Size;
-use crate::report::{rounded, short, thousands};
+use crate::text::{bytes, rounded, short, thousands};
 
 pub(super) fn section(outcome: &Outcome) -> Markup {
     let states = [
@@ -21,7 +20,7 @@ pub(super) fn section(outcome: &Outcome) -> Markup {
     let work = [
         ("Time", seconds(outcome.elapsed_s)),
         ("Images a second", rounded(outcome.images_per_s)),
-        ("Bytes uploaded", DecimalBytes(outcome.bytes).to_string()),
+        ("Bytes uploaded", bytes(outcome.bytes)),
         ("Upload attempts", thousands(outcome.attempts)),
         ("Retries", thousands(retries)),
     ];
@@ -63,7 +62,7 @@ pub(super) fn figures(figures: &Figures) -> Markup {
     let mut size = vec![
         ("Pixels", pixels.unwrap_or_else(|| "of several sizes".to_owned())),
         ("Format", format!("{}{quality}", figures.format)),
-        ("All images", DecimalBytes(figures.bytes).to_string()),
+        ("All images", bytes(figures.bytes)),
     ];
     if let Some(psnr) = figures.psnr_db {
         size.push(("PSNR, mean", format!("{:.1} dB", psnr.mean)));

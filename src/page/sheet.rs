@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::data::{Report, SampleImage};
 use super::text::class_name;
 use crate::model::{Partition, Size};
-use crate::report::thousands;
+use crate::text::thousands;
 
 /// Images of one class in one partition, at most.
 const EACH: usize = 6;

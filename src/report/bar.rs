@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::summary::{rounded, short, thousands};
 use super::{Reporter, Snapshot};
+use crate::text::{rounded, short, thousands};
 
 /// The bar above, the pace below: fits 80 columns, and grows with the terminal.
 const TEMPLATE: &str =

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::summary::{rounded, short, thousands};
 use super::{Reporter, Snapshot};
+use crate::text::{rounded, short, thousands};
 
 /// A line every few seconds.
 #[derive(Debug, Clone, Copy)]

@@ -13,6 +13,7 @@ mod timeline;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use crate::text::thousands;
 pub use bar::Bar;
 pub use json_log::JsonLog;
 pub use lines::{JsonLines, PlainLines};
@@ -20,7 +21,6 @@ pub use log::{LogWriter, start_logging};
 pub use options::{LogFormat, Progress};
 pub use stats::{Latency, Snapshot, State, Stats};
 pub use summary::{ConcurrencyUsed, ManifestEntry, Summary};
-pub(crate) use summary::{rounded, short, thousands};
 pub use timeline::Sample;
 
 /// Whoever is told how a run goes. The core knows no terminal.

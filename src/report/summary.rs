@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde::Serialize;
+
+use crate::files;
+use crate::text::{bytes, rounded, thousands};
 
 use super::{Latency, Sample, Stats};
 
@@ -107,15 +109,7 @@ impl Summary {
     /// # Errors
     /// When the folder cannot be written.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let partial = path.with_extension("json.partial");
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
-        if written.is_err() {
-            // Half a summary says less than none.
-            let _ = fs::remove_file(&partial);
-        }
-        written
+        files::write(path, serde_json::to_string_pretty(self)? + "\n")
     }
 
     /// Some image has its end.
@@ -137,7 +131,7 @@ impl fmt::Display for Summary {
             self.elapsed_s,
             rounded(self.images_per_s),
             thousands(self.uploaded.into()),
-            indicatif::DecimalBytes(self.bytes),
+            bytes(self.bytes),
         )?;
         for (count, what) in [
             (self.already_present, "already present"),
@@ -172,26 +166,10 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A rate without its fraction: `15,302`.
-pub(crate) fn rounded(n: f64) -> String {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    thousands(n.round() as u64)
-}
-
-/// Milliseconds as far as they matter: `0.8`, `12`, `1,204`.
-pub(crate) fn short(ms: f64) -> String {
-    if ms < 9.95 { format!("{ms:.1}") } else { rounded(ms) }
-}
-
-/// `70,000`.
-pub(crate) fn thousands(n: u64) -> String {
-    indicatif::HumanCount(n).to_string()
-}
-
 /// `VmHWM` of this program alone; what `getrusage` tells includes whoever started it.
 #[cfg(target_os = "linux")]
 fn peak_rss_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
 }

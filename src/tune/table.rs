@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Ladder, Step};
-use crate::report::{rounded, short, thousands};
+use crate::text::{rounded, short, thousands};
 
 /// Width of the longest bar.
 const WIDTH: usize = 24;

@@ -13,8 +13,6 @@ use imports::{Crate, root};
 
 /// Imports against the order that still exist: from a room, to a room.
 const UPWARDS: &[(&str, &str)] = &[
-    // To go: numbers are formatted in a room of their own.
-    ("check", "report"),
     // To go: the job's error is the job's.
     ("error", "classes"),
     ("error", "config"),

@@ -1,8 +1,9 @@
 //! Settings in layers, help and the smaller commands.
 
 use std::fs;
+use std::process::Stdio;
 
-use crate::support::{Desk, Set};
+use crate::support::{Desk, Server, Set, until};
 
 #[test]
 fn config_show_says_where_each_value_came_from() {
@@ -120,4 +121,27 @@ fn help_version_and_packagers_texts_are_there() {
     assert!(desk.run(&["man"]).expect(0).stdout.contains(".TH idx2gcs"));
     desk.run(&["load", "--nonsense"]).expect(2);
     desk.run(&[]).expect(2);
+}
+
+/// The second run would replace the files of the first.
+#[test]
+fn a_second_run_into_one_output_folder_is_refused_at_once() {
+    let (desk, set, server) = (Desk::new(), Set::new(2000, 10), Server::new());
+    let mut first = desk
+        .command(&["load", "--source", set.path().to_str().unwrap(), "--to", "gs://demo/fm"])
+        .args(["--endpoint", &server.url(), "--validation", "10", "--max-rate", "100"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the first image", || server.emulator().counters().inserts > 0);
+    let ran = desk.load(&set, &server, &[]).expect(2);
+    let says = format!("out: in use by process {} since 20", first.id());
+    assert!(ran.error().starts_with(&says), "{ran:?}");
+    assert!(ran.error().contains("use another folder"), "{ran:?}");
+    desk.load(&set, &server, &["--out", "elsewhere"]).expect(0);
+    // A lock goes with its process, however that ends.
+    first.kill().unwrap();
+    first.wait().unwrap();
+    desk.load(&set, &server, &[]).expect(0);
 }

@@ -10,8 +10,8 @@ use crate::classes::clean;
 use crate::model::Item;
 use crate::model::Partition;
 use crate::naming::Identity;
-use crate::report::thousands;
 use crate::sink::About;
+use crate::text::thousands;
 
 /// Vertex AI wants at least so many images of a label, and at most so many times as many of one as of
 /// another (<https://cloud.google.com/vertex-ai/docs/image-data/classification/prepare-data>).

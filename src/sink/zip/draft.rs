@@ -1,7 +1,7 @@
 //! An archive under way, beside the name that it takes when it is whole.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use zip::write::{PreparedZipFile, SimpleFileOptions};
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 use super::super::{NameRange, Stored};
+use crate::files;
 
 /// What an archive written here holds, by name: bytes and CRC32C.
 #[derive(Debug, Default)]
@@ -70,7 +71,10 @@ impl Draft {
     /// # Errors
     /// When it cannot be written, or another run is writing it.
     pub(super) fn create(partial: PathBuf) -> io::Result<Self> {
-        let file = lock(&partial)?;
+        let file = files::lock_file(&partial)?.ok_or_else(|| {
+            let taken = format!("{} is being written by another run", partial.display());
+            io::Error::new(io::ErrorKind::WouldBlock, taken)
+        })?;
         file.set_len(0)?;
         let given_up = Arc::new(AtomicBool::new(false));
         let out = BufWriter::with_capacity(128 * 1024, file);
@@ -179,42 +183,6 @@ impl Drop for Draft {
     }
 }
 
-/// Opens a file that no other process writes, and keeps others away as long as it is open.
-fn lock(path: &Path) -> io::Result<File> {
-    loop {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-        match file.try_lock() {
-            // File systems that know no locks.
-            Ok(()) | Err(TryLockError::Error(_)) => {}
-            Err(TryLockError::WouldBlock) => {
-                let taken = format!("{} is being written by another run", path.display());
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, taken));
-            }
-        }
-        if is_at(&file, path)? {
-            return Ok(file);
-        }
-        // Between opening and locking its owner gave it its own name, or removed it.
-    }
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    let id = |of: &fs::Metadata| (of.dev(), of.ino());
-    match fs::metadata(path) {
-        Ok(there) => Ok(id(&there) == id(&file.metadata()?)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e),
-    }
-}
-
-/// Elsewhere a file that is open keeps its name.
-#[cfg(not(unix))]
-fn is_at(_file: &File, _path: &Path) -> io::Result<bool> {
-    Ok(true)
-}
-
 /// The partial file. It knows its position: asked by way of a seek, the buffer would be emptied twice
 /// an entry.
 struct Output {
@@ -251,25 +219,5 @@ impl Seek for Output {
             self.position = self.out.seek(to)?;
         }
         Ok(self.position)
-    }
-}
-
-#[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_known_by_what_it_is_and_not_by_its_name() {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, other) = (dir.path().join("a"), dir.path().join("b"));
-        let file = lock(&path).unwrap();
-        assert!(is_at(&file, &path).unwrap());
-        fs::rename(&path, &other).unwrap();
-        assert!(!is_at(&file, &path).unwrap(), "it has another name");
-        fs::write(&path, "").unwrap();
-        assert!(!is_at(&file, &path).unwrap(), "another has its name");
-        assert!(lock(&other).is_err());
-        drop(file);
-        assert!(lock(&other).is_ok());
     }
 }
