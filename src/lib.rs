@@ -22,7 +22,7 @@ pub mod classes;
 pub mod cli;
 pub mod config;
 pub mod encode;
-mod error;
+mod exit;
 mod files;
 mod http;
 mod limits;
@@ -41,5 +41,6 @@ pub mod split;
 mod text;
 pub mod tune;
 
-pub use error::{Error, Exit};
+pub use exit::Exit;
 pub use files::{FolderLock, LockError};
+pub use load::Error;

@@ -5,6 +5,6 @@ mod findings;
 mod frequencies;
 mod survey;
 
-pub use findings::{Duplicates, Facts, Finding, Severity, errors, findings, of_bucket};
+pub use findings::{CheckInput, Duplicates, Finding, Severity, errors, findings, of_bucket};
 pub use frequencies::Frequencies;
 pub use survey::{Survey, survey};

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
-use super::load::Invocation;
-use super::{say, settings};
+use super::error::Error;
+use super::invocation::Invocation;
+use super::{destination, say, settings};
 use crate::check::{self, Finding, Severity};
-use crate::error::{Error, Exit};
-use crate::load::{Job, about, open_destination};
+use crate::exit::Exit;
+use crate::load::{Surveyed, about};
 use crate::sink::Endpoint;
 
 pub(super) fn command() -> Command {
@@ -31,23 +32,23 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         layers.assume("destination.url", "gs://bucket");
     }
     let invocation = Invocation::with(args, &layers)?;
-    let job = super::block_on(async {
-        let mut job = invocation.look().await?;
+    let surveyed = super::block_on(async {
+        let mut surveyed = invocation.survey().await?;
         if named && invocation.settings.endpoint == Endpoint::Google {
             // What a bucket does not tell is no finding: it is not what is checked here.
-            if let Ok(destination) = open_destination(&invocation.settings).await {
-                job.findings.extend(about(&invocation.settings, &destination).await);
+            if let Ok(destination) = destination::open(&invocation.settings).await {
+                surveyed.findings.extend(about(&*destination.sink).await);
             }
         }
-        Ok(job)
+        Ok(surveyed)
     })?;
-    let findings = &job.findings;
+    let findings = &surveyed.findings;
     if args.get_flag("json") {
-        let told = Told::new(&job, findings);
-        let text = serde_json::to_string_pretty(&told);
-        say(text.map_err(|e| Error::Incomplete(e.to_string()))?)?;
+        let report = CheckReport::new(&surveyed);
+        let text = serde_json::to_string_pretty(&report);
+        say(text.map_err(Error::internal)?)?;
     } else {
-        say(format_args!("{}\n", job.frequencies()))?;
+        say(format_args!("{}\n", surveyed.frequencies()))?;
         for finding in findings {
             say(format_args!("{}: {finding}", finding.severity))?;
         }
@@ -62,17 +63,17 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
 
 /// What `check --json` prints.
 #[derive(Serialize)]
-struct Told<'a> {
+struct CheckReport<'a> {
     images: u32,
     train: u32,
     validation: u32,
     test: u32,
-    classes: Vec<ToldClass>,
+    classes: Vec<ClassReport>,
     findings: &'a [Finding],
 }
 
 #[derive(Serialize)]
-struct ToldClass {
+struct ClassReport {
     number: u32,
     name: Option<String>,
     label: String,
@@ -81,15 +82,22 @@ struct ToldClass {
     test: u32,
 }
 
-impl<'a> Told<'a> {
-    fn new(job: &Job, findings: &'a [Finding]) -> Self {
-        let frequencies = job.frequencies();
+impl<'a> CheckReport<'a> {
+    fn new(surveyed: &'a Surveyed) -> Self {
+        let frequencies = surveyed.frequencies();
         let [train, validation, test] = frequencies.totals();
         let classes = frequencies.labelled().map(|(number, [train, validation, test])| {
             let name = frequencies.classes.name(number).map(str::to_owned);
             let label = frequencies.classes.label(number).into_owned();
-            ToldClass { number, name, label, train, validation, test }
+            ClassReport { number, name, label, train, validation, test }
         });
-        Self { images: job.count, train, validation, test, classes: classes.collect(), findings }
+        Self {
+            images: surveyed.images(),
+            train,
+            validation,
+            test,
+            classes: classes.collect(),
+            findings: &surveyed.findings,
+        }
     }
 }

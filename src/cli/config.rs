@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
+use super::error::Error;
 use super::{say, settings};
 use crate::config::Settings;
-use crate::error::{Error, Exit};
+use crate::exit::Exit;
 
 pub(super) fn command() -> Command {
     Command::new("config")

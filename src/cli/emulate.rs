@@ -8,8 +8,9 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use idx2gcs_emulator::{Emulator, Faults, Options};
 
+use super::error::Error;
 use super::say;
-use crate::error::{Error, Exit};
+use crate::exit::Exit;
 
 pub(super) fn command() -> Command {
     let command = Command::new("emulate")

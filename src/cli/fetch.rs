@@ -8,9 +8,10 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::error::Error;
 use super::say;
 use crate::config::{ConfigError, Layers, Settings};
-use crate::error::{Error, Exit};
+use crate::exit::Exit;
 use crate::source::{
     Catalogue, DataSet, Entry, FetchProgress, ReadOptions, SourceError, cache_folder, entry_files,
     fetch, find, folder_files, single_file,
@@ -126,7 +127,7 @@ pub(super) async fn open(settings: &Settings, quiet: bool) -> Result<DataSet, Er
         (None, None) => source.files.clone(),
     };
     let data = tokio::task::spawn_blocking(move || DataSet::open(&files, &reading));
-    let data = data.await.map_err(|panic| Error::Incomplete(panic.to_string()))??;
+    let data = data.await.map_err(Error::internal)??;
     if let Some(entry) = entry {
         fits(entry, &data)?;
     }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 
-use crate::error::{Error, Exit};
+use super::error::Error;
+use crate::exit::Exit;
 
 pub(super) fn commands() -> [Command; 2] {
     [

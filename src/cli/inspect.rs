@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
+use super::error::Error;
 use super::{colour_is_welcome, say};
-use crate::error::{Error, Exit};
+use crate::exit::Exit;
 use crate::report::picture::{Picture, Style, draw};
 use crate::source::array::Dtype;
 use crate::source::{ArrayFile, Files, SourceError, arrays, folder_files, label_counts};
@@ -71,7 +72,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let shown = args.get_one::<u16>("images").copied().unwrap_or_default();
     if args.get_flag("json") {
         let text = serde_json::to_string_pretty(&findings);
-        say(text.map_err(|e| Error::Incomplete(e.to_string()))?)?;
+        say(text.map_err(Error::internal)?)?;
         return Ok(Exit::Complete.into());
     }
     for finding in &findings {

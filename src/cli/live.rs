@@ -8,8 +8,8 @@ use clap::ArgMatches;
 
 use super::settings;
 use crate::config::{ConfigError, KEYS, Layers, Settings};
-use crate::pace::{Bounds, Pace};
-use crate::report::Reporter;
+use crate::pace::Bounds;
+use crate::pipeline::Observer;
 
 /// How often the file is looked at. A change counts once two looks in a row see the same, so that
 /// half a file, as an editor may leave it for a moment, is not taken for one.
@@ -20,13 +20,12 @@ const LIVE: [&str; 4] =
     ["upload.concurrency", "upload.max_concurrency", "upload.max_rate", "upload.ramp"];
 
 /// Follows the config file of a command line, if it names one, until the future is dropped. `layers`
-/// are in force until then; `fit` makes new bounds fit the system.
+/// are in force until then; `apply` puts new bounds in force.
 pub(super) async fn follow(
     args: ArgMatches,
     mut layers: Layers,
-    fit: impl Fn(Bounds) -> Bounds,
-    reporter: Arc<dyn Reporter>,
-    pace: Arc<Pace>,
+    apply: impl Fn(Bounds),
+    observer: Arc<dyn Observer>,
 ) {
     let Some(path) = args.get_one::<PathBuf>("config") else { return };
     // The file may have changed since it was read for the run: the first look counts as a change too.
@@ -44,12 +43,12 @@ pub(super) async fn follow(
         match changed {
             Ok((settings, now)) => {
                 if let Some(line) = tell(&layers, &now) {
-                    reporter.note(&line);
+                    observer.note(&line);
                 }
-                pace.set_bounds(fit(settings.pace));
+                apply(settings.pace);
                 layers = now;
             }
-            Err(error) => reporter.note(&ignored(&error)),
+            Err(error) => observer.note(&ignored(&error)),
         }
     }
 }

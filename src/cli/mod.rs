@@ -2,11 +2,14 @@
 
 mod check;
 mod config;
+mod destination;
 #[cfg_attr(not(feature = "emulator"), path = "no_emulator.rs")]
 mod emulate;
+mod error;
 mod fetch;
 mod generate;
 mod inspect;
+mod invocation;
 mod live;
 mod load;
 mod settings;
@@ -20,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{ArgAction, ArgMatches, Command};
 
-use crate::error::Error;
+use self::error::Error;
 use crate::text::shown;
 
 /// Prints to stdout. A pipe that was closed has had enough, which is no error.
@@ -147,7 +150,7 @@ fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error>
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|e| Error::Incomplete(format!("the runtime cannot start: {e}")))?;
+        .map_err(|e| Error::output("the runtime".as_ref(), e))?;
     let done = runtime.block_on(work);
     // A thread may still be reading a file that nobody waits for any more.
     runtime.shutdown_background();

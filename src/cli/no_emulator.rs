@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command};
 
-use crate::error::Error;
+use super::error::Error;
 
 pub(super) fn command() -> Command {
     let anything = Arg::new("anything").num_args(0..).trailing_var_arg(true);

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Exit;
+use crate::exit::Exit;
 
 /// The signals of a run, watched from before it begins.
 #[derive(Clone, Default)]

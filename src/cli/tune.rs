@@ -6,19 +6,21 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command};
 
+use super::destination;
+use super::error::Error;
 use super::signals::Signals;
 use super::{say, settings};
 use crate::config::{ConfigError, Settings};
-use crate::error::{Error, Exit};
+use crate::exit::Exit;
 use crate::files;
 use crate::limits::fit_open_files;
-use crate::load::{Job, open_destination, reach, survey};
+use crate::load::{self, Load, Transfer, check_destination};
 use crate::report::{LogWriter, start_logging};
 use crate::retry::{Chance, Retry};
 use crate::sink::Place;
 use crate::sink::{Fault, Purpose};
 use crate::text::thousands;
-use crate::tune::{Advice, Ladder, Step, TuneError, climb};
+use crate::tune::{Advice, IMAGES, Ladder, Step, climb};
 
 pub(super) fn command() -> Command {
     let command = Command::new("tune")
@@ -54,7 +56,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     };
     say(&ladder)?;
     let advice = ladder.advice().ok_or_else(|| {
-        Error::Incomplete(format!("{} has stored nothing; nothing is recommended", settings.url))
+        Error::Tune(format!("{} has stored nothing; nothing is recommended", settings.url))
     })?;
     let rate = match advice.max_rate {
         0 => String::new(),
@@ -73,12 +75,12 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
 fn put(path: &Path, text: &str) -> Result<(), Error> {
     // A link stays one: the file that it names is replaced.
     let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    files::write(&file, text).map_err(|e| Error::unwritten(path, &e))?;
+    files::write(&file, text).map_err(|error| Error::Unwritten { path: path.to_owned(), error })?;
     say(format_args!("written to {}", path.display()))
 }
 
 fn left_behind(settings: &Settings, (count, fault): &(u32, Fault)) -> Error {
-    Error::Incomplete(format!(
+    Error::Tune(format!(
         "{} objects could not be removed again ({fault}); their names begin with {}/idx2gcs-tune-",
         thousands((*count).into()),
         settings.url
@@ -89,13 +91,15 @@ fn left_behind(settings: &Settings, (count, fault): &(u32, Fault)) -> Error {
 async fn measure(settings: &Settings, quiet: bool) -> Result<Option<Ladder>, Error> {
     let signals = Signals::watch();
     let data = super::fetch::open(settings, quiet).await?;
-    let survey = survey(settings, &data, &signals.stop).await?;
-    let job = Job::new(settings, data, &survey)?;
-    let destination = open_destination(settings).await?;
+    let load = Load::of(data).encode(settings.encoding).limit(settings.source.limit);
+    let images = tokio::task::spawn_blocking(move || load.first_objects(IMAGES));
+    let images = images.await.map_err(Error::internal)??;
+    let destination = destination::open(settings).await?;
     let sink = destination.sink;
-    let refused = |fault| Error::Destination { url: settings.url.clone(), fault };
+    let refused = |fault| load::Error::Refused { url: settings.url.clone(), fault };
     let retry = Retry::new(settings.retry, Chance::default(), signals.stop.clone());
-    reach(settings, &*sink, Purpose::Write, &signals.stop).await?;
+    let transfer = Transfer { retry: settings.retry, ..Transfer::default() };
+    check_destination(&*sink, &transfer, Purpose::Write, &signals.stop).await?;
 
     let most = settings.pace.concurrency.limit;
     let most = match settings.place {
@@ -105,10 +109,7 @@ async fn measure(settings: &Settings, quiet: bool) -> Result<Option<Ladder>, Err
     let on_step = |step: &Step| {
         tracing::info!(in_flight = step.concurrency, images_per_s = step.per_second(), "measured");
     };
-    let ladder = climb(&job, &sink, &retry, most, on_step).await.map_err(|e| match e {
-        TuneError::Source(error) => error.into(),
-        TuneError::Refused(fault) => refused(fault),
-    })?;
+    let ladder = climb(&images, &sink, &retry, most, on_step).await.map_err(refused)?;
     match &ladder.left {
         Some(left) if signals.stop.is_cancelled() => Err(left_behind(settings, left)),
         _ => Ok((!signals.stop.is_cancelled()).then_some(ladder)),

@@ -40,16 +40,18 @@ pub struct Settings {
     pub url: String,
     /// The service for `gs://`.
     pub endpoint: Endpoint,
-    /// Names below the prefix.
-    pub name: Template,
-    /// Whether the user chose them.
-    pub name_said: bool,
+    /// Names below the prefix, where the user chose them.
+    pub name: Option<Template>,
+    /// Names below the prefix, where nobody did.
+    pub default_name: &'static str,
     /// Whether objects carry label, class and partition as custom metadata.
     pub metadata: bool,
     /// What to do with objects that are there.
     pub if_exists: IfExists,
     /// Requests in flight and writes a second.
     pub pace: Bounds,
+    /// Bytes that decoded images and bodies in flight may take together.
+    pub memory: u64,
     /// Records that may wait for an uploader.
     pub queue: u32,
     /// The version of HTTP for uploads.

@@ -4,12 +4,11 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use super::Job;
+use super::error::Error;
+use super::job::Job;
 use crate::check::Frequencies;
-use crate::config::Settings;
-use crate::error::Error;
 use crate::manifest::{Manifest, RowWriter};
-use crate::sink::Place;
+use crate::pipeline::Objects;
 use crate::text::{bytes, thousands};
 
 /// Rows of each manifest that are shown.
@@ -46,35 +45,41 @@ pub struct Plan {
 
 impl Plan {
     /// Decodes, splits, names and encodes every image; writes nothing and asks nobody.
-    ///
-    /// # Errors
-    /// A source that is bad.
-    pub fn draw(settings: &Settings, job: &Job) -> Result<Self, Error> {
+    pub(super) fn draw(
+        job: &Job,
+        url: String,
+        address: &dyn Fn(&str) -> String,
+        priced: bool,
+    ) -> Result<Self, Error> {
         let mut bytes = 0;
-        for record in job.data.records().take(job.count as usize) {
-            let object = job.images.object(&record?, String::new());
-            bytes += object.map_err(|e| Error::Incomplete(e.to_string()))?.body.size();
+        for record in job.data().records().take(job.count as usize) {
+            let object = job.images.object(record?, String::new());
+            bytes += object.map_err(|e| Error::Internal(e.to_string()))?.body.size();
         }
         let first = |manifest: &Manifest| {
-            let begun = first_rows(*manifest, job, settings);
-            begun.map(|rows| (*manifest, rows)).map_err(|e| Error::Incomplete(e.to_string()))
+            let rows = first_rows(*manifest, job, address);
+            rows.map(|rows| (*manifest, rows)).map_err(|e| Error::Internal(e.to_string()))
         };
         Ok(Self {
             images: job.count,
             bytes,
             frequencies: job.frequencies(),
-            requests: matches!(settings.place, Place::Bucket { .. }).then(|| cost(job)),
+            requests: priced.then(|| cost(job)),
             manifests: job.manifests.iter().map(first).collect::<Result<_, _>>()?,
-            url: settings.url.clone(),
+            url,
         })
     }
 }
 
 /// The first rows of a manifest, as people can read them.
-fn first_rows(manifest: Manifest, job: &Job, settings: &Settings) -> io::Result<String> {
+fn first_rows(
+    manifest: Manifest,
+    job: &Job,
+    address: &dyn Fn(&str) -> String,
+) -> io::Result<String> {
     let shown = Manifest { format: manifest.format.shown_as(), ..manifest };
-    let mut writer = RowWriter::new(Vec::new(), shown, Arc::clone(job.data.classes()))?;
-    let rows = job.rows(settings).filter(|row| manifest.lists(row.partition));
+    let mut writer = RowWriter::new(Vec::new(), shown, Arc::clone(job.data().classes()))?;
+    let rows = job.rows(address).filter(|row| manifest.lists(row.partition));
     rows.take(SHOWN_ROWS).try_for_each(|row| writer.write(&row))?;
     Ok(String::from_utf8_lossy(&writer.finish()?.0).into_owned())
 }

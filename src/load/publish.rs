@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Job;
-use crate::config::Settings;
-use crate::error::Error;
+use super::Output;
+use super::error::Error;
+use super::job::Job;
 use crate::manifest::{Draft, Written};
-use crate::pipeline::{Refusal, Storing};
+use crate::pipeline::{NotStored, Storing};
 use crate::report::ManifestEntry;
 use crate::retry::policy::refuses_all;
 use crate::sink::{Body, NewObject};
@@ -15,13 +15,17 @@ use crate::sink::{Body, NewObject};
 /// run, and then gives the local one its name; where nothing counts before everything is stored, the
 /// destination is finished first.
 pub(super) async fn publish(
-    settings: &Settings,
-    job: &Job,
+    job: &Arc<Job>,
+    output: &Arc<Output>,
     storing: &Storing,
     published: &mut Vec<ManifestEntry>,
 ) -> Result<(), Error> {
     let storing = storing.for_manifests();
-    let written = write(settings, job)?;
+    let (rows_of, into) = (Arc::clone(job), Arc::clone(output));
+    let sink = Arc::clone(&storing.sink);
+    let writing =
+        tokio::task::spawn_blocking(move || write(&rows_of, &into, |name| sink.address(name)));
+    let written = writing.await.map_err(|panic| Error::panicked("a manifest", &panic))??;
     let as_a_whole = storing.sink.counts_as_a_whole();
     let address =
         |file: &Written| format!("{}/{}", storing.sink.url(), file.manifest.object_name());
@@ -29,39 +33,37 @@ pub(super) async fn publish(
         let url = address(&file);
         let Written { rows, ref sha256, .. } = file;
         let (format, sha256) = (file.manifest.format.into(), sha256.clone());
-        let path = file.publish().map_err(|e| Error::unwritten(&settings.out, &e))?;
+        let path = file.publish().map_err(|e| Error::unwritten(output.folder(), e))?;
         let path = path.display().to_string();
         published.push(ManifestEntry { format, path, rows, sha256, url });
         Ok::<_, Error>(())
     };
-    let mut waiting = Vec::new();
+    let mut unpublished = Vec::new();
     for file in written {
         let url = address(&file);
-        store(&storing, &object(&file)).await.map_err(|refusal| match refusal {
-            Refusal::Fault(fault) if refuses_all(fault.kind) => {
-                Error::Destination { url: url.clone(), fault }
+        store(&storing, &object(&file)).await.map_err(|error| match error {
+            NotStored::Fault(fault) if refuses_all(fault.kind) => {
+                Error::Refused { url: url.clone(), fault }
             }
-            refusal => Error::Incomplete(format!(
-                "all images are stored, but {url} is not: {refusal}; run the same command again"
-            )),
+            error => Error::NotPublished { url, error },
         })?;
         if as_a_whole {
-            waiting.push(file);
+            unpublished.push(file);
         } else {
             give_name(file)?;
         }
     }
     storing.sink.finish().await.map_err(|fault| {
         let url = storing.sink.url().to_owned();
-        Error::Destination { url, fault }
+        Error::Refused { url, fault }
     })?;
-    waiting.into_iter().try_for_each(give_name)
+    unpublished.into_iter().try_for_each(give_name)
 }
 
 /// Looked for first: a manifest is larger than an image, and is often there.
-async fn store(storing: &Storing, object: &NewObject) -> Result<(), Refusal> {
+async fn store(storing: &Storing, object: &NewObject) -> Result<(), NotStored> {
     let there = storing.stat(&object.name).await?;
-    storing.store(object, there).await.map(drop).map_err(|(refusal, _)| refusal)
+    storing.store(object, there).await.map(drop).map_err(|(error, _)| error)
 }
 
 fn object(file: &Written) -> NewObject {
@@ -75,15 +77,19 @@ fn object(file: &Written) -> NewObject {
 }
 
 /// One pass over the rows writes all manifests: no row is kept in memory.
-fn write(settings: &Settings, job: &Job) -> Result<Vec<Written>, Error> {
-    let failed = |e: std::io::Error| Error::unwritten(&settings.out, &e);
+fn write(
+    job: &Job,
+    output: &Output,
+    address: impl Fn(&str) -> String,
+) -> Result<Vec<Written>, Error> {
+    let failed = |e: std::io::Error| Error::unwritten(output.folder(), e);
     let mut drafts = job
         .manifests
         .iter()
-        .map(|manifest| Draft::create(&settings.out, *manifest, Arc::clone(job.data.classes())))
+        .map(|manifest| Draft::create(output.folder(), *manifest, Arc::clone(job.data().classes())))
         .collect::<Result<Vec<_>, _>>()
         .map_err(failed)?;
-    for row in job.rows(settings) {
+    for row in job.rows(address) {
         for draft in &mut drafts {
             draft.write(&row).map_err(failed)?;
         }

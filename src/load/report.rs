@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use super::Job;
-use crate::config::Settings;
+use super::job::Job;
+use super::samples::{Sample, Samples};
+use crate::check::Finding;
+use crate::encode::Encoding;
 use crate::model::{Image, ImageFormat, Size};
 use crate::page::{
     Class, Figures, Import, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed, Spread,
 };
-use crate::pipeline::{Sample, Samples};
 use crate::report::Summary;
 use crate::split::SplitMethod;
 
 /// Bytes that an encoded image is taken to have before any is there: one a pixel at the most.
 fn likely_bytes(job: &Job) -> usize {
-    usize::try_from(job.data.largest_image()).unwrap_or(usize::MAX).max(600)
+    usize::try_from(job.data().largest_image()).unwrap_or(usize::MAX).max(600)
 }
 
 /// Who will be on the page: the first of each class and partition.
@@ -27,9 +28,9 @@ pub(super) fn samples(job: &Job) -> Arc<Samples> {
 
 /// The page of a load that has ended. `when` is the time as people read it.
 pub(super) fn report(
-    settings: &Settings,
     job: &Job,
-    samples: &Samples,
+    findings: Vec<Finding>,
+    url: &str,
     summary: &Summary,
     error: Option<String>,
     when: String,
@@ -37,16 +38,17 @@ pub(super) fn report(
     let frequencies = job.frequencies();
     let classes = frequencies.labelled().map(|(number, images)| Class {
         number,
-        name: job.data.classes().name(number).map(str::to_owned),
-        label: job.data.classes().label(number).into_owned(),
+        name: job.data().classes().name(number).map(str::to_owned),
+        label: job.data().classes().label(number).into_owned(),
         images: images.into(),
     });
-    let (taken, sizes) = samples.take();
-    let psnr_db = psnr(settings, &taken);
+    let (taken, sizes) = job.images.samples.as_ref().map(|all| all.take()).unwrap_or_default();
+    let split = &job.load.split;
+    let psnr_db = psnr(job.load.encoding, &taken);
     let mut formats = Vec::new();
     let mut encoded_jpeg = false;
     for index in 0..job.count {
-        let from = job.data.format(index);
+        let from = job.data().format(index);
         let format = job.images.encoder.format(from);
         if !formats.contains(&format) {
             formats.push(format);
@@ -63,22 +65,17 @@ pub(super) fn report(
             bytes: sample.file.to_vec(),
         }
     });
-    let seed = matches!(settings.split.method, SplitMethod::Random | SplitMethod::Stratified);
-    let source = &settings.source;
-    let entry = source.dataset.as_deref().and_then(|name| settings.catalogue.get(name));
-    let title = entry.map(|entry| entry.title.clone()).filter(|title| !title.is_empty());
-    let name = source.dataset.clone();
-    let path = source.path.as_ref().map(|path| path.display().to_string());
-    let listed = source.files.first().map(|files| files.images.display().to_string());
-    let from = name.or(path).or(listed);
+    let seeded = matches!(split.method, SplitMethod::Random | SplitMethod::Stratified);
+    let origin = job.load.origin.clone();
+    let titled = !job.load.title.is_empty();
     Report {
-        title: title.or_else(|| from.clone()).unwrap_or_default(),
-        source: from,
-        destination: Some(settings.url.clone()),
+        title: if titled { job.load.title.clone() } else { origin.clone().unwrap_or_default() },
+        source: origin,
+        destination: Some(url.to_owned()),
         when: Some(when),
         split: Some(SplitUsed {
-            method: settings.split.method.to_string(),
-            seed: seed.then_some(settings.split.seed),
+            method: split.method.to_string(),
+            seed: seeded.then_some(split.seed),
         }),
         partitions: job.partitions().into(),
         classes: classes.collect(),
@@ -98,19 +95,19 @@ pub(super) fn report(
         }),
         outcome: Some(Outcome::new(summary, error)),
         timeline: summary.timeline.clone(),
-        findings: Some(job.findings.clone()),
+        findings: Some(findings),
         manifests: summary.manifests.iter().map(Import::from).collect(),
     }
 }
 
 /// The size of the stored images, where all have the same.
 fn size(job: &Job) -> Option<Size> {
-    job.data.size().and_then(|size| job.images.encoder.size(size).ok())
+    job.data().size().and_then(|size| job.images.encoder.size(size).ok())
 }
 
 /// The loss of encoding, measured on the samples; nothing where pixels were meant to change.
-fn psnr(settings: &Settings, samples: &[Sample]) -> Option<Psnr> {
-    if settings.encoding.changes_pixels() {
+fn psnr(encoding: Encoding, samples: &[Sample]) -> Option<Psnr> {
+    if encoding.changes_pixels() {
         return None;
     }
     let each = samples.iter().filter_map(|Sample { image, file, .. }| {

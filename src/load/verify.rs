@@ -9,15 +9,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::job::{self, Job};
-use crate::config::Settings;
-use crate::error::Error;
+use super::Prepared;
+use super::error::Error;
+use super::job::Job;
+use super::resume::{before_the_work, list_existing};
 use crate::manifest::{Digesting, Manifest, RowWriter};
-use crate::pipeline::{self, ImageFailure, Refusal, Run, Stop, Work};
-use crate::report::{JsonLog, Reporter, State, Stats, keep_reporting, thousands};
+use crate::pace::Pace;
+use crate::pipeline::{
+    self, Counts, ImageFailure, NotStored, Observer, Run, RunResult, State, Stats, Stop, Work,
+    keep_observed,
+};
+use crate::report::JsonLog;
 use crate::retry::{Chance, Retry};
-use crate::sink::{Body, NewObject, Purpose, Sink, Stored};
+use crate::sink::{Body, Fault, NewObject, Purpose, Sink, Stored};
+use crate::text::thousands;
 
 /// The file of what is not as it should be, in the output folder.
 pub(super) const FINDINGS: &str = "verify.jsonl";
@@ -85,6 +92,16 @@ struct Findings {
 }
 
 impl Findings {
+    fn image(&self, failure: &ImageFailure) {
+        let index = Some(failure.index);
+        match &failure.error {
+            NotStored::Missing => self.missing(&failure.object, index),
+            NotStored::Conflict(how) => self.different(&failure.object, index, how.clone()),
+            // They end the run.
+            NotStored::Fault(_) | NotStored::Encoding(_) | NotStored::Panicked => {}
+        }
+    }
+
     fn missing(&self, object: &str, index: Option<u32>) {
         self.missing.fetch_add(1, Ordering::Relaxed);
         self.log.add(&Line { finding: "missing", object, index, detail: None });
@@ -107,155 +124,173 @@ struct Comparing {
     retry: Retry,
 }
 
+impl Comparing {
+    async fn stat(&self, name: &str) -> Result<Option<Stored>, Fault> {
+        self.retry.run(|_| (), || self.sink.stat(name)).await.result
+    }
+}
+
 impl Work for Comparing {
     async fn object(
         &self,
         object: NewObject,
         seen: Option<Stored>,
-    ) -> Result<State, (Refusal, u32)> {
+    ) -> Result<State, (NotStored, u32)> {
         let seen = match seen {
             // The listing told no checksum; asked for this one object the destination may.
             Some(Stored { crc32c: None, .. }) => {
-                let asked = self.retry.run(|_| (), || self.sink.stat(&object.name)).await;
-                asked.result.map_err(|fault| (fault.into(), 0))?
+                self.stat(&object.name).await.map_err(|fault| (fault.into(), 0))?
             }
             seen => seen,
         };
         match seen {
             Some(seen) if seen.holds(&object) => Ok(State::AlreadyPresent),
-            Some(seen) => Err((Refusal::Conflict(seen.unlike(&object)), 0)),
-            None => Err((Refusal::Missing, 0)),
+            Some(seen) => Err((NotStored::Conflict(seen.unlike(&object)), 0)),
+            None => Err((NotStored::Missing, 0)),
         }
     }
 
     fn stops_at(&self, failure: &ImageFailure) -> Option<Stop> {
-        // What could not be asked for is neither missing nor different.
-        match &failure.refusal {
-            Refusal::Fault(fault) => Some(Stop::Refused(fault.clone())),
+        // An object whose state could not be learned is neither missing nor different.
+        match &failure.error {
+            NotStored::Fault(fault) => Some(Stop::Refused(fault.clone())),
             _ => None,
         }
     }
 }
 
-/// Verifies a destination. `stop` ends it early, with an error.
-///
-/// # Errors
-/// A source that is bad, a destination that refuses, findings that cannot be written.
-pub async fn verify(
-    settings: &Settings,
-    job: Job,
-    sink: Arc<dyn Sink>,
-    reporter: Arc<dyn Reporter>,
-    stats: Arc<Stats>,
-    stop: CancellationToken,
-) -> Result<Verdict, Error> {
-    let path = settings.out.join(FINDINGS);
-    let log = JsonLog::new(path.clone()).map_err(|e| Error::output(&path, e))?;
-    let counter = AtomicU64::default;
-    let findings = Arc::new(Findings {
-        log,
-        missing: counter(),
-        different: counter(),
-        unexpected: counter(),
-        exact_manifests: counter(),
-    });
-    let reporting = tokio::spawn(keep_reporting(Arc::clone(&reporter), Arc::clone(&stats)));
-    let compared = compare(settings, &job, &sink, &stats, &stop, &findings).await;
-    reporting.abort();
-    reporter.end(&stats.snapshot());
-    compared?;
+impl Prepared {
+    /// Proves that the destination holds exactly what the source says: names, sizes, CRC32C, the
+    /// manifests' too. Encodes every image again and lists; downloads nothing, writes nothing there.
+    /// A stop ends it early, with an error.
+    ///
+    /// # Errors
+    /// A source that is bad, a destination that refuses or does not work, findings that cannot be
+    /// written.
+    pub async fn verify(
+        self,
+        observer: Arc<dyn Observer>,
+        stop: &CancellationToken,
+    ) -> Result<Verdict, Error> {
+        let path = self.output.folder().join(FINDINGS);
+        let log = JsonLog::new(path.clone()).map_err(|e| Error::output(&path, e))?;
+        let counter = AtomicU64::default;
+        let findings = Arc::new(Findings {
+            log,
+            missing: counter(),
+            different: counter(),
+            unexpected: counter(),
+            exact_manifests: counter(),
+        });
+        let stats = Arc::new(Stats::new(self.job.count, Arc::new(Pace::new(self.transfer.pace))));
+        let observing = keep_observed(Arc::clone(&observer), Arc::clone(&stats));
+        let observing = AbortOnDropHandle::new(tokio::spawn(observing));
+        let compared = self.compare(&stats, stop, &findings).await;
+        drop(observing);
+        observer.end(&stats.snapshot());
+        let counts = compared?;
 
-    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let (missing, different) = (count(&findings.missing), count(&findings.different));
-    let expected = u64::from(job.count) + job.manifests.len() as u64;
-    Ok(Verdict {
-        expected,
-        // What was found to be so, not what is left when the rest is taken away.
-        exact: u64::from(stats.snapshot().already_present) + count(&findings.exact_manifests),
-        missing,
-        different,
-        unexpected: count(&findings.unexpected),
-        findings: findings.log.finish().map_err(|e| Error::output(&path, e))?.cloned(),
-    })
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Ok(Verdict {
+            expected: u64::from(self.job.count) + self.job.manifests.len() as u64,
+            // Counted one by one, not the rest when all others are taken away.
+            exact: u64::from(counts.already_present) + count(&findings.exact_manifests),
+            missing: count(&findings.missing),
+            different: count(&findings.different),
+            unexpected: count(&findings.unexpected),
+            findings: findings.log.finish().map_err(|e| Error::output(&path, e))?.cloned(),
+        })
+    }
+
+    async fn compare(
+        &self,
+        stats: &Arc<Stats>,
+        stop: &CancellationToken,
+        findings: &Arc<Findings>,
+    ) -> Result<Counts, Error> {
+        let (job, sink) = (&self.job, &self.sink);
+        let names: Vec<String> =
+            job.manifests.iter().map(|manifest| manifest.object_name()).collect();
+        let mut manifests: Vec<Option<Stored>> = vec![None; names.len()];
+        let on_other = |stored: Stored| match names.iter().position(|name| *name == stored.name) {
+            Some(position) => manifests[position] = Some(stored),
+            None => findings.unexpected(&stored.name),
+        };
+        let retry = Retry::new(self.transfer.retry, Chance::default(), stop.clone());
+        let existing = list_existing(job, &**sink, &retry, stats, Purpose::Read, on_other).await?;
+        let into = Arc::clone(findings);
+        let run = Arc::new(Run {
+            images: job.count,
+            objects: Arc::new(job.images.clone()),
+            work: Comparing { sink: Arc::clone(sink), retry },
+            existing,
+            pace: Arc::clone(stats.pace()),
+            memory: self.transfer.memory,
+            queue: self.transfer.queue,
+            stats: Arc::clone(stats),
+            stop: stop.clone(),
+            drain: self.transfer.drain,
+            on_failure: Box::new(move |failure| into.image(failure)),
+        });
+        let records = job.data().records().take(job.count as usize);
+        let counts = judge(pipeline::run(Arc::clone(&run), records).await, sink.url())?;
+
+        // Last: some list each object's checksum, which is known now that all were made again.
+        let expecting = Arc::clone(job);
+        let addresses = Arc::clone(sink);
+        let expected = tokio::task::spawn_blocking(move || {
+            expected(&expecting, |name| addresses.address(name))
+        });
+        let expected = expected.await.map_err(|panic| Error::panicked("a manifest", &panic))?;
+        let expected = expected.map_err(|e| Error::Internal(e.to_string()))?;
+        for (object, stored) in expected.iter().zip(manifests) {
+            let stored = match stored {
+                Some(Stored { crc32c: None, .. }) => {
+                    let asked = run.work.stat(&object.name).await;
+                    asked.map_err(|fault| before_the_work(sink.url(), fault))?
+                }
+                stored => stored,
+            };
+            match stored {
+                None => findings.missing(&object.name, None),
+                Some(stored) if stored.holds(object) => {
+                    findings.exact_manifests.fetch_add(1, Ordering::Relaxed);
+                }
+                Some(stored) => findings.different(&object.name, None, stored.unlike(object)),
+            }
+        }
+        Ok(counts)
+    }
 }
 
-async fn compare(
-    settings: &Settings,
-    job: &Job,
-    sink: &Arc<dyn Sink>,
-    stats: &Arc<Stats>,
-    stop: &CancellationToken,
-    findings: &Arc<Findings>,
-) -> Result<(), Error> {
-    let names: Vec<String> = job.manifests.iter().map(|manifest| manifest.object_name()).collect();
-    let mut manifests: Vec<Option<Stored>> = vec![None; names.len()];
-    let on_other = |stored: Stored| match names.iter().position(|name| *name == stored.name) {
-        Some(position) => {
-            if let Some(slot) = manifests.get_mut(position) {
-                *slot = Some(stored);
-            }
-        }
-        None => findings.unexpected(&stored.name),
-    };
-    let retry = Retry::new(settings.retry, Chance::default(), stop.clone());
-    let existing =
-        job::look(settings, job, &**sink, &retry, stats, Purpose::Read, on_other).await?;
-    let into = Arc::clone(findings);
-    let run = Arc::new(Run {
-        images: job.images.clone(),
-        work: Comparing { sink: Arc::clone(sink), retry },
-        existing,
-        pace: Arc::clone(stats.pace()),
-        queue: settings.queue,
-        stats: Arc::clone(stats),
-        stop: stop.clone(),
-        on_failure: Box::new(move |failure| match &failure.refusal {
-            Refusal::Missing => into.missing(&failure.object, Some(failure.index)),
-            Refusal::Fault(_) => {}
-            Refusal::Conflict(how) => {
-                into.different(&failure.object, Some(failure.index), how.clone());
-            }
-        }),
-    });
-    let cut = pipeline::run(Arc::clone(&run), job.data.records().take(job.count as usize)).await;
-    if let Some(error) = cut.source {
+/// Why not every image was compared, if so: images that differ are no error here.
+fn judge(result: RunResult, url: &str) -> Result<Counts, Error> {
+    let RunResult { counts, source, stop, decoder_panic } = result;
+    if let Some(error) = source {
         return Err(error.into());
     }
-    if let Some(Stop::Refused(fault) | Stop::Dead(fault)) = cut.stop {
-        return Err(Error::Destination { url: settings.url.clone(), fault });
+    if let Some(panic) = decoder_panic {
+        return Err(Error::panicked("the decoder", &panic));
     }
-    if stop.is_cancelled() || stats.snapshot().not_attempted > 0 {
-        return Err(Error::Incomplete("stopped before everything was compared".to_owned()));
+    if counts.defects > 0 {
+        return Err(Error::Internal(format!("{} images could not be compared", counts.defects)));
     }
-
-    // Last: some tell of each object's checksum, which is known now that all have been made again.
-    let should = expected(settings, job).map_err(|e| Error::Incomplete(e.to_string()))?;
-    for (should, there) in should.iter().zip(manifests) {
-        let there = match there {
-            Some(Stored { crc32c: None, .. }) => {
-                let asked = run.work.retry.run(|_| (), || sink.stat(&should.name)).await.result;
-                asked.map_err(|fault| Error::Destination { url: settings.url.clone(), fault })?
-            }
-            there => there,
-        };
-        match there {
-            None => findings.missing(&should.name, None),
-            Some(there) if there.holds(should) => {
-                findings.exact_manifests.fetch_add(1, Ordering::Relaxed);
-            }
-            Some(there) => findings.different(&should.name, None, there.unlike(should)),
-        }
+    if let Some(Stop::Refused(fault) | Stop::Dead(fault)) = stop {
+        return Err(before_the_work(url, fault));
     }
-    Ok(())
+    if counts.not_attempted() > 0 {
+        return Err(Error::StoppedBefore("everything was compared"));
+    }
+    Ok(counts)
 }
 
 /// The manifests that should be there, by size and checksum; their bytes are kept nowhere.
-fn expected(settings: &Settings, job: &Job) -> io::Result<Vec<NewObject>> {
+fn expected(job: &Job, address: impl Fn(&str) -> String) -> io::Result<Vec<NewObject>> {
     let begin = |manifest| {
-        RowWriter::new(Digesting::new(io::sink()), manifest, Arc::clone(job.data.classes()))
+        RowWriter::new(Digesting::new(io::sink()), manifest, Arc::clone(job.data().classes()))
     };
     let mut writers = job.manifests.iter().map(|it| begin(*it)).collect::<io::Result<Vec<_>>>()?;
-    for row in job.rows(settings) {
+    for row in job.rows(address) {
         writers.iter_mut().try_for_each(|writer| writer.write(&row))?;
     }
     let end = |(manifest, writer): (&Manifest, RowWriter<Digesting<io::Sink>>)| {

@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 
 use crate::check::Finding;
 use crate::model::{Partition, Size};
-use crate::report::{Latency, ManifestEntry, Sample, Summary};
+use crate::pipeline::{Latency, Sample};
+use crate::report::{ManifestEntry, Summary};
 
 /// The page's file name.
 pub const HTML: &str = "report.html";

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::check::{Finding, Severity};
 use crate::model::{Partition, Size};
-use crate::report::{Latency, Sample};
+use crate::pipeline::{Latency, Sample};
 
 /// A report with something in every part; its texts are these, in turn.
 fn report(texts: &[String]) -> Report {

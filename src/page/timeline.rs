@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::axis;
 use super::chart::{Axis, HEIGHT, Panel, WIDTH, area, line, panel};
 use super::text::{seconds, table};
-use crate::report::Sample;
+use crate::pipeline::Sample;
 use crate::text::{rounded, short, thousands};
 
 /// Stretches of time that a chart shows, at most.

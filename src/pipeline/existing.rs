@@ -12,7 +12,7 @@ const LISTS_IN_FLIGHT: usize = 8;
 
 /// What a listing said of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+struct Seen {
     size: u64,
     crc32c: Option<u32>,
     generation: NonZeroU64,

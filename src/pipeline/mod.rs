@@ -1,14 +1,18 @@
-//! One producer decodes records into a bounded channel; a pool of workers takes them out, encodes
-//! each in memory and does one thing with the object: stores it, or verifies it.
+//! One producer decodes records into a bounded channel; a pool of workers takes them out, makes an
+//! object of each in memory and does one thing with it: stores it, or verifies it.
 //!
-//! Memory: `queue × record + (in flight + waiting) × (record + body)`, plus one record in the
-//! producer's hands; at most 1,024 images wait between two attempts. A record is `rows × cols` bytes,
-//! a body twice a JPEG and some 500 bytes of request.
+//! Memory is bounded in bytes: all records and bodies between the decoder and the end of their upload
+//! share one [`Budget`]; the channel holds at most `queue` records of it. One more record is in the
+//! producer's hands. At most 1,024 images wait between two attempts.
 
+mod budget;
+mod counts;
 mod existing;
-mod image;
-mod samples;
+mod failure;
+mod observer;
+mod stats;
 mod store;
+mod timeline;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -22,163 +26,204 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use self::existing::{Existing, Seen, list_all};
-pub use self::image::{ImageFailure, Images};
-pub use self::samples::{Sample, Samples, Sizes};
-pub use self::store::{OnError, Refusal, Storing};
+use self::budget::{Budget, Share};
+pub use self::counts::{Counts, RunResult, Stop};
+pub use self::existing::{Existing, list_all};
+pub use self::failure::{ImageFailure, NotStored};
+pub(crate) use self::observer::keep_observed;
+pub use self::observer::{Observer, Silent};
+pub use self::stats::{Latency, Snapshot, State, Stats};
+pub use self::store::{OnError, Storing};
+pub use self::timeline::Sample;
 use crate::pace::Pace;
-use crate::report::{State, Stats};
-use crate::sink::{Fault, FaultKind, NewObject, Stored};
+use crate::sink::{NewObject, Stored};
 use crate::source::{Record, SourceError};
 
-/// After a stop, what is in flight may take so long to finish; then it is abandoned.
-pub(crate) const DRAIN: Duration = Duration::from_secs(10);
+/// Default of [`Run::drain`].
+pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// Images of at most so many bytes are encoded where the network waits: that takes less than 0.1 ms,
+/// and a hop to another thread costs some 10 µs. Larger ones go to a thread that may compute.
+const ENCODED_IN_PLACE: usize = 32 * 1024;
+
+/// Makes the objects of a run.
+pub trait Objects: Send + Sync + 'static {
+    /// The name of a record's object.
+    fn name(&self, record: &Record) -> String;
+
+    /// Encodes one record into the object of that name.
+    ///
+    /// # Errors
+    /// Why it cannot be encoded.
+    fn object(&self, record: Record, name: String) -> Result<NewObject, NotStored>;
+}
 
 /// What is done with each object.
 pub trait Work: Send + Sync + 'static {
-    /// Does it. `seen` is what is known to be there. A failure comes with the upload attempts made.
+    /// Processes one object. `existing` is the object already stored under its name, if any. Errors
+    /// carry the number of upload attempts.
     fn object(
         &self,
         object: NewObject,
-        seen: Option<Stored>,
-    ) -> impl Future<Output = Result<State, (Refusal, u32)>> + Send;
+        existing: Option<Stored>,
+    ) -> impl Future<Output = Result<State, (NotStored, u32)>> + Send;
 
-    /// Whether the run makes no sense any more after this failure, and why.
+    /// Whether the run is pointless after this failure, and why.
     fn stops_at(&self, failure: &ImageFailure) -> Option<Stop>;
 }
 
-/// Why a run is stopped by a failure.
-#[derive(Debug, Clone)]
-pub enum Stop {
-    /// The destination refuses every object.
-    Refused(Fault),
-    /// The destination does not work: the last thing it said.
-    Dead(Fault),
-    /// The settings say so.
-    OnError,
-}
-
-/// What every task of a run shares.
+/// A run over all records: its work, its limits, and what its tasks share.
 pub struct Run<W> {
+    /// The number of images that the records are; what has no end counts as not attempted.
+    pub images: u32,
     /// How a record becomes an object.
-    pub images: Images,
+    pub objects: Arc<dyn Objects>,
     /// What is done with it.
     pub work: W,
-    /// What was there before.
+    /// The objects that existed before.
     pub existing: Existing,
-    /// How many are under work at a time, those aside that wait for another attempt.
+    /// How many images are under work at a time, without those that wait for another attempt.
     pub pace: Arc<Pace>,
-    /// Records that may wait.
+    /// Bytes that records and bodies may take together.
+    pub memory: u64,
+    /// Records that may wait for a worker.
     pub queue: u32,
-    /// The counters.
+    /// What is displayed.
     pub stats: Arc<Stats>,
-    /// Stops the producer; what is in flight is finished, within bounds.
+    /// Stops the producer; requests in flight are finished, within bounds.
     pub stop: CancellationToken,
-    /// Hears of each image that failed.
+    /// Time that requests in flight get after a stop; then they are abandoned.
+    pub drain: Duration,
+    /// Receives each image that failed.
     pub on_failure: Box<dyn Fn(&ImageFailure) + Send + Sync>,
-}
-
-/// What ended a run before its last image, and what failed on the way.
-#[derive(Debug, Default)]
-pub struct Cut {
-    /// The source turned bad on the way.
-    pub source: Option<SourceError>,
-    /// The first failure that stopped the run.
-    pub stop: Option<Stop>,
-    /// Images whose object is there with another content, or is there at all where none may be.
-    pub conflicts: u32,
-    /// Images that failed, conflicts included.
-    pub failed: u32,
 }
 
 /// The images that workers have in their hands: index and name.
 type Held = Arc<Mutex<HashMap<u32, String>>>;
 
-/// Works through the records, and returns when each has its end or the run was stopped. Dropping
-/// the future stops the workers where they stand.
+/// Works through the records, and returns when each has its end or the run was stopped.
+///
+/// Dropping the future stops the workers where they stand, and ends the producer's thread with the
+/// record that it is reading.
 pub async fn run<W: Work>(
     run: Arc<Run<W>>,
     records: impl Iterator<Item = Result<Record, SourceError>> + Send + 'static,
-) -> Cut {
-    let (to_workers, queue) = async_channel::unbounded();
-    let room = Arc::new(Semaphore::new(run.queue as usize));
-    let cut = Arc::new(Mutex::new(Cut::default()));
-
-    let producer = {
-        let (run, cut, room) = (Arc::clone(&run), Arc::clone(&cut), Arc::clone(&room));
-        // Decoding is computation and reading from disk: a thread of its own.
-        tokio::task::spawn_blocking(move || produce(&run, records, &to_workers, &room, &cut))
+) -> RunResult {
+    let queue = run.queue.max(1);
+    let (to_workers, from_producer) = async_channel::bounded(queue as usize);
+    let shared = Shared {
+        queue: from_producer,
+        room: Arc::new(Semaphore::new(queue as usize)),
+        encoders: Arc::new(Semaphore::new(cores())),
+        held: Held::default(),
+        counts: Arc::new(counts::Tally::new(run.images)),
+        run,
     };
-    let held = Held::default();
-    let shared = Shared { run: Arc::clone(&run), queue, room, cut: Arc::clone(&cut), held };
-    let worker = || work(shared.clone());
-    keep_working(worker, &run).await;
+    let budget = Budget::new(shared.run.memory);
+    // Dropped with this future: a producer that waits for room learns that nobody needs it.
+    let closing = Closing(budget.clone(), Arc::clone(&shared.room));
+    let producer = Producer {
+        to_workers,
+        budget,
+        room: Arc::clone(&shared.room),
+        part: (queue / 8).max(1),
+        stop: shared.run.stop.clone(),
+        counts: Arc::clone(&shared.counts),
+    };
+    // Decoding is computation and reading from disk: a thread of its own.
+    let producing = tokio::task::spawn_blocking(move || producer.produce(records));
+    keep_working(&shared).await;
     let abandoned = std::mem::take(&mut *lock(&shared.held));
     for (index, object) in abandoned {
-        run.end(Err(ImageFailure::abandoned(index, object)), &cut);
+        shared.end(Err(ImageFailure::abandoned(index, object)));
     }
-    // The workers have gone: a producer that waits for room is told so.
-    shared.room.close();
-    if let Err(panic) = producer.await {
-        tracing::error!(%panic, "the decoder panicked");
+    drop(closing);
+    if let Err(panic) = producing.await {
+        shared.counts.decoder_panicked(&panic);
     }
-    std::mem::take(&mut *lock(&cut))
+    shared.counts.result()
 }
 
-/// Starts a worker for each place, from the first on, until all have ended; once the run is stopped,
-/// waits no longer than [`DRAIN`].
-async fn keep_working<W, F>(worker: impl Fn() -> F, run: &Run<W>)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
+/// Ends the producer's waits when it is dropped.
+struct Closing(Budget, Arc<Semaphore>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+        self.1.close();
+    }
+}
+
+/// Threads that may encode at a time.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Starts a worker for each permit, from the first on, until all have ended; once the run is stopped,
+/// waits no longer than its drain.
+async fn keep_working<W: Work>(shared: &Shared<W>) {
+    let run = &shared.run;
     let drained = async {
         run.stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
+        tokio::time::sleep(run.drain).await;
     };
     tokio::pin!(drained);
     let mut workers = JoinSet::new();
     loop {
         tokio::select! {
             biased;
-            () = run.pace.vacancy() => drop(workers.spawn(worker())),
-            joined = workers.join_next() => if joined.is_none() { return },
+            () = run.pace.vacancy() => drop(workers.spawn(work(shared.clone()))),
+            joined = workers.join_next() => match joined {
+                None => return,
+                // Everything that may panic is caught within: this one's permit is lost with it.
+                Some(Err(panic)) => tracing::error!(%panic, "a worker ended"),
+                Some(Ok(())) => {}
+            },
             () = &mut drained => break,
         }
     }
-    tracing::warn!(workers = workers.len(), "abandoning what is still in flight");
+    tracing::warn!(workers = workers.len(), "abandoning requests in flight");
     workers.shutdown().await;
 }
 
-fn produce<W: Work>(
-    run: &Run<W>,
-    records: impl Iterator<Item = Result<Record, SourceError>>,
-    to_workers: &async_channel::Sender<Record>,
-    room: &Semaphore,
-    cut: &Mutex<Cut>,
-) {
-    let runtime = Handle::current();
-    // Room is waited for in parts, so that the thread sleeps and wakes once for many records.
-    let part = (run.queue / 8).max(1);
-    let mut left = 0;
-    for record in records {
-        if left == 0 {
-            let Ok(permits) = runtime.block_on(room.acquire_many(part)) else { return };
-            permits.forget();
-            left = part;
-        }
-        left -= 1;
-        if run.stop.is_cancelled() {
-            return;
-        }
-        match record {
-            Ok(record) => {
-                if to_workers.try_send(record).is_err() {
+/// Reads records, and hands them to the workers as room and budget permit.
+struct Producer {
+    to_workers: async_channel::Sender<(Record, Share)>,
+    budget: Budget,
+    /// Records that the channel has room for.
+    room: Arc<Semaphore>,
+    /// Room is waited for in parts of so many records: the thread sleeps and wakes once for many.
+    part: u32,
+    stop: CancellationToken,
+    counts: Arc<counts::Tally>,
+}
+
+impl Producer {
+    fn produce(self, records: impl Iterator<Item = Result<Record, SourceError>>) {
+        let runtime = Handle::current();
+        let mut left = 0;
+        for record in records {
+            if self.stop.is_cancelled() {
+                return;
+            }
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    self.counts.source_failed(error);
+                    self.stop.cancel();
                     return;
                 }
+            };
+            if left == 0 {
+                let Ok(part) = runtime.block_on(self.room.acquire_many(self.part)) else { return };
+                part.forget();
+                left = self.part;
             }
-            Err(error) => {
-                lock(cut).source = Some(error);
-                run.stop.cancel();
+            left -= 1;
+            let Some(share) = self.budget.take(record.image.bytes().len(), &runtime) else {
+                return;
+            };
+            if self.to_workers.send_blocking((record, share)).is_err() {
                 return;
             }
         }
@@ -188,10 +233,11 @@ fn produce<W: Work>(
 /// What each worker has.
 struct Shared<W> {
     run: Arc<Run<W>>,
-    queue: async_channel::Receiver<Record>,
-    /// Records that may still be put into the queue.
+    queue: async_channel::Receiver<(Record, Share)>,
     room: Arc<Semaphore>,
-    cut: Arc<Mutex<Cut>>,
+    /// One permit for each image that is encoded on a thread of its own.
+    encoders: Arc<Semaphore>,
+    counts: Arc<counts::Tally>,
     held: Held,
 }
 
@@ -201,74 +247,96 @@ impl<W> Clone for Shared<W> {
             run: Arc::clone(&self.run),
             queue: self.queue.clone(),
             room: Arc::clone(&self.room),
-            cut: Arc::clone(&self.cut),
+            encoders: Arc::clone(&self.encoders),
+            counts: Arc::clone(&self.counts),
             held: Arc::clone(&self.held),
         }
     }
 }
 
 async fn work<W: Work>(shared: Shared<W>) {
-    let Shared { run, queue, room, cut, held } = shared;
+    let run = &shared.run;
     // Records that wait when the run is stopped are left: they count as not attempted.
     while !run.stop.is_cancelled() {
         if run.pace.must_leave() {
             return;
         }
-        let record = tokio::select! {
+        let received = tokio::select! {
             biased;
-            record = queue.recv() => record,
+            received = shared.queue.recv() => received,
             () = run.pace.wanted() => continue,
         };
-        let Ok(record) = record else { break };
-        room.add_permits(1);
-        let (index, name) = (record.index, run.images.name(&record));
-        lock(&held).insert(index, name.clone());
-        let ended = AssertUnwindSafe(run.image(record, &name)).catch_unwind().await;
-        let ended = ended.unwrap_or_else(|_| Err(ImageFailure::panicked(index, name)));
-        run.end(ended, &cut);
-        lock(&held).remove(&index);
+        let Ok((record, share)) = received else { break };
+        shared.room.add_permits(1);
+        let index = record.index;
+        // Whatever panics costs this image, not the worker.
+        let done = AssertUnwindSafe(async {
+            let name = run.objects.name(&record);
+            lock(&shared.held).insert(index, name.clone());
+            let ended = shared.image(record, share, name).await;
+            shared.end(ended);
+        });
+        if done.catch_unwind().await.is_err() {
+            let name = lock(&shared.held).get(&index).cloned().unwrap_or_default();
+            shared.end(Err(ImageFailure::panicked(index, name)));
+        }
+        lock(&shared.held).remove(&index);
     }
     run.pace.leave();
 }
 
-impl<W: Work> Run<W> {
-    async fn image(&self, record: Record, name: &str) -> Result<State, ImageFailure> {
+impl<W: Work> Shared<W> {
+    async fn image(
+        &self,
+        record: Record,
+        mut share: Share,
+        name: String,
+    ) -> Result<State, ImageFailure> {
         let index = record.index;
-        let failed =
-            |refusal, attempts| ImageFailure { index, object: name.to_owned(), attempts, refusal };
-        let object = self
-            .images
-            .object(&record, name.to_owned())
-            .map_err(|e| failed(Fault::new(FaultKind::Internal, e.to_string()).into(), 0))?;
-        drop(record);
-        let seen = self.existing.get(index, name);
-        self.work
-            .object(object, seen)
-            .await
-            .map_err(|(refusal, attempts)| failed(refusal, attempts))
+        let existing = self.run.existing.get(index, &name);
+        let object = match self.encode(record, name.clone()).await {
+            Ok(object) => object,
+            Err(error) => return Err(ImageFailure { index, object: name, attempts: 0, error }),
+        };
+        share.shrink_to(object.body.size());
+        let done = self.run.work.object(object, existing).await;
+        done.map_err(|(error, attempts)| ImageFailure { index, object: name, attempts, error })
+    }
+
+    async fn encode(&self, record: Record, name: String) -> Result<NewObject, NotStored> {
+        let objects = &self.run.objects;
+        if record.image.bytes().len() <= ENCODED_IN_PLACE {
+            return objects.object(record, name);
+        }
+        let _one_of_a_few = self.encoders.acquire().await;
+        let objects = Arc::clone(objects);
+        let encoding = tokio::task::spawn_blocking(move || objects.object(record, name));
+        encoding.await.unwrap_or_else(|panic| {
+            if panic.is_panic() {
+                std::panic::resume_unwind(panic.into_panic());
+            }
+            Err(NotStored::stopped())
+        })
     }
 
     /// Counts an image's end, and stops the run if it must not go on.
-    fn end(&self, ended: Result<State, ImageFailure>, cut: &Mutex<Cut>) {
+    fn end(&self, ended: Result<State, ImageFailure>) {
         let failure = match ended {
-            Ok(state) => return self.stats.ended(state),
-            // Stopped before its first attempt: it counts as not attempted.
-            Err(ImageFailure { refusal: Refusal::Fault(fault), .. })
-                if fault.kind == FaultKind::Stopped =>
-            {
-                return;
+            Ok(state) => {
+                self.run.stats.ended(state);
+                return self.counts.ended(state);
             }
+            // Stopped before its first attempt: it counts as not attempted.
+            Err(failure) if failure.error.is_stopped() => return,
             Err(failure) => failure,
         };
-        self.stats.ended(State::Failed);
-        (self.on_failure)(&failure);
-        let mut cut = lock(cut);
-        cut.failed += 1;
-        cut.conflicts += u32::from(matches!(failure.refusal, Refusal::Conflict(_)));
-        if let Some(stop) = self.work.stops_at(&failure) {
-            cut.stop.get_or_insert(stop);
-            self.stop.cancel();
+        self.run.stats.ended(State::Failed);
+        (self.run.on_failure)(&failure);
+        let stop = self.run.work.stops_at(&failure);
+        if stop.is_some() {
+            self.run.stop.cancel();
         }
+        self.counts.failed(&failure, stop);
     }
 }
 

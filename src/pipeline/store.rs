@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::image::ImageFailure;
-use super::{Stop, Work};
+use super::{ImageFailure, NotStored, State, Stats, Stop, Work};
 use crate::pace::{Gate, Pace};
-use crate::report::{State, Stats};
 use crate::retry::policy::refuses_all;
 use crate::retry::{Retry, Tried};
 use crate::sink::{Fault, FaultKind, IfExists, NewObject, Precondition, Sink, Stored};
@@ -53,36 +51,22 @@ pub struct Storing {
     pub stats: Arc<Stats>,
 }
 
-/// Why an object is not stored.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Refusal {
-    /// Something else is there.
-    #[error("{0}")]
-    Conflict(String),
-    /// Nothing is there, where something should be.
-    #[error("missing")]
-    Missing,
-    /// The last attempt's fault.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
 impl Work for Storing {
     async fn object(
         &self,
         object: NewObject,
         seen: Option<Stored>,
-    ) -> Result<State, (Refusal, u32)> {
+    ) -> Result<State, (NotStored, u32)> {
         self.store(&object, seen).await
     }
 
     fn stops_at(&self, failure: &ImageFailure) -> Option<Stop> {
-        match &failure.refusal {
+        match &failure.error {
             // Every other object would meet the same; a folder that is full or gone as well.
-            Refusal::Fault(fault) if refuses_all(fault.kind) => {
-                Some(Stop::Refused(failure.fault()))
+            NotStored::Fault(fault) if refuses_all(fault.kind) => {
+                Some(Stop::Refused(fault.clone()))
             }
-            Refusal::Fault(fault) if self.retry.is_dead() => Some(Stop::Dead(fault.clone())),
+            NotStored::Fault(fault) if self.retry.is_dead() => Some(Stop::Dead(fault.clone())),
             _ => (self.on_error == OnError::Abort).then_some(Stop::OnError),
         }
     }
@@ -122,7 +106,7 @@ impl Storing {
         &self,
         object: &NewObject,
         seen: Option<Stored>,
-    ) -> Result<State, (Refusal, u32)> {
+    ) -> Result<State, (NotStored, u32)> {
         let mut attempts = 0;
         let mut there = seen;
         for round in 0..ROUNDS {
@@ -135,7 +119,7 @@ impl Storing {
                 Some(there) => match self.judge(object, there, round, attempts) {
                     Judgement::Replace => Precondition::Generation(there.generation),
                     Judgement::Stands(state) => return Ok(state),
-                    Judgement::Conflict(why) => return Err((Refusal::Conflict(why), attempts)),
+                    Judgement::Conflict(why) => return Err((NotStored::Conflict(why), attempts)),
                 },
             };
             let tried = self.put(object, condition).await;
@@ -149,7 +133,7 @@ impl Storing {
             there = self.stat(&object.name).await.map_err(|fault| (fault.into(), attempts))?;
         }
         let contested = format!("{} keeps being written by somebody else", object.name);
-        Err((Refusal::Conflict(contested), attempts))
+        Err((NotStored::Conflict(contested), attempts))
     }
 
     /// What is stored under a name.

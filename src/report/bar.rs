@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Reporter, Snapshot};
+use crate::pipeline::{Observer, Snapshot};
 use crate::text::{rounded, short, thousands};
 
 /// The bar above, the pace below: fits 80 columns, and grows with the terminal.
@@ -33,7 +33,7 @@ impl Bar {
     }
 }
 
-impl Reporter for Bar {
+impl Observer for Bar {
     fn interval(&self) -> Duration {
         Duration::from_millis(100)
     }

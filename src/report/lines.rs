@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::{Reporter, Snapshot};
+use crate::pipeline::{Observer, Snapshot};
 use crate::text::{rounded, short, thousands};
 
 /// A line every few seconds.
@@ -19,7 +19,7 @@ fn line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-impl Reporter for PlainLines {
+impl Observer for PlainLines {
     fn interval(&self) -> Duration {
         Duration::from_secs(2)
     }
@@ -53,7 +53,7 @@ impl Reporter for PlainLines {
     }
 }
 
-impl Reporter for JsonLines {
+impl Observer for JsonLines {
     fn interval(&self) -> Duration {
         Duration::from_secs(1)
     }

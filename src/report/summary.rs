@@ -8,9 +8,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::files;
+use crate::pipeline::{Counts, Latency, Sample, Stats};
 use crate::text::{bytes, rounded, thousands};
-
-use super::{Latency, Sample, Stats};
 
 /// What a run did. The four states add up to `images`.
 #[derive(Debug, Clone, Serialize)]
@@ -104,7 +103,16 @@ impl Summary {
         }
     }
 
-    /// Writes it whole or not at all.
+    /// Takes the images' ends from the pipeline's counts, which decide.
+    pub fn count(&mut self, counts: Counts) {
+        self.images = counts.images;
+        self.uploaded = counts.uploaded;
+        self.already_present = counts.already_present;
+        self.failed = counts.failed;
+        self.not_attempted = counts.not_attempted();
+    }
+
+    /// Writes it as `path`, whole or not at all.
     ///
     /// # Errors
     /// When the folder cannot be written.

@@ -222,6 +222,10 @@ impl Sink for Folder {
         &self.url
     }
 
+    fn check_makes_something(&self) -> bool {
+        true
+    }
+
     fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(async move {
             match purpose {

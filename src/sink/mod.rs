@@ -180,6 +180,17 @@ pub trait Sink: Send + Sync {
     /// address is this, a slash and its name.
     fn url(&self) -> &str;
 
+    /// The address of an object as manifests give it: the destination's, a slash, the name. An archive
+    /// gives the entry's own name, which is a path beside the manifest once it is unpacked.
+    fn address(&self, name: &str) -> String {
+        format!("{}/{name}", self.url())
+    }
+
+    /// Whether [`Sink::check`] may make something, as the folder that objects go to.
+    fn check_makes_something(&self) -> bool {
+        false
+    }
+
     /// Whether the place is there and may be used that way, without writing an object.
     fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>>;
 

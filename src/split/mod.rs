@@ -43,14 +43,25 @@ pub enum SplitMethod {
 pub struct SplitSettings {
     /// The way.
     pub method: SplitMethod,
-    /// How many.
-    pub validation: HeldOut,
-    /// Whether the user said how many; if not, a data set may know better.
-    pub validation_said: bool,
+    /// How many; `None` is as the data set says.
+    pub validation: Option<HeldOut>,
     /// Seed.
     pub seed: u32,
     /// The list, with [`SplitMethod::File`].
     pub file: Option<PathBuf>,
+}
+
+impl Default for SplitSettings {
+    fn default() -> Self {
+        Self { method: SplitMethod::Random, validation: None, seed: 42, file: None }
+    }
+}
+
+impl SplitSettings {
+    /// Holds images out at random, with each class its share.
+    pub fn stratified(validation: HeldOut, seed: u32) -> Self {
+        Self { method: SplitMethod::Stratified, validation: Some(validation), seed, file: None }
+    }
 }
 
 /// A number of images, or a share of them.

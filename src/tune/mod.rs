@@ -15,11 +15,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::load::Job;
 use crate::retry::Retry;
 use crate::retry::policy::refuses_all;
 use crate::sink::{Fault, FaultKind, NewObject, Precondition, Sink};
-use crate::source::SourceError;
 
 /// The first rung; each has twice as many in flight as the one before.
 const FIRST: u32 = 8;
@@ -30,7 +28,7 @@ const FEWEST: u32 = 500;
 const EACH_PLACE: u32 = 4;
 
 /// Different images that are written, again and again.
-const IMAGES: usize = 256;
+pub const IMAGES: usize = 256;
 
 /// Removals in flight.
 const REMOVING: usize = 64;
@@ -120,30 +118,18 @@ impl Ladder {
     }
 }
 
-/// Why nothing could be measured.
-#[derive(Debug, thiserror::Error)]
-pub enum TuneError {
-    /// The images cannot be read.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// The destination refuses all objects.
-    #[error(transparent)]
-    Refused(Fault),
-}
-
 /// Climbs the ladder up to `most` in flight; `on_step` hears of each rung. A stop ends it after the
 /// objects of the rung under way are removed.
 ///
 /// # Errors
-/// Images that cannot be read, and a destination that refuses all objects.
+/// A destination that refuses all objects.
 pub async fn climb(
-    job: &Job,
+    images: &[NewObject],
     sink: &Arc<dyn Sink>,
     retry: &Retry,
     most: u32,
     mut on_step: impl FnMut(&Step),
-) -> Result<Ladder, TuneError> {
-    let images = images(job)?;
+) -> Result<Ladder, Fault> {
     let mut ladder = Ladder { steps: Vec::new(), left: None };
     let rungs = std::iter::successors(Some(FIRST.min(most)), |n| Some(n * 2));
     for concurrency in rungs.take_while(|n| *n <= most) {
@@ -152,29 +138,19 @@ pub async fn climb(
         }
         let folder = format!("idx2gcs-tune-{:016x}", fastrand::u64(..));
         let (step, begun, refusal) =
-            measure(sink, &images, &folder, concurrency, retry.stop()).await;
+            measure(sink, images, &folder, concurrency, retry.stop()).await;
         let left = remove(sink, &folder, begun).await;
         if let Some((count, fault)) = left {
             let before = ladder.left.take().map_or(0, |(count, _)| count);
             ladder.left = Some((before + count, fault));
         }
         if let Some(fault) = refusal.filter(|_| step.written == 0) {
-            return Err(TuneError::Refused(fault));
+            return Err(fault);
         }
         on_step(&step);
         ladder.steps.push(step);
     }
     Ok(ladder)
-}
-
-/// The first images of the data set, encoded.
-fn images(job: &Job) -> Result<Vec<NewObject>, SourceError> {
-    let records = job.data.records().take(IMAGES);
-    let encoded = records.map(|record| {
-        let record = record?;
-        Ok(job.images.object(&record, String::new()).ok())
-    });
-    Ok(encoded.collect::<Result<Vec<_>, SourceError>>()?.into_iter().flatten().collect())
 }
 
 /// What the tasks of a rung share.

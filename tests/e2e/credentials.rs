@@ -8,11 +8,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{Response, StatusCode};
 use google_cloud_auth::credentials::user_account;
+use idx2gcs::pace::Concurrency;
 use idx2gcs::sink::Fault;
 use idx2gcs::sink::gcs::{Auth, Gcs};
 use idx2gcs_emulator::{Emulator, Options};
 
-use crate::support::{Desk, Set, load_into};
+use crate::support::{Desk, Set, load_into, transfer};
 
 /// How long the front accepts a token.
 const LIFE: Duration = Duration::from_secs(2);
@@ -101,8 +102,10 @@ async fn load_longer_than_a_token(expires_in: u64, images: u32) -> usize {
     });
     let sink = Gcs::new(&endpoint, "demo", "fm", auth.unwrap()).unwrap();
     let (set, dir) = (Set::new(images - 5, 5), tempfile::tempdir().unwrap());
-    let more = [("upload.max_rate", "20"), ("upload.concurrency", "4")];
-    let outcome = load_into(Arc::new(sink), &set, dir.path(), &more).await;
+    let mut more = transfer();
+    more.pace.max_rate = 20;
+    more.pace.concurrency = Concurrency { auto: false, limit: 4 };
+    let outcome = load_into(Arc::new(sink), &set, dir.path(), more, 75).await;
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
     assert_eq!(outcome.summary.uploaded, images);
     assert_eq!(emulator.counters().overwrites, 0);

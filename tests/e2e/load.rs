@@ -154,7 +154,7 @@ fn other_content_is_a_conflict_unless_it_may_be_overwritten() {
     let manifest = desk.read("out/automl.csv");
 
     let ran = desk.load(&set, &server, &["--quality", "50"]).expect(4);
-    assert!(ran.error().contains("70 objects are there with other content"), "{ran:?}");
+    assert!(ran.error().contains("70 objects exist with other content"), "{ran:?}");
     assert!(ran.error().contains("--if-exists overwrite"), "{ran:?}");
     assert_eq!(desk.summary()["failed"], 70);
     let failures = desk.read("out/failures.jsonl");
@@ -179,7 +179,7 @@ fn fail_stops_before_the_first_write() {
     desk.load(&set, &server, &["--limit", "1"]).expect(0);
     let before = server.emulator().counters().inserts;
     let ran = desk.load(&set, &server, &["--if-exists", "fail"]).expect(4);
-    assert!(ran.error().contains("3 of the objects are there already"), "{ran:?}");
+    assert!(ran.error().contains("3 of the objects exist already"), "{ran:?}");
     assert_eq!(server.emulator().counters().inserts, before);
     assert_eq!(desk.summary()["not_attempted"], 70);
 }
@@ -192,7 +192,7 @@ fn fail_spares_a_manifest_too() {
     let source = set.path().to_str().unwrap();
     let args = ["load", "--source", source, "--to", "pictures", "--validation", "10"];
     let ran = desk.run(&[&args[..], &["--if-exists", "fail"]].concat()).expect(4);
-    assert!(ran.error().contains("1 of the objects are there already"), "{ran:?}");
+    assert!(ran.error().contains("1 of the objects exist already"), "{ran:?}");
     assert_eq!(desk.read("pictures/automl.csv"), "precious");
     assert!(!desk.exists("pictures/image_0.jpg"));
 }
@@ -334,7 +334,7 @@ fn progress_is_told_in_each_way_and_quiet_is_quiet() {
         ran.stderr.lines().map(serde_json::from_str).collect();
     let lines = lines.unwrap_or_else(|e| panic!("{e}: {ran:?}"));
     let error = lines.last().unwrap()["error"].as_str().unwrap();
-    assert!(error.contains("70 objects are there with other content"), "{error}");
+    assert!(error.contains("70 objects exist with other content"), "{error}");
     let ran = desk.load(&set, &server, &["--progress", "none"]).expect(0);
     assert_eq!(ran.stderr, "");
     let ran = desk.load(&set, &server, &["-q"]).expect(0);

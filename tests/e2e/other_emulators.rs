@@ -26,7 +26,7 @@ fn the_emulator_host_variable_is_followed() {
     desk.run(&args).expect(0);
     assert_eq!(desk.summary()["already_present"], 550);
     let ran = desk.run(&[&args[..], &["--quality", "50"]].concat()).expect(4);
-    assert!(ran.error().contains("550 objects are there with other content"), "{ran:?}");
+    assert!(ran.error().contains("550 objects exist with other content"), "{ran:?}");
     let absent = ["load", "--source", source, "--to", "gs://absent", "--validation", "10"];
     let ran = desk.run(&absent).expect(4);
     assert!(ran.error().contains("there is no bucket gs://absent"), "{ran:?}");

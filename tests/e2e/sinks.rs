@@ -4,7 +4,11 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use idx2gcs::load::Transfer;
+use idx2gcs::pace::Concurrency;
+use idx2gcs::retry::backoff::Backoff;
 use idx2gcs::sink::IfExists;
 use idx2gcs::sink::folder::Folder;
 use idx2gcs::sink::gcs::{Auth, Gcs};
@@ -15,7 +19,7 @@ use idx2gcs::sink::{
 use idx2gcs::{Error, Exit};
 use idx2gcs_emulator::{Emulator, Options};
 
-use crate::support::{Set, load_into};
+use crate::support::{Set, load_into, transfer};
 
 /// What happens to one object's writes.
 #[derive(Debug, Clone)]
@@ -39,6 +43,14 @@ struct Faulty {
 impl Sink for Faulty {
     fn url(&self) -> &str {
         self.inner.url()
+    }
+
+    fn address(&self, name: &str) -> String {
+        self.inner.address(name)
+    }
+
+    fn check_makes_something(&self) -> bool {
+        self.inner.check_makes_something()
     }
 
     fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
@@ -151,13 +163,15 @@ async fn every_fault_at_every_attempt_in_every_sink() {
                     let attempts = 1..=if last == 4 { u32::MAX } else { last };
                     let seen = AtomicU32::new(0);
                     let faulty = Faulty { inner: Arc::clone(&inner), mishap, attempts, seen };
-                    let mut more = vec![("retry.max_attempts", "4")];
+                    let mut more = transfer();
+                    more.retry.max_attempts = 4;
                     if kind.is_rate_limit() && last == 4 {
-                        more.extend([("retry.max_elapsed", "60ms"), ("retry.max_backoff", "20ms")]);
-                        more.push(("retry.initial_backoff", "20ms"));
+                        let pause = Duration::from_millis(20);
+                        more.retry.max_elapsed = 3 * pause;
+                        more.retry.backoff = Backoff { initial: pause, max: pause };
                     }
                     let out = dir.path().join("out");
-                    let outcome = load_into(Arc::new(faulty), &set, &out, &more).await;
+                    let outcome = load_into(Arc::new(faulty), &set, &out, more, 75).await;
 
                     // A write that took place is found by the next attempt.
                     let stored = last < 4 || after;
@@ -192,9 +206,9 @@ async fn a_panic_costs_one_image() {
     let inner: Arc<dyn Sink> = Arc::new(Folder::new("d", dir.path().join("d")));
     let faulty = Faulty { inner, mishap: Mishap::Panic, attempts: 1..=9, seen: AtomicU32::new(0) };
     let out = dir.path().join("out");
-    let outcome = load_into(Arc::new(faulty), &set, &out, &[]).await;
+    let outcome = load_into(Arc::new(faulty), &set, &out, transfer(), 75).await;
     assert_eq!((outcome.summary.uploaded, outcome.summary.failed), (24, 1));
-    assert_eq!(outcome.error.as_ref().map(Error::exit), Some(Exit::Incomplete));
+    assert_eq!(outcome.error.as_ref().map(Error::exit), Some(Exit::Internal), "it is a defect");
     let failures = std::fs::read_to_string(out.join("failures.jsonl")).unwrap();
     assert!(failures.contains("\"object\":\"image_7.jpg\""), "{failures}");
     assert!(failures.contains("panicked"), "{failures}");
@@ -209,8 +223,9 @@ async fn a_disk_that_refuses_ends_the_run() {
     let mishap = Mishap::Fault { kind: FaultKind::Local, after: false };
     let faulty = Faulty { inner, mishap, attempts: 1..=9, seen: AtomicU32::new(0) };
     let out = dir.path().join("out");
-    let more = [("upload.concurrency", "1")];
-    let outcome = load_into(Arc::new(faulty), &set, &out, &more).await;
+    let mut more = transfer();
+    more.pace.concurrency = Concurrency { auto: false, limit: 1 };
+    let outcome = load_into(Arc::new(faulty), &set, &out, more, 75).await;
     assert_eq!(outcome.error.as_ref().map(Error::exit), Some(Exit::Destination));
     let summary = outcome.summary;
     assert_eq!((summary.uploaded, summary.failed, summary.not_attempted), (7, 1, 17));
@@ -223,7 +238,7 @@ async fn one_bad_file_costs_one_image() {
         std::fs::create_dir_all(dir.path().join("d").join(name)).unwrap();
     }
     let sink: Arc<dyn Sink> = Arc::new(Folder::new("d", dir.path().join("d")));
-    let outcome = load_into(sink, &set, &dir.path().join("out"), &[]).await;
+    let outcome = load_into(sink, &set, &dir.path().join("out"), transfer(), 75).await;
     assert_eq!(outcome.error.as_ref().map(Error::exit), Some(Exit::Incomplete));
     assert_eq!((outcome.summary.uploaded, outcome.summary.failed), (23, 2));
 }
@@ -280,12 +295,12 @@ async fn overwriting_spares_what_somebody_else_writes_meanwhile() {
     let (set, dir) = (Set::new(20, 5), tempfile::tempdir().unwrap());
     let root = dir.path().join("d");
     let folder: Arc<dyn Sink> = Arc::new(Folder::new("d", root.clone()));
-    assert!(load_into(folder, &set, &dir.path().join("out"), &[]).await.error.is_none());
+    assert!(load_into(folder, &set, &dir.path().join("out"), transfer(), 75).await.error.is_none());
     let before = std::fs::read(root.join("image_7.jpg")).unwrap();
 
-    let more = [("destination.if_exists", "overwrite"), ("image.quality", "20")];
+    let more = Transfer { if_exists: IfExists::Overwrite, ..transfer() };
     let contested: Arc<dyn Sink> = Arc::new(Contested(Folder::new("d", root.clone())));
-    let outcome = load_into(contested, &set, &dir.path().join("out"), &more).await;
+    let outcome = load_into(contested, &set, &dir.path().join("out"), more, 20).await;
     assert_eq!(outcome.error.as_ref().map(Error::exit), Some(Exit::Destination));
     assert_eq!((outcome.summary.uploaded, outcome.summary.failed), (24, 1));
     assert_eq!(std::fs::read(root.join("image_7.jpg")).unwrap(), before);

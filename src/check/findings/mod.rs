@@ -95,7 +95,7 @@ impl fmt::Display for Finding {
 }
 
 /// What findings are drawn from.
-pub struct Facts<'a> {
+pub struct CheckInput<'a> {
     /// Images by class and partition.
     pub frequencies: &'a Frequencies,
     /// Hashes of the pixels by index, where they were taken.
@@ -109,7 +109,7 @@ pub struct Facts<'a> {
 }
 
 /// Looks for all that is known to go wrong. `item` tells what is known of an index.
-pub fn findings(facts: &Facts<'_>, item: impl Fn(u32) -> Item) -> Vec<Finding> {
+pub fn findings(facts: &CheckInput<'_>, item: impl Fn(u32) -> Item) -> Vec<Finding> {
     let mut found = duplicates(facts, item);
     found.extend(labels(facts.frequencies));
     found.extend(classes(facts.frequencies));
@@ -200,7 +200,7 @@ fn finding(
 }
 
 /// Images of the same pixels. An import merges them, unites their labels and picks a partition.
-fn duplicates(facts: &Facts<'_>, item: impl Fn(u32) -> Item) -> Vec<Finding> {
+fn duplicates(facts: &CheckInput<'_>, item: impl Fn(u32) -> Item) -> Vec<Finding> {
     let groups = groups(facts.hashes);
     let differ = |group: &[u32], of: fn(&Item) -> u32| {
         let mut values = group.iter().map(|&index| of(&item(index)));

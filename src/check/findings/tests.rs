@@ -20,8 +20,13 @@ fn find(
     let frequencies = Frequencies::count(&classes, indices.map(item));
     let hashes: Vec<u64> = images.iter().map(|(_, _, hash)| *hash).collect();
     let flat = [];
-    let facts =
-        Facts { frequencies: &frequencies, hashes: &hashes, flat: &flat, identity, duplicates };
+    let facts = CheckInput {
+        frequencies: &frequencies,
+        hashes: &hashes,
+        flat: &flat,
+        identity,
+        duplicates,
+    };
     findings(&facts, item)
 }
 

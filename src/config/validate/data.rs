@@ -104,8 +104,7 @@ pub(super) fn split(layers: &Layers) -> Result<SplitSettings, ConfigError> {
     }
     Ok(SplitSettings {
         method,
-        validation,
-        validation_said: said.is_some_and(|origin| *origin != Origin::Default),
+        validation: said.is_some_and(|origin| *origin != Origin::Default).then_some(validation),
         seed: number(layers, "split.seed", 0, u32::MAX)?,
         file,
     })

@@ -10,6 +10,7 @@ use self::data::{encoding, source, split};
 use strum::VariantNames;
 
 use super::{ConfigError, Layers, Origin, Settings};
+use crate::load::DEFAULT_NAME;
 use crate::manifest::ManifestFormat;
 use crate::naming::{Template, check_bucket_name, check_object_name};
 use crate::pace::{Bounds, Concurrency};
@@ -34,11 +35,17 @@ impl Settings {
             Place::Bucket { prefix, .. } => prefix.as_str(),
             Place::Folder(_) | Place::Zip(_) => "",
         };
-        let name = match &place {
+        let default_name = match &place {
             // Importers of archives take a folder for a class.
-            Place::Zip(_) if is_default(layers, "destination.name") => ZIP_NAME.to_owned(),
-            _ => layers.need("destination.name", "a template", some_text)?,
+            Place::Zip(_) => ZIP_NAME,
+            Place::Bucket { .. } | Place::Folder(_) => DEFAULT_NAME,
         };
+        let user_name = if is_default(layers, "destination.name") {
+            None
+        } else {
+            Some(layers.need("destination.name", "a template", some_text)?)
+        };
+        let name = user_name.clone().unwrap_or_else(|| default_name.to_owned());
         let endpoint = endpoint(layers)?;
         let out: PathBuf = layers.need("output.dir", "a folder", some_text)?.into();
         if let Place::Folder(folder) | Place::Zip(folder) = &place
@@ -62,8 +69,8 @@ impl Settings {
             url: url.trim_end_matches('/').to_owned(),
             place,
             endpoint,
-            name,
-            name_said: !is_default(layers, "destination.name"),
+            name: user_name.map(|_| name),
+            default_name,
             metadata: switch(layers, "destination.metadata")?,
             if_exists: word(layers, "destination.if_exists")?,
             pace: Bounds {
@@ -71,6 +78,7 @@ impl Settings {
                 max_rate: number(layers, "upload.max_rate", 0, u32::MAX)?,
                 ramp: word(layers, "upload.ramp")?,
             },
+            memory: 64_000_000,
             queue: number(layers, "upload.queue", 1, 1 << 20)?,
             http: word(layers, "upload.http")?,
             connections: number(layers, "upload.connections", 1, MOST_IN_FLIGHT)?,
@@ -245,7 +253,6 @@ mod tests {
     use super::super::*;
     use super::*;
     use crate::sink::IfExists;
-    use crate::split::HeldOut;
     use proptest::prelude::*;
 
     fn layers(toml: &str) -> Result<Layers, ConfigError> {
@@ -270,14 +277,14 @@ mod tests {
     #[test]
     fn the_defaults_are_the_documented_ones() {
         let s = settings("").unwrap();
-        assert_eq!((s.split.validation, s.split.seed), (HeldOut::Count(10_000), 42));
+        assert_eq!((s.split.validation, s.split.seed), (None, 42));
         assert_eq!(s.encoding.quality, 75);
         assert_eq!(s.if_exists, IfExists::Skip);
         assert_eq!(s.manifests, [ManifestFormat::Automl, ManifestFormat::Vertex]);
         assert_eq!(s.endpoint, Endpoint::Google);
         assert!(s.pace.concurrency.auto);
         assert_eq!(s.retry.max_elapsed, Duration::from_mins(5));
-        assert_eq!(s.name, Template::parse("image_{index}.{ext}", "").unwrap());
+        assert_eq!((s.name, s.default_name), (None, "image_{index}.{ext}"));
     }
 
     #[test]
@@ -408,9 +415,9 @@ mod tests {
     fn an_archive_has_a_folder_for_each_class_unless_told_otherwise() {
         let template = |text| Template::parse(text, "").unwrap();
         let zip = "[destination]\nurl = \"p.zip\"\n";
-        assert_eq!(settings(zip).unwrap().name, template("{class}/image_{index}.{ext}"));
+        assert_eq!(settings(zip).unwrap().default_name, "{class}/image_{index}.{ext}");
         let named = settings(&format!("{zip}name = \"image_{{index}}.{{ext}}\"")).unwrap();
-        assert_eq!(named.name, template("image_{index}.{ext}"));
+        assert_eq!(named.name, Some(template("image_{index}.{ext}")));
         assert_eq!((named.address("a"), named.metadata), ("a".to_owned(), false));
         let settings = settings("[destination]\nurl = \"p\"\nmetadata = true").unwrap();
         assert_eq!((settings.address("a"), settings.metadata), ("p/a".to_owned(), true));

@@ -242,6 +242,14 @@ impl Sink for Zip {
         &self.url
     }
 
+    fn address(&self, name: &str) -> String {
+        name.to_owned()
+    }
+
+    fn check_makes_something(&self) -> bool {
+        true
+    }
+
     fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(self.aside(move |inner| inner.open(purpose)))
     }

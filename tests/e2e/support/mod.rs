@@ -13,7 +13,7 @@ pub mod small;
 mod tools;
 
 pub use desk::{Desk, Ran, until};
-pub use library::load_into;
+pub use library::{load_into, transfer};
 pub use server::Server;
 pub use set::{SIDE, Set, gzip, idx};
 pub use tools::{fashion_mnist, python};

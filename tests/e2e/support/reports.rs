@@ -9,7 +9,7 @@ use idx2gcs::page::{
     ByPartition, Class, Figures, Import, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed,
     Spread,
 };
-use idx2gcs::report::{Latency, Sample};
+use idx2gcs::pipeline::{Latency, Sample};
 use idx2gcs::source::{DataSet, ReadOptions, folder_files};
 use idx2gcs::split::{HeldOut, Split};
 

@@ -12,18 +12,18 @@ const DIGITS: u8 = 3;
 
 /// One image, before and after it was encoded.
 #[derive(Debug, Clone)]
-pub struct Sample {
+pub(super) struct Sample {
     /// Position in source order, from 0.
-    pub index: u32,
+    pub(super) index: u32,
     /// The image as the source has it.
-    pub image: Image,
+    pub(super) image: Image,
     /// The file.
-    pub file: Bytes,
+    pub(super) file: Bytes,
 }
 
 /// Keeps the images that are asked for, and the sizes of all. Memory: those images, and 30 KB.
 #[derive(Debug)]
-pub struct Samples {
+pub(super) struct Samples {
     /// Indices, in order.
     wanted: Vec<u32>,
     seen: Mutex<Seen>,
@@ -38,20 +38,20 @@ struct Seen {
 
 /// How large images are, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sizes {
+pub(super) struct Sizes {
     /// The smallest.
-    pub min: u64,
+    pub(super) min: u64,
     /// Half of the images have at most this.
-    pub median: u64,
+    pub(super) median: u64,
     /// The mean.
-    pub mean: f64,
+    pub(super) mean: f64,
     /// The largest.
-    pub max: u64,
+    pub(super) max: u64,
 }
 
 impl Samples {
     /// For the images of these indices, which are in order.
-    pub fn new(wanted: Vec<u32>) -> Self {
+    pub(super) fn new(wanted: Vec<u32>) -> Self {
         let sizes = Histogram::new(DIGITS).unwrap_or_else(|_| {
             // Three digits are a number that the histogram knows.
             unreachable!("a histogram of {DIGITS} digits")
@@ -71,7 +71,7 @@ impl Samples {
     }
 
     /// The images that were kept, in source order, and the sizes; nothing where no image was seen.
-    pub fn take(&self) -> (Vec<Sample>, Option<Sizes>) {
+    pub(super) fn take(&self) -> (Vec<Sample>, Option<Sizes>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = std::mem::take(&mut seen.taken);
         taken.sort_by_key(|sample| sample.index);

@@ -1,0 +1,225 @@
+//! Everything that can keep a load from being complete. The type says what happened; the sentences
+//! for a person are made here and nowhere else.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Verdict;
+use crate::classes::LabelClash;
+use crate::exit::Exit;
+use crate::files::LockError;
+use crate::pipeline::NotStored;
+use crate::sink::Fault;
+use crate::source::SourceError;
+use crate::split::SplitError;
+use crate::text::thousands;
+
+/// Why a load or a verification did not end well: one line, causes below it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A bad source.
+    #[error(transparent)]
+    Source(SourceError),
+    /// Class names that get the same label.
+    #[error(transparent)]
+    Labels(#[from] LabelClash),
+    /// A split that cannot be drawn.
+    #[error("{0}{hint}", hint = if matches!(.0, SplitError::TooFew { .. }) { "; --validation says how many" } else { "" })]
+    Split(SplitError),
+    /// Options that do not fit the data set.
+    #[error("{0}")]
+    Unfit(String),
+    /// Findings that are errors: an import would refuse the images, or they contradict each other.
+    #[error("{0}; nothing was written")]
+    Findings(String),
+    /// An output folder that another process writes into, or that cannot be written.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A local file or folder that cannot be written, noticed before anything was done.
+    #[error("{}: cannot be written: {error}", path.display())]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A local file that could not be written at the end of a run.
+    #[error("{}: cannot be written: {error}; run the same command again to finish", path.display())]
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The destination refuses: credentials, permission, no such bucket.
+    #[error("{url}: {fault}")]
+    Refused {
+        /// The destination, or the object that it refused.
+        url: String,
+        /// What it answered.
+        fault: Fault,
+    },
+    /// The destination did not work before the first write.
+    #[error(
+        "{url} does not work: {fault}; nothing was written, run the same command again when it does"
+    )]
+    Unavailable {
+        /// The destination.
+        url: String,
+        /// The last fault.
+        fault: Fault,
+    },
+    /// Objects exist where none may (`if_exists = "fail"`).
+    #[error(
+        "{url}: {} of the objects exist already; nothing was written (--if-exists skip keeps those \
+         with the same content)",
+        thousands(*.count)
+    )]
+    Exist {
+        /// The destination.
+        url: String,
+        /// How many.
+        count: u64,
+    },
+    /// Objects with other content exist.
+    #[error(
+        "{url}: {} objects exist with other content{}; --if-exists overwrite replaces them",
+        thousands((*.count).into()), see(failures.as_deref())
+    )]
+    Conflicts {
+        /// The destination.
+        url: String,
+        /// How many.
+        count: u32,
+        /// The list of all failures.
+        failures: Option<PathBuf>,
+    },
+    /// The destination stopped working.
+    #[error(
+        "{url} has stored nothing for {} (last: {fault}): given up with {} of {} images not \
+         attempted{}; run the same command again when it works",
+        humantime::format_duration(*.max_outage), thousands((*.not_attempted).into()),
+        thousands((*.images).into()), see(failures.as_deref())
+    )]
+    Outage {
+        /// The destination.
+        url: String,
+        /// The last fault.
+        fault: Fault,
+        /// Time without a success after which a run is given up.
+        max_outage: Duration,
+        /// Images without an attempt.
+        not_attempted: u32,
+        /// All images.
+        images: u32,
+        /// The list of all failures.
+        failures: Option<PathBuf>,
+    },
+    /// Some images failed.
+    #[error(
+        "{} of {} images failed{}; run the same command again to finish",
+        thousands((*.failed).into()), thousands((*.images).into()), see(failures.as_deref())
+    )]
+    Failed {
+        /// How many.
+        failed: u32,
+        /// All images.
+        images: u32,
+        /// The list of all failures.
+        failures: Option<PathBuf>,
+    },
+    /// The run was stopped.
+    #[error(
+        "stopped with {} of {} images not attempted; run the same command again to finish",
+        thousands((*.not_attempted).into()), thousands((*.images).into())
+    )]
+    Stopped {
+        /// Images without an attempt.
+        not_attempted: u32,
+        /// All images.
+        images: u32,
+    },
+    /// The run was stopped outside of the images' uploads.
+    #[error("stopped before {0}; run the same command again to finish")]
+    StoppedBefore(&'static str),
+    /// All images are stored, but a manifest is not.
+    #[error("all images are stored, but {url} is not: {error}; run the same command again")]
+    NotPublished {
+        /// The manifest's address.
+        url: String,
+        /// Why.
+        error: NotStored,
+    },
+    /// The destination does not hold exactly what the source says.
+    #[error("{url}: {verdict}")]
+    Inexact {
+        /// The destination.
+        url: String,
+        /// What it holds.
+        verdict: Verdict,
+    },
+    /// A defect of this program; a rerun does not mend it.
+    #[error("{0}; this is a defect of idx2gcs, please report it")]
+    Internal(String),
+}
+
+impl From<SourceError> for Error {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Classes(clash) => Self::Labels(clash),
+            error => Self::Source(error),
+        }
+    }
+}
+
+impl From<SplitError> for Error {
+    fn from(error: SplitError) -> Self {
+        Self::Split(error)
+    }
+}
+
+fn see(failures: Option<&Path>) -> String {
+    failures.map_or(String::new(), |path| format!(", see {}", path.display()))
+}
+
+impl Error {
+    pub(super) fn output(path: &Path, error: std::io::Error) -> Self {
+        Self::Output { path: path.to_owned(), error }
+    }
+
+    pub(super) fn unwritten(path: &Path, error: std::io::Error) -> Self {
+        Self::Unwritten { path: path.to_owned(), error }
+    }
+
+    /// A task that panicked, with the name of what it did.
+    pub(super) fn panicked(what: &str, panic: &dyn std::fmt::Display) -> Self {
+        Self::Internal(format!("{what} panicked: {panic}"))
+    }
+
+    /// The exit code of a process that ends with this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Unfit(_)
+            | Self::Split(_)
+            | Self::Labels(_)
+            | Self::Lock(_)
+            | Self::Output { .. } => Exit::Usage,
+            Self::Source(_) | Self::Findings(_) => Exit::Source,
+            Self::Refused { .. } | Self::Exist { .. } | Self::Conflicts { .. } => Exit::Destination,
+            Self::Unwritten { .. }
+            | Self::Unavailable { .. }
+            | Self::Outage { .. }
+            | Self::Failed { .. }
+            | Self::Stopped { .. }
+            | Self::StoppedBefore(_)
+            | Self::NotPublished { .. }
+            | Self::Inexact { .. } => Exit::Incomplete,
+            Self::Internal(_) => Exit::Internal,
+        }
+    }
+
+    /// Whether the same load, run again, may finish what this one left.
+    pub fn rerun_helps(&self) -> bool {
+        self.exit() == Exit::Incomplete
+    }
+}

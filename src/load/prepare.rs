@@ -1,0 +1,248 @@
+//! Before the first write: the source is read through and checked, the destination is asked whether it
+//! works. What would make an import fail is refused here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::error::Error;
+use super::job::Job;
+use super::resume::{before_the_work, stopped_early};
+use super::run::Run;
+use super::{Load, Output, Plan, Transfer};
+use crate::check::{self, Duplicates, Finding, Frequencies, Survey};
+use crate::pipeline::Observer;
+use crate::retry::{Chance, Limits, Retry};
+use crate::sink::{Fault, FaultKind, Purpose, Sink};
+use crate::split::SplitMethod;
+
+/// Before the work begins a destination that cannot be connected to is given up after so many attempts.
+const CHECK_ATTEMPTS: u32 = 4;
+
+/// Time for the questions about a bucket whose answers are only worth knowing.
+const ABOUT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A data set that was read through: split, names and findings are known. No destination is.
+#[derive(Debug)]
+pub struct Surveyed {
+    pub(super) job: Arc<Job>,
+    /// What is wrong with the images, or worth knowing, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+impl Load {
+    /// Reads the source once: proves packed files whole, looks at the pixels, draws the split. A stop
+    /// ends it early, with an error.
+    ///
+    /// # Errors
+    /// A source that is bad, options that do not fit it.
+    pub async fn survey(self, stop: &CancellationToken) -> Result<Surveyed, Error> {
+        let early = self.early()?;
+        self.survey_after(early, stop).await
+    }
+
+    /// Everything before the first write. The destination is asked while the source is read, unless
+    /// asking would make something there.
+    ///
+    /// # Errors
+    /// As [`Load::survey`]; findings that are errors, unless `purpose` is to read; a destination that
+    /// refuses or does not work; an output folder that cannot take the manifests.
+    pub async fn prepare(
+        self,
+        sink: Arc<dyn Sink>,
+        output: Output,
+        transfer: Transfer,
+        purpose: Purpose,
+        stop: &CancellationToken,
+    ) -> Result<Prepared, Error> {
+        // Options that do not fit the data set are reported before anybody is asked, if possible.
+        let early = self.early()?;
+        let courtesies = self.courtesies && purpose == Purpose::Write;
+        let surveying = async {
+            let surveyed = self.survey_after(early, stop).await?;
+            output.check_manifests(&surveyed.job.manifests)?;
+            match check::errors(&surveyed.findings) {
+                Some(errors) if purpose == Purpose::Write => Err(Error::Findings(errors)),
+                _ => Ok(surveyed),
+            }
+        };
+        let asking = async {
+            check_destination(&*sink, &transfer, purpose, stop).await?;
+            Ok(if courtesies { about(&*sink).await } else { Vec::new() })
+        };
+        let (mut surveyed, about) = if sink.check_makes_something() {
+            let surveyed = surveying.await?;
+            (surveyed, asking.await?)
+        } else {
+            futures::try_join!(surveying, asking)?
+        };
+        surveyed.findings.extend(about);
+        let Surveyed { job, findings } = surveyed;
+        Ok(Prepared { job, findings, sink, output, transfer })
+    }
+
+    /// The job, if it can be made without the pixels.
+    fn early(&self) -> Result<Option<Arc<Job>>, Error> {
+        (!self.needs_hashes()).then(|| self.job(None)).transpose()
+    }
+
+    async fn survey_after(
+        self,
+        early: Option<Arc<Job>>,
+        stop: &CancellationToken,
+    ) -> Result<Surveyed, Error> {
+        let (load, stopping) = (self, stop.clone());
+        let working = tokio::task::spawn_blocking(move || {
+            let mut survey = load.look_at_pixels(&|| stopping.is_cancelled())?;
+            let job = match early {
+                Some(job) => job,
+                None => load.job(Some(survey.hashes.clone()))?,
+            };
+            let findings = job.findings(&survey);
+            survey.hashes = Vec::new();
+            Ok::<_, Error>(Surveyed { job, findings })
+        });
+        let surveyed = working.await.map_err(|panic| Error::panicked("the survey", &panic))?;
+        if stop.is_cancelled() { Err(stopped_early()) } else { surveyed }
+    }
+
+    fn look_at_pixels(&self, stopped: &dyn Fn() -> bool) -> Result<Survey, Error> {
+        let hash = self.needs_hashes() || self.duplicates != Duplicates::Off;
+        // A split by content is drawn for all images, whatever the limit.
+        let limit = self.limit.filter(|_| self.split.method != SplitMethod::Hash);
+        let count = limit.unwrap_or(u32::MAX).min(self.data.images());
+        Ok(check::survey(&self.data, count, hash, stopped)?)
+    }
+}
+
+impl Surveyed {
+    /// Images of the load.
+    pub fn images(&self) -> u32 {
+        self.job.count
+    }
+
+    /// Images by partition, in the order of [`crate::model::Partition::ALL`].
+    pub fn partitions(&self) -> [u32; 3] {
+        self.job.partitions()
+    }
+
+    /// Images by class and partition.
+    pub fn frequencies(&self) -> Frequencies {
+        self.job.frequencies()
+    }
+
+    /// What a load into `url` would do; `address` makes an object's address of its name, `priced` says
+    /// whether requests cost something there. Encodes every image, writes nothing, asks nobody.
+    ///
+    /// # Errors
+    /// A source that is bad.
+    pub async fn plan(
+        &self,
+        url: &str,
+        address: impl Fn(&str) -> String + Send + 'static,
+        priced: bool,
+    ) -> Result<Plan, Error> {
+        let (job, url) = (Arc::clone(&self.job), url.to_owned());
+        let drawing = tokio::task::spawn_blocking(move || Plan::draw(&job, url, &address, priced));
+        drawing.await.map_err(|panic| Error::panicked("the dry run", &panic))?
+    }
+}
+
+/// A load of which everything is known, into a destination that works.
+pub struct Prepared {
+    pub(super) job: Arc<Job>,
+    /// What is worth knowing of the images and the destination, the worst first.
+    pub findings: Vec<Finding>,
+    pub(super) sink: Arc<dyn Sink>,
+    pub(super) output: Output,
+    pub(super) transfer: Transfer,
+}
+
+impl Prepared {
+    /// Images of the load.
+    pub fn images(&self) -> u32 {
+        self.job.count
+    }
+
+    /// Images by partition, in the order of [`crate::model::Partition::ALL`].
+    pub fn partitions(&self) -> [u32; 3] {
+        self.job.partitions()
+    }
+
+    /// Images by class and partition.
+    pub fn frequencies(&self) -> Frequencies {
+        self.job.frequencies()
+    }
+
+    /// The options of the transfer, which may be changed until the run starts.
+    pub fn transfer_mut(&mut self) -> &mut Transfer {
+        &mut self.transfer
+    }
+
+    /// Begins the run: its clock starts.
+    pub fn start(self) -> Run {
+        Run::new(self)
+    }
+
+    /// Stores every image and publishes the manifests. Writes `summary.json` (always),
+    /// `failures.jsonl` (if an image failed), the page (if the work began) and the manifests (if and
+    /// only if every image is stored) into the output folder. A stop ends the run early: requests in
+    /// flight are finished, within bounds. Dropping the future abandons them.
+    pub async fn run(
+        self,
+        observer: Arc<dyn Observer>,
+        stop: &CancellationToken,
+    ) -> super::Outcome {
+        self.start().finish(observer, stop).await
+    }
+}
+
+/// Asks the destination whether it exists and may be used so. A service that answers is waited for as
+/// in an outage, one that cannot be connected to only for a moment. A stop ends it at once.
+///
+/// # Errors
+/// A destination that refuses or does not work.
+pub async fn check_destination(
+    sink: &dyn Sink,
+    transfer: &Transfer,
+    purpose: Purpose,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
+    let limits = transfer.retry;
+    let limits = Limits { max_elapsed: limits.max_elapsed.min(limits.max_outage), ..limits };
+    let retry = Retry::new(limits, Chance::default(), stop.clone());
+    let unreachable = AtomicU32::new(0);
+    let attempt = || async {
+        let checked = sink.check(purpose).await;
+        checked.map_err(|mut fault| {
+            if fault.kind == FaultKind::Connect
+                && unreachable.fetch_add(1, Ordering::Relaxed) + 1 >= CHECK_ATTEMPTS
+            {
+                fault.kind = FaultKind::Unreachable;
+            }
+            fault
+        })
+    };
+    let on_retry = |fault: &Fault| tracing::debug!(%fault, cause = %fault.kind, "trying again");
+    tokio::select! {
+        checked = retry.run(on_retry, attempt) => {
+            checked.result.map_err(|fault| before_the_work(sink.url(), fault))
+        }
+        () = stop.cancelled() => Err(stopped_early()),
+    }
+}
+
+/// What is worth knowing of a bucket before it is imported from. What cannot be learned soon is no
+/// finding.
+pub async fn about(sink: &dyn Sink) -> Vec<Finding> {
+    match tokio::time::timeout(ABOUT_TIMEOUT, sink.about()).await {
+        Ok(Ok(about)) => check::of_bucket(&about),
+        Ok(Err(fault)) => {
+            tracing::debug!(%fault, "the bucket's metadata cannot be read");
+            Vec::new()
+        }
+        Err(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,87 @@
+//! What the destination holds before a run: what an earlier run stored is not stored again.
+
+use super::error::Error;
+use super::job::Job;
+use crate::pipeline::{Existing, Stats, list_all};
+use crate::retry::Retry;
+use crate::retry::policy::{Decision, decide};
+use crate::sink::{Fault, NameRange, Purpose, Sink, Stored};
+
+/// Lists what exists: for writing, the names that can be the job's; for reading, everything below the
+/// prefix. `on_other` receives every object that is none of the job's images. A stop ends it at once:
+/// nothing is under way that would matter.
+pub(super) async fn list_existing(
+    job: &Job,
+    sink: &dyn Sink,
+    retry: &Retry,
+    stats: &Stats,
+    purpose: Purpose,
+    mut on_other: impl FnMut(Stored),
+) -> Result<Existing, Error> {
+    let on_retry = |fault: &Fault| {
+        tracing::debug!(%fault, cause = %fault.kind, "trying again");
+        stats.retried(fault.kind);
+    };
+    let stem = job.images.names.literal_prefix();
+    let within = match purpose {
+        // A prefix may be shared, and a bucket may be large.
+        Purpose::Write => NameRange::beginning_with(stem),
+        Purpose::Read => NameRange::default(),
+    };
+    let mut existing = Existing::new();
+    let mut lookup = None;
+    let on_object = |stored: Stored| {
+        let lookup = lookup.get_or_insert_with(|| Lookup::new(job));
+        match lookup.index(job, &stored.name) {
+            Some(index) => existing.insert(index, job.count, &stored),
+            None => on_other(stored),
+        }
+    };
+    tokio::select! {
+        listed = list_all(sink, retry, within, stem, on_retry, on_object) => {
+            listed.map_err(|fault| before_the_work(sink.url(), fault))?;
+        }
+        () = retry.stop().cancelled() => return Err(stopped_early()),
+    }
+    Ok(existing)
+}
+
+/// A stop before anything was done.
+pub(super) fn stopped_early() -> Error {
+    Error::StoppedBefore("the work began")
+}
+
+/// The error of a fault that occurs before anything is written.
+pub(super) fn before_the_work(url: &str, fault: Fault) -> Error {
+    let url = url.to_owned();
+    match decide(fault.kind) {
+        // It exists and may be used, but it does not work.
+        Decision::Retry => Error::Unavailable { url, fault },
+        _ => Error::Refused { url, fault },
+    }
+}
+
+/// From names to indices. A name counts only if it is exactly the one that this run would write. Eight
+/// bytes an image.
+struct Lookup(Vec<(u32, u32)>);
+
+impl Lookup {
+    fn new(job: &Job) -> Self {
+        let mut entries: Vec<_> =
+            (0..job.count).map(|index| (Self::hash(&job.name(index)), index)).collect();
+        entries.sort_unstable();
+        Self(entries)
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // some of the bits are enough
+    fn hash(name: &str) -> u32 {
+        twox_hash::XxHash3_64::oneshot(name.as_bytes()) as u32
+    }
+
+    fn index(&self, job: &Job, name: &str) -> Option<u32> {
+        let wanted = Self::hash(name);
+        let from = self.0.partition_point(|(hash, _)| *hash < wanted);
+        let alike = self.0.get(from..)?.iter().take_while(|(hash, _)| *hash == wanted);
+        alike.map(|(_, index)| *index).find(|index| job.name(*index) == name)
+    }
+}

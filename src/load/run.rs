@@ -1,0 +1,322 @@
+//! The run itself: images first, then the manifests that name them.
+
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::error::Error;
+use super::job::Job;
+use super::output::FAILURES;
+use super::resume::list_existing;
+use super::{Output, Prepared, Transfer, publish, report};
+use crate::check::Finding;
+use crate::exit::Exit;
+use crate::pace::{Bounds, Pace};
+use crate::page;
+use crate::pipeline::{self, Counts, Observer, RunResult, Stats, Stop, Storing, keep_observed};
+use crate::report::{JsonLog, ManifestEntry, Summary};
+use crate::retry::{Chance, Retry};
+use crate::sink::{IfExists, Purpose, Sink};
+
+/// How a load ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was done.
+    pub summary: Summary,
+    /// Why the load is not complete, if it is not.
+    pub error: Option<Error>,
+    /// Why the summary or the page could not be written, if so.
+    pub unwritten: Option<Error>,
+}
+
+impl Outcome {
+    /// The summary of a complete load.
+    ///
+    /// # Errors
+    /// Why it is not complete, or why its files could not be written.
+    pub fn into_result(self) -> Result<Summary, Error> {
+        match self.error.or(self.unwritten) {
+            None => Ok(self.summary),
+            Some(error) => Err(error),
+        }
+    }
+}
+
+/// A load that has started.
+pub struct Run {
+    job: Arc<Job>,
+    findings: Vec<Finding>,
+    sink: Arc<dyn Sink>,
+    output: Arc<Output>,
+    transfer: Transfer,
+    stats: Arc<Stats>,
+}
+
+/// What another thread may do to a run while it goes on. It keeps neither the sink nor the output
+/// folder, with its lock, alive.
+#[derive(Clone)]
+pub struct Control {
+    sink: Weak<dyn Sink>,
+    output: Weak<Output>,
+    stats: Arc<Stats>,
+}
+
+impl Control {
+    /// Puts other bounds on requests in flight and writes a second in force, at once.
+    pub fn set_bounds(&self, bounds: Bounds) {
+        self.stats.pace().set_bounds(bounds);
+    }
+
+    /// Leaves a truthful summary and removes what is not whole, for a process that ends now with that
+    /// exit code.
+    pub fn leave(&self, exit: Exit) {
+        let mut summary = Summary::new(&self.stats);
+        summary.exit_code = exit as u8;
+        if let Some(output) = self.output.upgrade() {
+            // The process is leaving: there is nobody to report to that this failed.
+            let _ = output.write_summary(&summary);
+            output.remove_partials();
+        }
+        if let Some(sink) = self.sink.upgrade() {
+            sink.abandon();
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn new(prepared: Prepared) -> Self {
+        let Prepared { job, findings, sink, output, transfer } = prepared;
+        let mut job = job;
+        if output.report {
+            let samples = report::samples(&job);
+            // Nobody else has the job yet; if somebody had, the page would show no images.
+            if let Some(job) = Arc::get_mut(&mut job) {
+                job.images.samples = Some(samples);
+            }
+        }
+        let stats = Arc::new(Stats::new(job.count, Arc::new(Pace::new(transfer.pace))));
+        Self { job, findings, sink, output: Arc::new(output), transfer, stats }
+    }
+
+    /// A handle for other threads.
+    pub fn control(&self) -> Control {
+        Control {
+            sink: Arc::downgrade(&self.sink),
+            output: Arc::downgrade(&self.output),
+            stats: Arc::clone(&self.stats),
+        }
+    }
+
+    /// See [`Prepared::run`].
+    pub async fn finish(self, observer: Arc<dyn Observer>, stop: &CancellationToken) -> Outcome {
+        let observing = keep_observed(Arc::clone(&observer), Arc::clone(&self.stats));
+        let observing = AbortOnDropHandle::new(tokio::spawn(observing));
+        let mut manifests = Vec::new();
+        let ended = self.store_and_publish(&mut manifests, stop).await;
+        drop(observing);
+        observer.end(&self.stats.snapshot());
+
+        let mut summary = Summary::new(&self.stats);
+        let (counts, error) = match ended {
+            Ok(counts) => (Some(counts), None),
+            Err((counts, error)) => (counts, Some(error)),
+        };
+        summary.count(counts.unwrap_or(Counts { images: self.job.count, ..Counts::default() }));
+        summary.manifests = manifests;
+        summary.exit_code = error.as_ref().map_or(Exit::Complete, Error::exit) as u8;
+        let written = self.output.write_summary(&summary);
+        let unwritten = match written {
+            Ok(()) => self.write_page(&summary, error.as_ref().map(Error::to_string)).await.err(),
+            Err(error) => Some(error),
+        };
+        Outcome { summary, error, unwritten }
+    }
+
+    async fn write_page(&self, summary: &Summary, error: Option<String>) -> Result<(), Error> {
+        if !summary.has_begun() || self.job.images.samples.is_none() {
+            return Ok(());
+        }
+        let (job, output, summary) =
+            (Arc::clone(&self.job), Arc::clone(&self.output), summary.clone());
+        let (findings, url) = (self.findings.clone(), self.sink.url().to_owned());
+        let when = httpdate::fmt_http_date(SystemTime::now());
+        let writing = tokio::task::spawn_blocking(move || {
+            let page = report::report(&job, findings, &url, &summary, error, when);
+            let path = output.folder().join(page::HTML);
+            page.write(output.folder()).map_err(|e| Error::unwritten(&path, e))
+        });
+        writing.await.map_err(|panic| Error::panicked("the page", &panic))?
+    }
+
+    async fn store_and_publish(
+        &self,
+        manifests: &mut Vec<ManifestEntry>,
+        stop: &CancellationToken,
+    ) -> Result<Counts, (Option<Counts>, Error)> {
+        let before = |error| (None, error);
+        let path = self.output.folder().join(FAILURES);
+        let failures = JsonLog::new(path.clone());
+        let failures = Arc::new(failures.map_err(|e| before(Error::output(&path, e)))?);
+        let retry = Retry::new(self.transfer.retry, Chance::default(), stop.clone());
+        let (job, sink, stats) = (&self.job, &*self.sink, &self.stats);
+        let existing = list_existing(job, sink, &retry, stats, Purpose::Write, drop).await;
+        let existing = existing.map_err(before)?;
+        if self.transfer.if_exists == IfExists::Fail {
+            let refusing = self.refuse_existing(existing.count().into(), &retry);
+            bounded(refusing, stop, self.transfer.drain).await.map_err(before)?;
+        }
+
+        let log = Arc::clone(&failures);
+        let pace = Arc::clone(stats.pace());
+        let run = Arc::new(pipeline::Run {
+            images: job.count,
+            objects: Arc::new(job.images.clone()),
+            work: Storing {
+                sink: Arc::clone(&self.sink),
+                if_exists: self.transfer.if_exists,
+                last_wins: false,
+                on_error: self.transfer.on_error,
+                retry: Arc::new(retry),
+                pace: Some(Arc::clone(&pace)),
+                stats: Arc::clone(stats),
+            },
+            existing,
+            pace,
+            memory: self.transfer.memory,
+            queue: self.transfer.queue,
+            stats: Arc::clone(stats),
+            stop: stop.clone(),
+            drain: self.transfer.drain,
+            on_failure: Box::new(move |failure| log.add(failure)),
+        });
+        let records = job.data().records().take(job.count as usize);
+        let result = pipeline::run(Arc::clone(&run), records).await;
+        let counts = result.counts;
+        let after = |error| (Some(counts), error);
+        let logged = failures.finish();
+        let listed = logged.as_ref().ok().copied().flatten().map(std::path::PathBuf::as_path);
+        judge(result, sink.url(), self.transfer.retry.max_outage, listed).map_err(after)?;
+        logged.map_err(|e| after(Error::unwritten(&path, e)))?;
+        let publishing = publish::publish(job, &self.output, &run.work, manifests);
+        bounded(publishing, stop, self.transfer.drain).await.map_err(after)?;
+        Ok(counts)
+    }
+
+    /// With `if_exists = "fail"` nothing is written where any object exists, manifests included.
+    async fn refuse_existing(&self, images: u64, retry: &Retry) -> Result<(), Error> {
+        let url = self.sink.url();
+        let mut count = images;
+        for manifest in &self.job.manifests {
+            let name = manifest.object_name();
+            let stat = || self.sink.stat(&name);
+            let stored = retry.run(|fault| self.stats.retried(fault.kind), stat).await.result;
+            let stored = stored.map_err(|fault| Error::Refused { url: url.to_owned(), fault })?;
+            count += u64::from(stored.is_some());
+        }
+        if count == 0 { Ok(()) } else { Err(Error::Exist { url: url.to_owned(), count }) }
+    }
+}
+
+/// Once the run is stopped, work of a few requests may take as long as those in flight.
+async fn bounded(
+    work: impl Future<Output = Result<(), Error>>,
+    stop: &CancellationToken,
+    drain: Duration,
+) -> Result<(), Error> {
+    let drained = async {
+        stop.cancelled().await;
+        tokio::time::sleep(drain).await;
+    };
+    tokio::select! {
+        done = work => done,
+        () = drained => Err(Error::StoppedBefore("the manifests were published")),
+    }
+}
+
+/// Why a run over all images is not complete, if it is not; the counts decide.
+pub(super) fn judge(
+    result: RunResult,
+    url: &str,
+    max_outage: Duration,
+    failures: Option<&Path>,
+) -> Result<(), Error> {
+    let RunResult { counts, source, stop, decoder_panic } = result;
+    let (url, failures) = (url.to_owned(), failures.map(Path::to_owned));
+    let Counts { images, failed, conflicts, defects, .. } = counts;
+    let not_attempted = counts.not_attempted();
+    if let Some(error) = source {
+        return Err(error.into());
+    }
+    if let Some(panic) = decoder_panic {
+        return Err(Error::panicked("the decoder", &panic));
+    }
+    match stop {
+        Some(Stop::Refused(fault)) => return Err(Error::Refused { url, fault }),
+        Some(Stop::Dead(fault)) => {
+            return Err(Error::Outage { url, fault, max_outage, not_attempted, images, failures });
+        }
+        Some(Stop::OnError) | None => {}
+    }
+    if defects > 0 {
+        let see = failures.map_or(String::new(), |path| format!(", see {}", path.display()));
+        return Err(Error::Internal(format!("{defects} of {images} images failed{see}")));
+    }
+    if conflicts > 0 {
+        return Err(Error::Conflicts { url, count: conflicts, failures });
+    }
+    if failed > 0 {
+        return Err(Error::Failed { failed, images, failures });
+    }
+    if not_attempted > 0 {
+        return Err(Error::Stopped { not_attempted, images });
+    }
+    if counts.is_complete() {
+        Ok(())
+    } else {
+        Err(Error::Internal(format!("the images of the run do not add up: {counts:?}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::{Fault, FaultKind};
+
+    fn counts(uploaded: u32, failed: u32, conflicts: u32, defects: u32) -> Counts {
+        Counts { images: 9, uploaded, failed, conflicts, defects, ..Counts::default() }
+    }
+
+    fn exit(counts: Counts, stop: Option<Stop>) -> Exit {
+        let result = RunResult { counts, stop, ..RunResult::default() };
+        let judged = judge(result, "gs://b", Duration::from_secs(45), None);
+        judged.map_or_else(|e| e.exit(), |()| Exit::Complete)
+    }
+
+    #[test]
+    fn only_counts_that_add_up_are_complete() {
+        assert_eq!(exit(counts(9, 0, 0, 0), None), Exit::Complete);
+        assert_eq!(exit(counts(8, 0, 0, 0), None), Exit::Incomplete, "one without an end");
+        assert_eq!(exit(counts(10, 0, 0, 0), None), Exit::Internal, "more than there are");
+        assert_eq!(exit(counts(8, 1, 0, 0), None), Exit::Incomplete);
+        assert_eq!(exit(counts(7, 2, 1, 0), None), Exit::Destination, "a conflict");
+        assert_eq!(exit(counts(6, 3, 1, 1), None), Exit::Internal, "a defect comes first");
+        let fault = Fault::new(FaultKind::Status(403), "");
+        assert_eq!(exit(counts(0, 1, 0, 0), Some(Stop::Refused(fault.clone()))), Exit::Destination);
+        assert_eq!(exit(counts(0, 9, 0, 0), Some(Stop::Dead(fault))), Exit::Incomplete);
+        assert_eq!(exit(counts(0, 1, 0, 0), Some(Stop::OnError)), Exit::Incomplete);
+    }
+
+    #[test]
+    fn a_panic_of_the_decoder_is_a_defect_and_no_rerun_is_advised() {
+        let decoder_panic = Some("index out of bounds".to_owned());
+        let result =
+            RunResult { counts: counts(3, 0, 0, 0), decoder_panic, ..RunResult::default() };
+        let error = judge(result, "gs://b", Duration::ZERO, None).unwrap_err();
+        assert_eq!((error.exit(), error.rerun_helps()), (Exit::Internal, false));
+        assert!(error.to_string().contains("the decoder panicked: index out of bounds"));
+        assert!(!error.to_string().contains("again"), "{error}");
+    }
+}
