@@ -1,116 +1,153 @@
 //! Answers: JSON, and errors in Google's shape.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 
-/// A refusal in the shape of Google's JSON API errors.
+const JSON: &str = "application/json; charset=UTF-8";
+
+/// What a request comes to.
+pub(crate) type ApiResult = Result<Response<Body>, ApiError>;
+
+/// A refusal. As an axum response it has the shape of the JSON API's errors.
 #[derive(Debug)]
 pub(crate) struct ApiError {
-    status: StatusCode,
+    pub(crate) status: StatusCode,
+    /// The JSON API's word for it.
     reason: Cow<'static, str>,
-    message: String,
+    /// The XML API's word for it.
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    /// A `Retry-After` header.
+    retry_after: Option<Duration>,
+    /// What is sent instead of an error in Google's shape.
+    body: Option<String>,
 }
 
 impl ApiError {
-    fn new(status: StatusCode, reason: &'static str, message: String) -> Self {
-        Self { status, reason: Cow::Borrowed(reason), message }
-    }
-
-    pub(crate) fn message(&self) -> &str {
-        &self.message
+    fn new(status: StatusCode, reason: &'static str, code: &'static str, message: String) -> Self {
+        let reason = Cow::Borrowed(reason);
+        Self { status, reason, code, message, retry_after: None, body: None }
     }
 
     /// 400: something in the request cannot be accepted.
     pub(crate) fn invalid(message: String) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid", message)
+        Self::new(StatusCode::BAD_REQUEST, "invalid", "InvalidArgument", message)
     }
 
     /// 400: a parameter that the request needs is not there.
     pub(crate) fn required(message: String) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "required", message)
+        Self::new(StatusCode::BAD_REQUEST, "required", "InvalidArgument", message)
     }
 
     pub(crate) fn no_bucket() -> Self {
         let message = "The specified bucket does not exist.".to_owned();
-        Self::new(StatusCode::NOT_FOUND, "notFound", message)
+        Self::new(StatusCode::NOT_FOUND, "notFound", "NoSuchBucket", message)
     }
 
     pub(crate) fn no_object(bucket: &str, name: &str) -> Self {
         let message = format!("No such object: {bucket}/{name}");
-        Self::new(StatusCode::NOT_FOUND, "notFound", message)
+        Self::new(StatusCode::NOT_FOUND, "notFound", "NoSuchKey", message)
     }
 
     pub(crate) fn no_session() -> Self {
         let message = "No such upload session.".to_owned();
-        Self::new(StatusCode::NOT_FOUND, "notFound", message)
+        Self::new(StatusCode::NOT_FOUND, "notFound", "NoSuchUpload", message)
     }
 
     pub(crate) fn no_route() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "notFound", "Not Found".to_owned())
+        Self::new(StatusCode::NOT_FOUND, "notFound", "NotFound", "Not Found".to_owned())
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        let message = "Method Not Allowed".to_owned();
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "methodNotAllowed", message)
+        let (status, message) = (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed".to_owned());
+        Self::new(status, "methodNotAllowed", "MethodNotAllowed", message)
+    }
+
+    pub(crate) fn not_implemented(what: &str) -> Self {
+        let message = format!("This emulator does not implement {what}.");
+        Self::new(StatusCode::NOT_IMPLEMENTED, "notImplemented", "NotImplemented", message)
     }
 
     pub(crate) fn forbidden(message: String) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "AccessDenied", message)
     }
 
     pub(crate) fn conflict(message: &str) -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", message.to_owned())
+        Self::new(StatusCode::CONFLICT, "conflict", "OperationAborted", message.to_owned())
     }
 
     pub(crate) fn condition_not_met() -> Self {
         let message = "At least one of the pre-conditions you specified did not hold.".to_owned();
-        Self::new(StatusCode::PRECONDITION_FAILED, "conditionNotMet", message)
+        let status = StatusCode::PRECONDITION_FAILED;
+        Self::new(status, "conditionNotMet", "PreconditionFailed", message)
     }
 
     pub(crate) fn not_modified() -> Self {
-        Self::new(StatusCode::NOT_MODIFIED, "notModified", String::new())
+        Self::new(StatusCode::NOT_MODIFIED, "notModified", "NotModified", String::new())
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
         let message = format!("The request is larger than this emulator takes ({limit} bytes).");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "uploadTooLarge", message)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "uploadTooLarge", "EntityTooLarge", message)
     }
 
     pub(crate) fn bad_offset(message: String) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "backendError", message)
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self::new(status, "backendError", "ServiceUnavailable", message)
     }
 
     /// 500: the emulator's own disk failed.
     pub(crate) fn disk(error: &std::io::Error) -> Self {
         let message = format!("the emulator's folder failed: {error}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internalError", message)
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self::new(status, "internalError", "InternalError", message)
     }
 
-    /// Any status, with the reason and message Google usually gives with it.
-    pub(crate) fn scripted(code: u16, reason: Option<String>) -> Self {
-        let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let (usual, message) = match code {
-            400 => ("invalid", "Invalid argument."),
-            401 => ("authError", "Invalid Credentials"),
-            403 => ("forbidden", "Access denied."),
-            404 => ("notFound", "Not Found"),
-            408 => ("requestTimeout", "The request timed out."),
-            412 => (
-                "conditionNotMet",
-                "At least one of the pre-conditions you specified did not hold.",
-            ),
-            429 => ("rateLimitExceeded", "The rate of object writes exceeds the limit."),
-            500 => ("internalError", "We encountered an internal error. Please try again."),
-            503 => ("backendError", "Backend Error"),
-            _ => ("backendError", status.canonical_reason().unwrap_or("Error")),
+    /// Any status, with the words that Google has for it unless `reason` and `body` are others.
+    pub(crate) fn scripted(
+        status: u16,
+        reason: Option<String>,
+        retry_after: Option<Duration>,
+        body: Option<String>,
+    ) -> Self {
+        let failed = "At least one of the pre-conditions you specified did not hold.";
+        let busy = "The rate of object writes exceeds the limit.";
+        let internal = "We encountered an internal error. Please try again.";
+        let known = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let (usual, code, message) = match status {
+            400 => ("invalid", "InvalidArgument", "Invalid argument."),
+            401 => ("authError", "AuthenticationRequired", "Invalid Credentials"),
+            403 => ("forbidden", "AccessDenied", "Access denied."),
+            404 => ("notFound", "NoSuchKey", "Not Found"),
+            408 => ("requestTimeout", "RequestTimeout", "The request timed out."),
+            412 => ("conditionNotMet", "PreconditionFailed", failed),
+            429 => ("rateLimitExceeded", "SlowDown", busy),
+            500 => ("internalError", "InternalError", internal),
+            503 => ("backendError", "ServiceUnavailable", "Backend Error"),
+            _ => ("backendError", "Error", known.canonical_reason().unwrap_or("Error")),
         };
         let reason = reason.map_or(Cow::Borrowed(usual), Cow::Owned);
-        Self { status, reason, message: message.to_owned() }
+        Self { status: known, reason, code, message: message.to_owned(), retry_after, body }
+    }
+
+    /// The answer, with `shaped` as its body unless there is another or none may be.
+    pub(crate) fn answer(self, content_type: &'static str, shaped: String) -> Response<Body> {
+        let mut response = status_only(self.status);
+        if self.status != StatusCode::NOT_MODIFIED {
+            *response.body_mut() = Body::from(self.body.unwrap_or(shaped));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
@@ -140,9 +177,6 @@ struct ErrorInner<'a> {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response<Body> {
-        if self.status == StatusCode::NOT_MODIFIED {
-            return status_only(self.status);
-        }
         let at_header = self.reason == "conditionNotMet";
         let inner = ErrorInner {
             message: &self.message,
@@ -153,27 +187,19 @@ impl IntoResponse for ApiError {
         };
         let error =
             ErrorOuter { code: self.status.as_u16(), message: &self.message, errors: [inner] };
-        json_with(self.status, &ErrorBody { error })
+        // The types have string keys and no failing parts.
+        let shaped = serde_json::to_string(&ErrorBody { error }).unwrap_or_default();
+        self.answer(JSON, shaped)
     }
 }
 
 /// 200 with a JSON body.
-pub(crate) fn json(value: &impl Serialize) -> Response<Body> {
-    json_with(StatusCode::OK, value)
-}
-
-fn json_with(status: StatusCode, value: &impl Serialize) -> Response<Body> {
-    match serde_json::to_vec(value) {
-        Ok(text) => {
-            let mut response = Response::new(Body::from(text));
-            *response.status_mut() = status;
-            let json = HeaderValue::from_static("application/json; charset=UTF-8");
-            response.headers_mut().insert(CONTENT_TYPE, json);
-            response
-        }
-        // The types answered here have string keys and no failing parts.
-        Err(_) => status_only(StatusCode::INTERNAL_SERVER_ERROR),
-    }
+pub(crate) fn json(value: &impl Serialize) -> ApiResult {
+    // The types answered here have string keys and no failing parts.
+    let text = serde_json::to_vec(value).map_err(|error| ApiError::invalid(error.to_string()))?;
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    Ok(response)
 }
 
 /// A status with an empty body.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
@@ -16,7 +16,7 @@ use futures::stream::{self, StreamExt};
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use crate::answers::{ApiError, status_only};
+use crate::answers::{ApiError, ApiResult, status_only};
 use crate::counters::Stats;
 use crate::faults::{FaultKind, Faults, RateLimiter};
 use crate::query::Query;
@@ -120,44 +120,44 @@ impl Gate {
 
     /// Does `work` unless something is to go wrong before it, and answers with its result unless
     /// something is to go wrong after it.
-    pub(crate) async fn run<W>(&self, subject: Subject<'_>, work: W) -> Response<Body>
-    where
-        W: Future<Output = Result<Response<Body>, ApiError>>,
-    {
+    pub(crate) async fn run(
+        &self,
+        subject: Subject<'_>,
+        work: impl Future<Output = ApiResult>,
+    ) -> ApiResult {
         let Plan { delay, answer } = self.plan(subject);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        let done = async { work.await.unwrap_or_else(IntoResponse::into_response) };
-        match answer {
-            None => done.await,
+        Ok(match answer {
+            None => return work.await,
             Some(Answer::Status { code, reason, retry_after, body }) => {
-                scripted_status(code, reason, retry_after, body)
+                return Err(ApiError::scripted(code, reason, retry_after, body));
             }
             Some(Answer::ResetBefore) => close(),
             Some(Answer::Stall) => std::future::pending().await,
             Some(Answer::ResetAfterWrite) => {
-                drop(done.await);
+                drop(work.await);
                 close()
             }
-            Some(Answer::CutBody) => cut(done.await).await,
+            Some(Answer::CutBody) => cut(work.await.into_response()).await,
             Some(Answer::Garbage) => {
-                drop(done.await);
+                drop(work.await);
                 garbage()
             }
             Some(Answer::Delay(wait)) => {
                 tokio::time::sleep(wait).await;
-                done.await
+                return work.await;
             }
             Some(Answer::LateAnswer(wait)) => {
-                let response = done.await;
+                let response = work.await;
                 tokio::time::sleep(wait).await;
-                response
+                return response;
             }
-            Some(Answer::WrongCrc32c) => falsify(done.await, "crc32c").await,
-            Some(Answer::WrongName) => falsify(done.await, "name").await,
-            Some(Answer::WrongSize) => falsify(done.await, "size").await,
-        }
+            Some(Answer::WrongCrc32c) => falsify(work.await?, "crc32c").await,
+            Some(Answer::WrongName) => falsify(work.await?, "name").await,
+            Some(Answer::WrongSize) => falsify(work.await?, "size").await,
+        })
     }
 
     fn plan(&self, subject: Subject<'_>) -> Plan {
@@ -222,23 +222,6 @@ impl Gate {
 fn close() -> Response<Body> {
     let mut response = status_only(StatusCode::INTERNAL_SERVER_ERROR);
     response.extensions_mut().insert(CloseConnection);
-    response
-}
-
-fn scripted_status(
-    code: u16,
-    reason: Option<String>,
-    retry_after: Option<Duration>,
-    body: Option<String>,
-) -> Response<Body> {
-    let mut response = ApiError::scripted(code, reason).into_response();
-    if let Some(body) = body {
-        *response.body_mut() = Body::from(body);
-    }
-    if let Some(wait) = retry_after {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
     response
 }
 

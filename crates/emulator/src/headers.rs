@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Response;
-use axum::http::header::{AsHeaderName, HeaderMap, HeaderValue, IntoHeaderName};
+use axum::http::header::{AsHeaderName, HeaderMap, HeaderName, HeaderValue, IntoHeaderName};
 
 /// A header's value where it is text.
 pub(crate) fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
@@ -13,5 +13,12 @@ pub(crate) fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str>
 pub(crate) fn set(response: &mut Response<Body>, name: impl IntoHeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
+    }
+}
+
+/// Sets a header whose name may be one that no header can have; it is left out then.
+pub(crate) fn set_named(response: &mut Response<Body>, name: &str, value: &str) {
+    if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+        set(response, name, value);
     }
 }

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::Response;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::response::IntoResponse;
 use bytes::Bytes;
 
-use crate::answers::{ApiError, json};
+use crate::answers::{ApiError, ApiResult, json};
 use crate::call::{App, Call, read_body};
 use crate::gate::Subject;
 use crate::resource::ObjectResource;
@@ -19,11 +16,11 @@ use crate::upload::Upload;
 use crate::{headers, multipart, resumable};
 
 /// `POST /upload/storage/v1/b/{bucket}/o`.
-pub(crate) async fn upload(State(app): State<Arc<App>>, call: Call) -> Response<Body> {
+pub(crate) async fn upload(State(app): State<Arc<App>>, call: Call) -> ApiResult {
     if call.query.get("upload_id").is_some() {
         return resumable::receive(State(app), call).await;
     }
-    let result = match call.query.get("uploadType") {
+    match call.query.get("uploadType") {
         Some("media") => media(&app, call).await,
         Some("multipart") => related(&app, call).await,
         Some("resumable") => resumable::open(&app, call).await,
@@ -33,20 +30,19 @@ pub(crate) async fn upload(State(app): State<Arc<App>>, call: Call) -> Response<
                 "uploadType must be media, multipart or resumable; given: {given}"
             )))
         }
-    };
-    result.unwrap_or_else(IntoResponse::into_response)
+    }
 }
 
-async fn media(app: &App, call: Call) -> Result<Response<Body>, ApiError> {
+async fn media(app: &App, call: Call) -> ApiResult {
     let _in_flight = app.stats.insert_in_flight();
     let mut upload = Upload::new(&call.query, &call.head.headers, &[])?;
     upload.attributes.content_type =
         headers::text(&call.head.headers, CONTENT_TYPE).map(str::to_owned);
     let content = read_body(app, &call.head, call.body).await?;
-    Ok(store(app, &call.head, &call.bucket, upload, content).await)
+    store(app, &call.head, &call.bucket, upload, content).await
 }
 
-async fn related(app: &App, call: Call) -> Result<Response<Body>, ApiError> {
+async fn related(app: &App, call: Call) -> ApiResult {
     let _in_flight = app.stats.insert_in_flight();
     let broken = |error| ApiError::invalid(format!("Invalid multipart request: {error}"));
     let content_type = headers::text(&call.head.headers, CONTENT_TYPE).unwrap_or_default();
@@ -58,23 +54,17 @@ async fn related(app: &App, call: Call) -> Result<Response<Body>, ApiError> {
         upload.attributes.content_type = parts.media_type.map(str::to_owned);
     }
     let content = body.slice_ref(parts.media);
-    Ok(store(app, &call.head, &call.bucket, upload, content).await)
+    store(app, &call.head, &call.bucket, upload, content).await
 }
 
-async fn store(
-    app: &App,
-    head: &Parts,
-    bucket: &str,
-    upload: Upload,
-    content: Bytes,
-) -> Response<Body> {
+async fn store(app: &App, head: &Parts, bucket: &str, upload: Upload, content: Bytes) -> ApiResult {
     let name = upload.name.clone();
     let subject = Subject { operation: Operation::Insert, bucket, key: &name, head };
     let work = async {
         let bucket = app.store.bucket(bucket)?;
         let fields = upload.fields.clone();
         let object = app.store.put(&bucket, upload.object(content)?).await?;
-        Ok(json(&ObjectResource::new(app.host(head), &bucket.name, &object, &fields)))
+        json(&ObjectResource::new(app.host(head), &bucket.name, &object, &fields))
     };
     app.gate.run(subject, work).await
 }

@@ -1,20 +1,22 @@
-//! An embedded Google Cloud Storage: as much of the JSON API as uploads need, on loopback, inside
-//! the process.
+//! An embedded Google Cloud Storage: as much of the JSON and XML APIs as uploads need, on loopback,
+//! inside the process.
 //!
 //! ```text
-//!  TCP ─ server ─ routes ─┬ insert, multipart, resumable ┐
-//!                         ├ objects, listing, resource   ├─ gate ─ store ─ memory | folder
-//!                         └ buckets, counters            ┘    │
-//!                                                   faults, script, recording
+//!  TCP ─ server ─ routes ─┬ insert, resumable  (JSON: uploads)  ┐
+//!                         ├ objects, buckets   (JSON: the rest) ├─ gate ─ store ─ memory | folder
+//!                         ├ xml                (XML API)        ┘    │
+//!                         └ counters                        faults, script, recording
 //! ```
 //!
 //! It exists to rehearse: throughput, since an insert costs the same whatever the number of
 //! objects, and bad days, since [`Faults`] and [`Script`] make answers fail, hang or get lost.
 //! Behaviour follows Google's documentation of the JSON API
-//! (<https://cloud.google.com/storage/docs/json_api/v1>).
+//! (<https://cloud.google.com/storage/docs/json_api/v1>) and the XML API
+//! (<https://cloud.google.com/storage/docs/xml-api/overview>). Of the XML API it has what puts,
+//! gets, heads, deletes and lists objects.
 //!
-//! Not here: versioning, `PATCH` and rewrites of objects, access control, the XML and gRPC APIs,
-//! TLS, batches.
+//! Not here: versioning, `PATCH`, copies and rewrites of objects, multipart uploads of the XML API,
+//! access control, the gRPC API, TLS, batches.
 //!
 //! ```
 //! use idx2gcs_emulator::{Emulator, Options};
@@ -43,6 +45,7 @@ mod gate;
 mod headers;
 mod insert;
 mod listing;
+mod media;
 mod multipart;
 mod names;
 mod object;
@@ -57,6 +60,7 @@ mod server;
 mod sessions;
 mod store;
 mod upload;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -289,7 +293,7 @@ fn open_store(
         }
         store.create_bucket(bucket).map_err(|error| EmulatorError::Bucket {
             bucket: bucket.clone(),
-            reason: error.message().to_owned(),
+            reason: error.message,
         })?;
     }
     Ok(store)

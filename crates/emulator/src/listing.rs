@@ -57,31 +57,41 @@ impl Position {
 }
 
 impl ListRequest {
+    /// What a query of the JSON API asks for.
     pub(crate) fn from_query(query: &Query) -> Result<Self, ApiError> {
-        let text = |key| query.get(key).unwrap_or_default().to_owned();
-        let max_results = match query.number("maxResults")? {
-            None => MAX_RESULTS,
-            Some(number) => match usize::try_from(number) {
-                Ok(number) if number > 0 => number.min(MAX_RESULTS),
-                _ => {
-                    return Err(ApiError::invalid(format!("maxResults '{number}' is too small")));
-                }
-            },
-        };
-        let after = match query.get("pageToken").filter(|token| !token.is_empty()) {
-            None => None,
-            Some(token) => Some(
-                Position::from_token(token)
-                    .ok_or_else(|| ApiError::invalid("Invalid page token.".to_owned()))?,
-            ),
-        };
+        let end = query.get("endOffset").filter(|end| !end.is_empty());
         Ok(Self {
-            prefix: text("prefix"),
-            delimiter: text("delimiter"),
-            start_offset: text("startOffset"),
-            end_offset: query.get("endOffset").filter(|end| !end.is_empty()).map(str::to_owned),
+            start_offset: query.get("startOffset").unwrap_or_default().to_owned(),
+            end_offset: end.map(str::to_owned),
+            ..Self::common(query, "maxResults", "pageToken")?
+        })
+    }
+
+    /// What a query of the XML API asks for, as `list-type=2` has it.
+    pub(crate) fn from_xml_query(query: &Query) -> Result<Self, ApiError> {
+        let mut request = Self::common(query, "max-keys", "continuation-token")?;
+        if request.after.is_none() {
+            let after = query.get("start-after").filter(|name| !name.is_empty());
+            request.after = after.map(|name| Position::Object(name.to_owned()));
+        }
+        Ok(request)
+    }
+
+    /// What both APIs have, by the names that they give to the size of a page and its token.
+    fn common(query: &Query, size: &str, token: &str) -> Result<Self, ApiError> {
+        let max_results = match query.number(size)?.map(usize::try_from) {
+            None => MAX_RESULTS,
+            Some(Ok(number)) if number > 0 => number.min(MAX_RESULTS),
+            Some(_) => return Err(ApiError::invalid(format!("{size} is too small"))),
+        };
+        let token = query.get(token).filter(|token| !token.is_empty());
+        let invalid = || ApiError::invalid("Invalid page token.".to_owned());
+        Ok(Self {
+            prefix: query.get("prefix").unwrap_or_default().to_owned(),
+            delimiter: query.get("delimiter").unwrap_or_default().to_owned(),
             max_results,
-            after,
+            after: token.map(|t| Position::from_token(t).ok_or_else(invalid)).transpose()?,
+            ..Self::default()
         })
     }
 

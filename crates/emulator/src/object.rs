@@ -10,6 +10,7 @@ use data_encoding::BASE64;
 use md5::{Digest, Md5};
 
 use crate::answers::ApiError;
+use crate::headers;
 
 /// The two checksums that Cloud Storage keeps for an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub(crate) struct Declared {
 }
 
 impl Declared {
-    /// Adds what `x-goog-hash: crc32c=…,md5=…` headers declare.
+    /// Adds what `x-goog-hash: crc32c=…,md5=…` and `Content-MD5` headers declare.
     pub(crate) fn add_headers(&mut self, headers: &HeaderMap) {
         let values = headers.get_all("x-goog-hash").iter();
         let texts = values.filter_map(|value| value.to_str().ok());
@@ -52,6 +53,9 @@ impl Declared {
                 Some(("md5", value)) => self.md5 = Some(value.to_owned()),
                 _ => {}
             }
+        }
+        if let Some(md5) = headers::text(headers, "content-md5") {
+            self.md5 = Some(md5.to_owned());
         }
     }
 

@@ -1,8 +1,10 @@
 //! Query parameters and the preconditions among them.
 
+use axum::http::header::HeaderMap;
 use percent_encoding::percent_decode_str;
 
 use crate::answers::ApiError;
+use crate::headers;
 
 /// The decoded query parameters of one request, in order.
 #[derive(Debug, Default)]
@@ -30,16 +32,17 @@ impl Query {
 
     /// A parameter that must be a whole number where it is given.
     pub(crate) fn number(&self, key: &str) -> Result<Option<i64>, ApiError> {
-        let Some(text) = self.get(key) else {
-            return Ok(None);
-        };
-        let wrong = || ApiError::invalid(format!("invalid value for {key}: '{text}' is no number"));
-        text.parse().map(Some).map_err(|_| wrong())
+        self.get(key).map(|text| whole_number(key, text)).transpose()
     }
 
     pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
         self.0
     }
+}
+
+fn whole_number(key: &str, text: &str) -> Result<i64, ApiError> {
+    let wrong = || ApiError::invalid(format!("invalid value for {key}: '{text}' is not a number"));
+    text.parse().map_err(|_| wrong())
 }
 
 /// Conditions on the live generation under which a request is carried out.
@@ -69,6 +72,19 @@ impl Preconditions {
             generation_not_match: query.number("ifGenerationNotMatch")?,
             metageneration_match: query.number("ifMetagenerationMatch")?,
             metageneration_not_match: query.number("ifMetagenerationNotMatch")?,
+        })
+    }
+
+    /// What the headers of the XML API ask for; it has no `…NotMatch`.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let number = |name: &str| {
+            let text = headers::text(headers, name);
+            text.map(|text| whole_number(name, text)).transpose()
+        };
+        Ok(Self {
+            generation_match: number("x-goog-if-generation-match")?,
+            metageneration_match: number("x-goog-if-metageneration-match")?,
+            ..Self::default()
         })
     }
 

@@ -10,9 +10,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{LOCATION, RANGE};
 use axum::http::{Response, StatusCode};
-use axum::response::IntoResponse;
 
-use crate::answers::{ApiError, json, status_only};
+use crate::answers::{ApiResult, json, status_only};
 use crate::call::{App, Call, read_body};
 use crate::chunk::chunk_range;
 use crate::gate::Subject;
@@ -23,7 +22,7 @@ use crate::sessions::{Session, Step};
 use crate::upload::Upload;
 
 /// Opens a session.
-pub(crate) async fn open(app: &App, call: Call) -> Result<Response<Body>, ApiError> {
+pub(crate) async fn open(app: &App, call: Call) -> ApiResult {
     let body = read_body(app, &call.head, call.body).await?;
     let mut upload = Upload::new(&call.query, &call.head.headers, &body)?;
     if upload.attributes.content_type.is_none() {
@@ -44,7 +43,7 @@ pub(crate) async fn open(app: &App, call: Call) -> Result<Response<Body>, ApiErr
         headers::set(&mut response, "x-guploader-uploadid", &id);
         Ok(response)
     };
-    Ok(app.gate.run(subject, work).await)
+    app.gate.run(subject, work).await
 }
 
 fn upload_id(call: &Call) -> &str {
@@ -52,14 +51,10 @@ fn upload_id(call: &Call) -> &str {
 }
 
 /// `PUT` with an `upload_id`: a chunk, or a question how much is kept.
-pub(crate) async fn receive(State(app): State<Arc<App>>, call: Call) -> Response<Body> {
+pub(crate) async fn receive(State(app): State<Arc<App>>, call: Call) -> ApiResult {
     let _in_flight = app.stats.insert_in_flight();
-    receive_chunk(&app, call).await.unwrap_or_else(IntoResponse::into_response)
-}
-
-async fn receive_chunk(app: &App, call: Call) -> Result<Response<Body>, ApiError> {
     let session = app.sessions.find(upload_id(&call))?;
-    let chunk = read_body(app, &call.head, call.body).await?;
+    let chunk = read_body(&app, &call.head, call.body).await?;
     let head = &call.head;
     let range = chunk_range(&head.headers, chunk.len())?;
     let (bucket, key) = (session.bucket.name.as_str(), session.name.as_str());
@@ -69,14 +64,14 @@ async fn receive_chunk(app: &App, call: Call) -> Result<Response<Body>, ApiError
             Step::Done(object) => object,
             Step::Store(upload, content) => session.finish(&app.store, upload, content).await?,
         };
-        Ok(json(&ObjectResource::new(app.host(head), bucket, &object, &session.fields)))
+        json(&ObjectResource::new(app.host(head), bucket, &object, &session.fields))
     };
     // A status query is no attempt to insert.
     if range.is_query() {
         return work.await;
     }
     let subject = Subject { operation: Operation::Insert, bucket, key, head };
-    Ok(app.gate.run(subject, work).await)
+    app.gate.run(subject, work).await
 }
 
 /// 308 with how much is kept; without `Range` where that is nothing.
@@ -89,9 +84,7 @@ fn incomplete(kept: usize) -> Response<Body> {
 }
 
 /// `DELETE` with an `upload_id`: gives the session up. Google answers 499.
-pub(crate) async fn cancel(State(app): State<Arc<App>>, call: Call) -> Response<Body> {
-    match app.sessions.remove(upload_id(&call)) {
-        Ok(()) => status_only(StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)),
-        Err(error) => error.into_response(),
-    }
+pub(crate) async fn cancel(State(app): State<Arc<App>>, call: Call) -> ApiResult {
+    app.sessions.remove(upload_id(&call))?;
+    Ok(status_only(StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)))
 }

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::Response;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 
-use crate::answers::{ApiError, json};
+use crate::answers::{ApiError, ApiResult, json};
 use crate::call::App;
-use crate::{buckets, insert, objects, resumable};
+use crate::{buckets, insert, objects, resumable, xml};
 
 /// The emulator's whole HTTP surface.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -27,11 +25,16 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/storage/v1/b/{bucket}/iam", get(buckets::policy))
         .route("/storage/v1/b/{bucket}/iam/testPermissions", get(buckets::test_permissions))
         .route("/_emulator/counters", get(counters))
-        .fallback(async || ApiError::no_route())
+        .route("/storage/v1/b/{bucket}/storageLayout", get(buckets::storage_layout))
+        // Paths of the JSON API that it does not have, and not objects of buckets of these names.
+        .route("/storage/{*rest}", any(async || ApiError::no_route()))
+        .route("/upload/{*rest}", any(async || ApiError::no_route()))
+        .route("/download/{*rest}", any(async || ApiError::no_route()))
+        .fallback(xml::serve)
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .with_state(app)
 }
 
-async fn counters(State(app): State<Arc<App>>) -> Response<Body> {
+async fn counters(State(app): State<Arc<App>>) -> ApiResult {
     json(&app.stats.snapshot())
 }

@@ -62,6 +62,23 @@ impl Bucket {
         self.objects.lock().get(name).cloned()
     }
 
+    /// The live object, if it is there, is the generation asked for, and meets the preconditions.
+    pub(crate) fn find(
+        &self,
+        name: &str,
+        generation: Option<i64>,
+        preconditions: Preconditions,
+    ) -> Result<Arc<Object>, ApiError> {
+        let object = self.object(name);
+        let object = object.filter(|o| generation.is_none_or(|wanted| wanted == o.generation));
+        let object = object.ok_or_else(|| ApiError::no_object(&self.name, name))?;
+        match preconditions.judge(versions(Some(&object))) {
+            Verdict::Holds => Ok(object),
+            Verdict::Failed => Err(ApiError::condition_not_met()),
+            Verdict::NotModified => Err(ApiError::not_modified()),
+        }
+    }
+
     fn name_lock(&self, name: &str) -> MutexGuard<'_, ()> {
         let slot = crc32c::crc32c(name.as_bytes()) as usize % NAME_LOCKS;
         self.name_locks[slot].lock()

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use crate::answers::ApiError;
+use crate::headers;
 use crate::names::check_object_name;
 use crate::object::{Attributes, Checksums, Declared};
 use crate::query::{Preconditions, Query};
@@ -71,6 +72,36 @@ impl Upload {
             declared,
             preconditions: Preconditions::from_query(query)?,
             fields: Fields::of_object(query.get("fields"))?,
+        };
+        upload.check()?;
+        Ok(upload)
+    }
+
+    /// What the headers of an XML API `PUT` say.
+    pub(crate) fn from_headers(name: &str, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let text = |name| headers::text(headers, name).map(str::to_owned);
+        let custom = headers.iter().filter_map(|(name, value)| {
+            let key = name.as_str().strip_prefix("x-goog-meta-")?;
+            Some((key.to_owned(), value.to_str().ok()?.to_owned()))
+        });
+        let custom: BTreeMap<_, _> = custom.collect();
+        let attributes = Attributes {
+            content_type: text("content-type"),
+            content_encoding: text("content-encoding"),
+            content_disposition: text("content-disposition"),
+            content_language: text("content-language"),
+            cache_control: text("cache-control"),
+            storage_class: text("x-goog-storage-class"),
+            metadata: (!custom.is_empty()).then_some(custom),
+        };
+        let mut declared = Declared::default();
+        declared.add_headers(headers);
+        let upload = Self {
+            name: name.to_owned(),
+            attributes,
+            declared,
+            preconditions: Preconditions::from_headers(headers)?,
+            fields: Fields::All,
         };
         upload.check()?;
         Ok(upload)

@@ -5,9 +5,9 @@
 
 mod faults;
 mod guards;
-mod modules;
 mod reading;
 mod uploads;
+mod xml;
 
 use std::path::Path;
 
