@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use idx2gcs::encode::Scale;
 use idx2gcs::encode::{Encoder, Encoding};
 use idx2gcs::model::{Image, Partition, Size};
-use idx2gcs::source::array::Records;
+use idx2gcs::source::records;
 use idx2gcs::split::{HeldOut, Split};
 
 const ROWS: u16 = 28;
@@ -48,7 +48,7 @@ fn idx(pictures: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn read_all(reader: impl Read) -> u32 {
-    let mut records = Records::open(reader).expect("is an IDX file");
+    let mut records = records(reader).expect("is an IDX file");
     let mut count = 0;
     while let Some(record) = records.next_record().expect("is whole") {
         black_box(record);

@@ -12,8 +12,7 @@ use super::error::Error;
 use super::{colour_is_welcome, say};
 use crate::exit::Exit;
 use crate::report::picture::{Picture, Style, draw};
-use crate::source::array::Dtype;
-use crate::source::{ArrayFile, Files, SourceError, arrays, folder_files, label_counts};
+use crate::source::{Array, Dtype, Files, SourceError, array_names, folder_files, label_counts};
 use crate::text::thousands;
 
 pub(super) fn command() -> Command {
@@ -61,7 +60,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
                 findings.push(Finding { labels_path: labels.clone(), ..inspect(&images)? });
                 findings.extend(labels.map(|labels| inspect(&labels)).transpose()?);
             }
-        } else if let Some(arrays) = arrays(path)? {
+        } else if let Some(arrays) = array_names(path)? {
             for array in arrays {
                 findings.push(inspect(Path::new(&format!("{}#{array}", path.display())))?);
             }
@@ -95,7 +94,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
 }
 
 fn inspect(path: &Path) -> Result<Finding, SourceError> {
-    let file = ArrayFile::open(path)?;
+    let file = Array::open(path)?;
     file.prove(&|| false)?;
     let header = &file.header;
     let labels = label_counts(&file)?;
@@ -118,13 +117,13 @@ fn pictures(finding: &Finding, most: u16) -> Result<Option<String>, SourceError>
         [_, rows, cols, channels @ (1 | 3 | 4)] => (rows, cols, channels),
         _ => return Ok(None),
     };
-    let file = ArrayFile::open(&finding.path)?;
+    let file = Array::open(&finding.path)?;
     if most == 0 || file.header.dtype != Dtype::U8 || rows == 0 || cols == 0 {
         return Ok(None);
     }
     let images = first(&file, most)?;
     let labels = match &finding.labels_path {
-        Some(path) => first(&ArrayFile::open(path)?, most)?,
+        Some(path) => first(&Array::open(path)?, most)?,
         None => Vec::new(),
     };
     let captions: Vec<_> = (0..images.len())
@@ -147,7 +146,7 @@ fn pictures(finding: &Finding, most: u16) -> Result<Option<String>, SourceError>
     Ok(Some(draw(&pictures, style(), columns())))
 }
 
-fn first(file: &ArrayFile, most: u16) -> Result<Vec<Vec<u8>>, SourceError> {
+fn first(file: &Array, most: u16) -> Result<Vec<Vec<u8>>, SourceError> {
     let mut records = file.records()?;
     let mut first = Vec::new();
     while first.len() < usize::from(most)

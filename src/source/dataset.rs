@@ -1,61 +1,14 @@
-//! The trait of all sources of images, and the opened data set around one.
+//! The opened data set around a source of any kind.
 
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::arrays::{Arrays, Files};
-use super::{Labels, ReadOptions, SourceError};
+use super::arrays::Arrays;
+use super::error::SourceError;
+use super::labels::Labels;
+use super::options::{Files, ReadOptions};
+use super::{Images, Part, Source};
 use crate::classes::Classes;
 use crate::model::{Image, ImageFormat, Partition, Size};
-
-/// The images of a source in order. No image follows an error.
-pub type Images = Box<dyn Iterator<Item = Result<Image, SourceError>> + Send>;
-
-/// A source of images, such as files of one format, that has been opened: its number of images and
-/// their labels are known, and no image has to be in memory.
-pub trait Source: fmt::Debug + Send + Sync + 'static {
-    /// The parts in the order of their images.
-    fn parts(&self) -> Vec<Part>;
-
-    /// The labels of all images, by index.
-    fn labels(&self) -> &Arc<Labels>;
-
-    /// The names of the classes from label 0 on, where the source carries them.
-    fn class_names(&self) -> Option<Vec<String>> {
-        None
-    }
-
-    /// The size of the images, where all have the same and it is known before they are read.
-    fn size(&self) -> Option<Size>;
-
-    /// The format of image number `index` where it is an image file; `None` for pixels.
-    fn format(&self, index: u32) -> Option<ImageFormat>;
-
-    /// The most bytes that one image takes in memory.
-    fn largest_image(&self) -> u64;
-
-    /// Reads all images from the first, each when it is asked for.
-    fn images(&self) -> Images;
-
-    /// Proves that the images are whole without keeping them, where opening has not. Ends early, proving
-    /// nothing, once `stopped` returns true.
-    ///
-    /// # Errors
-    /// The first file that is damaged, or shorter or longer than it says.
-    fn prove(&self, stopped: &dyn Fn() -> bool) -> Result<(), SourceError>;
-}
-
-/// A run of images of one partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// What the images are for. Of a training part some are held out by the split.
-    pub partition: Partition,
-    /// How many there are.
-    pub images: u32,
-    /// The file that messages about the part's labels name.
-    pub path: PathBuf,
-}
 
 /// One image with its label.
 #[derive(Debug, Clone, PartialEq, Eq)]

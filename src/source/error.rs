@@ -1,8 +1,9 @@
 //! What can be wrong with a source.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::array::ArrayError;
+use super::arrays::header::ArrayError;
 use crate::classes::LabelClash;
 
 /// What is wrong with a source. Exit code 3.
@@ -30,6 +31,14 @@ pub enum SourceError {
     /// A download failed.
     #[error("{0}")]
     Fetch(String),
+    /// A file of the cache that cannot be written.
+    #[error("{}: cannot be written: {error}", path.display())]
+    Local {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// Class names that cannot be told apart.
     #[error(transparent)]
     Classes(#[from] LabelClash),

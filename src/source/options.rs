@@ -2,7 +2,27 @@
 
 use std::path::PathBuf;
 
-use super::{Files, Range};
+use crate::model::Partition;
+
+/// The files of one part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// What the images are for. Of a training part some are held out by the split.
+    pub partition: Partition,
+    /// `n × rows × cols` or `n × rows × cols × channels` values.
+    pub images: PathBuf,
+    /// `n` or `n × columns` whole numbers.
+    pub labels: Option<PathBuf>,
+}
+
+/// Which values are black and white.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range {
+    /// The value that becomes 0.
+    pub black: f64,
+    /// The value that becomes 255.
+    pub white: f64,
+}
 
 /// Where images come from.
 #[derive(Debug, Clone, PartialEq)]

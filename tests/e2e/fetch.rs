@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use idx2gcs::source::{ArrayFile, Catalogue, Entry, entry_files};
+use idx2gcs::source::{Array, Catalogue, Entry, entry_files};
 
 use crate::support::family::{FAMILY, Labels};
 use crate::support::mirror::{Fault, Mirror};
@@ -119,9 +119,9 @@ async fn each_data_set_is_fetched_and_located_in_its_true_shape() {
         let parts = entry_files(entry, small.target.path()).unwrap();
         assert_eq!(parts.len(), 2);
         for (files, n) in parts.iter().zip(kind.records()) {
-            let images = ArrayFile::open(&files.images).unwrap();
+            let images = Array::open(&files.images).unwrap();
             assert_eq!(images.header.shape.0, [n, SIDE, SIDE]);
-            let labels = ArrayFile::open(files.labels.as_ref().unwrap()).unwrap();
+            let labels = Array::open(files.labels.as_ref().unwrap()).unwrap();
             let (dtype, shape) = match kind.labels {
                 Labels::Plain => ("u8", vec![n]),
                 Labels::Extended => ("i32", vec![n, 8]),

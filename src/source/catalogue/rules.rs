@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Entry, EntryFile};
+use super::entry::{Entry, EntryFile};
 use crate::model::Partition;
 
 /// Checks an entry and puts its parts into order and its sums into lower case.

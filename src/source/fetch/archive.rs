@@ -8,10 +8,12 @@ use flate2::bufread::MultiGzDecoder;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::check::{Wrong, check_file};
-use super::{FetchError, SLACK, cannot_write, partial_of};
-use crate::source::array::{ArrayError, Header, Records};
-use crate::source::{Archive, EntryFile};
+use super::check::{SLACK, Wrong, check_file};
+use super::download::partial_of;
+use super::progress::{FetchError, cannot_write};
+use crate::source::arrays::header::{ArrayError, Header};
+use crate::source::arrays::records;
+use crate::source::catalogue::{Archive, EntryFile};
 
 /// A file of the data set that is not there yet.
 pub(super) struct Wanted {
@@ -98,7 +100,7 @@ fn extract_one(
         check_file(&partial, &wanted.file, wanted.records)
             .map_err(Wrong::into_text)
             .map_err(wrong)?;
-        std::fs::rename(&partial, &target).map_err(|e| FetchError::Local(cannot_write(&target, &e)))
+        std::fs::rename(&partial, &target).map_err(|e| FetchError::Local(cannot_write(&target, e)))
     });
     checked.inspect_err(|_| {
         let _ = std::fs::remove_file(&partial);
@@ -112,7 +114,7 @@ fn write(
     most: u64,
     tell: &dyn Fn(Told),
 ) -> Result<bool, FetchError> {
-    let local = |e: io::Error| FetchError::Local(cannot_write(partial, &e));
+    let local = |e: io::Error| FetchError::Local(cannot_write(partial, e));
     let mut out = File::create(partial).map_err(local)?;
     let mut chunk = vec![0; 64 * 1024];
     let mut written = 0;
@@ -137,8 +139,8 @@ fn head(member: impl Read) -> Result<Header, ArrayError> {
     let mut member = BufReader::new(member);
     let first = io::BufRead::fill_buf(&mut member)?;
     if first.starts_with(&[0x1F, 0x8B]) {
-        Records::open(MultiGzDecoder::new(member)).map(|records| records.header().clone())
+        records(MultiGzDecoder::new(member)).map(|records| records.header().clone())
     } else {
-        Records::open(member).map(|records| records.header().clone())
+        records(member).map(|records| records.header().clone())
     }
 }

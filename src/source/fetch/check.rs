@@ -7,8 +7,12 @@ use std::path::Path;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-use crate::source::array::{ArrayError, Records};
-use crate::source::{Archive, EntryFile, payload};
+use crate::source::arrays::header::ArrayError;
+use crate::source::arrays::{payload, records};
+use crate::source::catalogue::{Archive, EntryFile};
+
+/// What packing may add to a file that cannot be packed.
+pub(super) const SLACK: u64 = 1 << 20;
 
 /// What is wrong with a file.
 #[derive(Debug)]
@@ -50,12 +54,12 @@ impl From<io::Error> for Wrong {
 /// that the catalogue knows of it. Where it knows the payload's and the packed file's, either is
 /// enough, because mirrors pack the same payload differently. Unpacks at most one byte more than the
 /// file's own header promises, and nothing where that is not what the catalogue says.
-pub(super) fn check_file(path: &Path, file: &EntryFile, records: Option<u32>) -> Result<(), Wrong> {
+pub(super) fn check_file(path: &Path, file: &EntryFile, wanted: Option<u32>) -> Result<(), Wrong> {
     let mut payload = Hashing {
         inner: payload(path).map_err(|e| Wrong::Other(e.to_string()))?,
         digest: Sha256::new(),
     };
-    let reader = Records::open(&mut payload)?;
+    let reader = records(&mut payload)?;
     let header = reader.header();
     let promised = header.len + header.data_len();
     if let Some(bytes) = file.bytes.filter(|bytes| *bytes != promised) {
@@ -63,9 +67,9 @@ pub(super) fn check_file(path: &Path, file: &EntryFile, records: Option<u32>) ->
             "its header promises {promised} bytes, not {bytes} as the catalogue says"
         )));
     }
-    if let Some(records) = records.filter(|records| *records != header.records()) {
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != header.records()) {
         return Err(Wrong::Other(format!(
-            "its header promises {} records, not {records} as the catalogue says",
+            "its header promises {} records, not {wanted} as the catalogue says",
             header.records()
         )));
     }

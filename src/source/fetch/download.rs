@@ -11,7 +11,7 @@ use reqwest::{Response, StatusCode};
 use tokio::io::AsyncWriteExt;
 
 use super::check::Wrong;
-use super::{FetchError, FetchProgress, cannot_write};
+use super::progress::{FetchError, FetchProgress, cannot_write};
 use crate::http::deepest;
 
 /// A mirror that is slower than this, in bytes a second after a first pause, is given up.
@@ -20,6 +20,13 @@ const LATENCY: Duration = Duration::from_mins(1);
 
 /// Answers that end early are continued so many times, each after it brought something.
 const RESUMES: u32 = 20;
+
+/// Where a file is written until it is right.
+pub(super) fn partial_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}
 
 /// Says whether a downloaded file is right.
 pub(super) type Verify = Arc<dyn Fn(&Path) -> Result<(), Wrong> + Send + Sync>;
@@ -129,7 +136,7 @@ impl Download<'_> {
         there: u64,
         continued: bool,
     ) -> Result<Ended, FetchError> {
-        let local = |e: io::Error| FetchError::Local(cannot_write(self.partial, &e));
+        let local = |e: io::Error| FetchError::Local(cannot_write(self.partial, e));
         let mut length = if continued { there } else { 0 };
         if !continued {
             self.note_origin(answer.headers()).await.map_err(local)?;

@@ -8,17 +8,13 @@ use flate2::CrcReader;
 use flate2::bufread::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::array::ArrayError;
-use super::file::{Payload, READ_BUFFER};
-
-/// More than so many bytes out of so many times fewer are no images: Fashion-MNIST packs to a half.
-const BOMB: u64 = 16 << 20;
-const BOMB_RATIO: u64 = 400;
+use super::header::ArrayError;
+use super::records::{Payload, READ_BUFFER};
 
 fn damaged(e: zip::result::ZipError) -> ArrayError {
     match e {
         zip::result::ZipError::Io(e) => e.into(),
-        other => ArrayError::Member(format!("a damaged zip archive: {other}")),
+        other => ArrayError::Archive(format!("a damaged zip archive: {other}")),
     }
 }
 
@@ -46,21 +42,15 @@ pub(super) fn payload(path: &Path, name: Option<&str>) -> Result<Payload, ArrayE
     let mut archive = ZipArchive::new(BufReader::new(File::open(path)?)).map_err(damaged)?;
     let entry = match archive.by_name(&format!("{name}.npy")) {
         Err(zip::result::ZipError::FileNotFound) => {
-            let there = names(path)?.join(", ");
-            let missing = format!("holds no array {name:?}; there are: {there}");
-            return Err(ArrayError::Member(missing));
+            let existing = names(path)?.join(", ");
+            let missing = format!("holds no array {name:?}; its arrays are: {existing}");
+            return Err(ArrayError::Archive(missing));
         }
         entry => entry.map_err(damaged)?,
     };
-    if entry.size() > BOMB && entry.size() / BOMB_RATIO > entry.compressed_size() {
-        return Err(ArrayError::Member(format!(
-            "the array {name:?} unpacks to more than {BOMB_RATIO} times its size, as images do not: a \
-             zip bomb?"
-        )));
-    }
     let start = entry.data_start().filter(|_| !entry.encrypted());
     let start =
-        start.ok_or_else(|| ArrayError::Member(format!("the array {name:?} is encrypted")))?;
+        start.ok_or_else(|| ArrayError::Archive(format!("the array {name:?} is encrypted")))?;
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(start))?;
     let packed = BufReader::with_capacity(READ_BUFFER, file.take(entry.compressed_size()));
@@ -69,22 +59,20 @@ pub(super) fn payload(path: &Path, name: Option<&str>) -> Result<Payload, ArrayE
         CompressionMethod::Deflated => Box::new(DeflateDecoder::new(packed)),
         other => {
             let unknown = format!("the array {name:?} is packed by {other}; deflate is supported");
-            return Err(ArrayError::Member(unknown));
+            return Err(ArrayError::Archive(unknown));
         }
     };
     let checked = Checked { reader: CrcReader::new(unpacked), crc32: entry.crc32() };
     Ok(Box::new(BufReader::with_capacity(READ_BUFFER, checked)))
 }
 
-fn only(names: Vec<String>) -> Result<String, ArrayError> {
-    match <[String; 1]>::try_from(names) {
-        Ok([name]) => Ok(name),
-        Err(names) if names.is_empty() => {
-            Err(ArrayError::Member("a zip archive without a .npy array".to_owned()))
-        }
-        Err(names) => Err(ArrayError::Member(format!(
+fn only(mut names: Vec<String>) -> Result<String, ArrayError> {
+    match names.len() {
+        0 => Err(ArrayError::Archive("a zip archive without a .npy array".to_owned())),
+        1 => Ok(names.remove(0)),
+        _ => Err(ArrayError::Archive(format!(
             "holds several arrays; name one as in FILE#{}: {}",
-            names.first().map_or("", String::as_str),
+            names[0],
             names.join(", ")
         ))),
     }

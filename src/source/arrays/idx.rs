@@ -7,7 +7,10 @@
 
 use std::io::{self, Read};
 
-use super::array::{ArrayError, Dtype, Endian, Header, Shape};
+use super::header::{ArrayError, Dtype, Endian, Header, Shape};
+
+/// The bytes that an IDX file begins with.
+pub(super) const MAGIC: [u8; 2] = [0, 0];
 
 fn dtype(code: u8) -> Option<Dtype> {
     Some(match code {
@@ -25,7 +28,7 @@ fn dtype(code: u8) -> Option<Dtype> {
 ///
 /// # Errors
 /// Anything that is not an IDX header, and a shape whose size overflows 64 bits.
-pub(super) fn header(magic: &[u8], reader: &mut impl Read) -> Result<Header, ArrayError> {
+pub(super) fn header(magic: &[u8], reader: &mut dyn Read) -> Result<Header, ArrayError> {
     let &[0, 0, code, ndim] = magic else {
         return Err(ArrayError::NotIdx(magic.to_owned()));
     };
@@ -45,7 +48,8 @@ pub(super) fn header(magic: &[u8], reader: &mut impl Read) -> Result<Header, Arr
 
 #[cfg(test)]
 mod tests {
-    use super::super::array::Records;
+    use super::super::records::ArrayRecords;
+    use super::super::stream;
     use super::*;
     use proptest::prelude::*;
 
@@ -58,8 +62,8 @@ mod tests {
         bytes
     }
 
-    fn open(bytes: &[u8]) -> Result<Records<&[u8]>, ArrayError> {
-        Records::open(bytes)
+    fn open(bytes: &[u8]) -> Result<ArrayRecords<&[u8]>, ArrayError> {
+        stream::records(bytes)
     }
 
     fn all(bytes: &[u8]) -> Result<Vec<Vec<u8>>, ArrayError> {

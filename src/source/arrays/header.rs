@@ -1,14 +1,7 @@
-//! Arrays on disk: a type, a shape, and the values, records first. What every format shares.
-//!
-//! Nothing here trusts a header: no allocation follows from a promised size alone.
+//! The header that arrays of all formats have: the type of their values, and a shape, records first.
 
 use std::fmt;
-use std::io::{self, Read};
-
-use super::{idx, npy};
-
-/// Bytes that are checked between two looks at whether to go on.
-const CHECKED_AT_A_TIME: u64 = 1 << 20;
+use std::io;
 
 /// The type of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,20 +26,22 @@ pub enum Dtype {
     F32,
     /// 64-bit float.
     F64,
+    /// Byte that is 0 or 1.
+    Bool,
 }
 
 impl Dtype {
     /// Bytes of one value.
     pub fn size(self) -> u64 {
         match self {
-            Self::U8 | Self::I8 => 1,
+            Self::U8 | Self::I8 | Self::Bool => 1,
             Self::U16 | Self::I16 => 2,
             Self::U32 | Self::I32 | Self::F32 => 4,
             Self::U64 | Self::I64 | Self::F64 => 8,
         }
     }
 
-    /// Whether values are whole numbers.
+    /// Whether values are whole numbers, as labels are.
     pub fn is_integer(self) -> bool {
         !matches!(self, Self::F32 | Self::F64)
     }
@@ -65,6 +60,7 @@ impl fmt::Display for Dtype {
             Self::I64 => "i64",
             Self::F32 => "f32",
             Self::F64 => "f64",
+            Self::Bool => "bool",
         })
     }
 }
@@ -90,9 +86,9 @@ pub enum ArrayError {
     /// A `.npy` header that cannot be used.
     #[error("not a usable .npy array: {0}")]
     Npy(String),
-    /// An archive of arrays of which none, or not one alone, is meant.
+    /// An archive of arrays that cannot be read, or that lacks the array.
     #[error("{0}")]
-    Member(String),
+    Archive(String),
     /// The stream ends inside the header.
     #[error("the header is cut off after {0} bytes")]
     HeaderCutOff(u64),
@@ -142,6 +138,7 @@ fn what_it_may_be(bytes: &[u8]) -> &'static str {
         [0xFD, b'7', b'z', ..] => " (an xz archive: unpack it first)",
         [0x1F, 0x8B, ..] => " (gzip inside gzip: unpack it once)",
         [0x80, 2..=5, ..] => " (a Python pickle, which is never read)",
+        b"PAR1" => " (a Parquet file: give it as the source, not among source.files)",
         _ => "",
     }
 }
@@ -211,94 +208,5 @@ impl Header {
     /// Bytes of all records.
     pub fn data_len(&self) -> u64 {
         u64::from(self.records()) * self.record_len()
-    }
-}
-
-/// Reads the records after a header, one at a time and nothing ahead of them.
-#[derive(Debug)]
-pub struct Records<R> {
-    reader: R,
-    header: Header,
-    read: u32,
-}
-
-impl<R: Read> Records<R> {
-    /// Takes a reader that stands at the start of an array, IDX or `.npy`, told apart by its first
-    /// bytes.
-    ///
-    /// # Errors
-    /// Neither of them, or one that cannot be used.
-    pub fn open(mut reader: R) -> Result<Self, ArrayError> {
-        let mut magic = Vec::with_capacity(4);
-        (&mut reader).take(4).read_to_end(&mut magic)?;
-        let header = if magic == npy::MAGIC {
-            npy::header(&mut reader)?
-        } else {
-            idx::header(&magic, &mut reader)?
-        };
-        Ok(Self { reader, header, read: 0 })
-    }
-
-    /// The header.
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// The next record's bytes, or `None` after the last. The last record is given out only once
-    /// the stream has ended well behind it.
-    ///
-    /// # Errors
-    /// Truncated or trailing data, or a reader that fails.
-    pub fn next_record(&mut self) -> Result<Option<Vec<u8>>, ArrayError> {
-        if self.read == self.header.records() {
-            return self.expect_end().map(|()| None);
-        }
-        let wanted = self.header.record_len();
-        // Grows with what arrives: a promised size is no reason to allocate it.
-        let mut record = Vec::with_capacity(usize::try_from(wanted.min(1 << 16)).unwrap_or(0));
-        (&mut self.reader).take(wanted).read_to_end(&mut record)?;
-        if (record.len() as u64) < wanted {
-            return Err(ArrayError::Truncated {
-                promised: self.header.data_len(),
-                found: u64::from(self.read) * wanted + record.len() as u64,
-            });
-        }
-        self.read += 1;
-        if self.read == self.header.records() {
-            self.expect_end()?;
-        }
-        Ok(Some(record))
-    }
-
-    /// Nothing may follow the data. Reaching the end is also what makes a decoder compare its
-    /// checksum.
-    fn expect_end(&mut self) -> Result<(), ArrayError> {
-        let mut probe = [0];
-        match self.reader.read(&mut probe)? {
-            0 => Ok(()),
-            _ => Err(ArrayError::Trailing { promised: self.header.data_len() }),
-        }
-    }
-
-    /// Reads to the end without keeping anything, and checks that the data is whole and has exactly
-    /// the promised length. Reads at most one byte more than promised, so a decompression bomb stops
-    /// here. Ends early, saying nothing, once `stopped` does.
-    ///
-    /// # Errors
-    /// Truncated or trailing data, or a reader that fails.
-    pub fn check(mut self, stopped: &dyn Fn() -> bool) -> Result<(), ArrayError> {
-        let promised = self.header.data_len();
-        let mut found = 0;
-        while found < promised {
-            if stopped() {
-                return Ok(());
-            }
-            let part = (promised - found).min(CHECKED_AT_A_TIME);
-            match io::copy(&mut (&mut self.reader).take(part), &mut io::sink())? {
-                0 => return Err(ArrayError::Truncated { promised, found }),
-                more => found += more,
-            }
-        }
-        self.expect_end()
     }
 }

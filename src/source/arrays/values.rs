@@ -1,16 +1,8 @@
 //! From a record's bytes to pixels or to a label, whatever the type of their values.
 
-use super::array::{Dtype, Endian, Header};
+use super::header::{Dtype, Endian, Header};
 use crate::model::Size;
-
-/// Which values are black and white.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Range {
-    /// The value that becomes 0.
-    pub black: f64,
-    /// The value that becomes 255.
-    pub white: f64,
-}
+use crate::source::options::Range;
 
 /// One value as a float: exact for all integers of up to 53 bits.
 fn float(dtype: Dtype, endian: Endian, bytes: &[u8]) -> Option<f64> {
@@ -24,7 +16,7 @@ fn float(dtype: Dtype, endian: Endian, bytes: &[u8]) -> Option<f64> {
         }};
     }
     Some(match dtype {
-        Dtype::U8 => number!(u8).into(),
+        Dtype::U8 | Dtype::Bool => number!(u8).into(),
         Dtype::I8 => number!(i8).into(),
         Dtype::U16 => number!(u16).into(),
         Dtype::I16 => number!(i16).into(),
@@ -37,35 +29,35 @@ fn float(dtype: Dtype, endian: Endian, bytes: &[u8]) -> Option<f64> {
     })
 }
 
-fn floats<'a>(header: &'a Header, record: &'a [u8]) -> impl Iterator<Item = f64> + 'a {
-    let size = usize::try_from(header.dtype.size()).unwrap_or(1);
-    record.chunks_exact(size).filter_map(|bytes| float(header.dtype, header.endian, bytes))
+fn floats(dtype: Dtype, endian: Endian, values: &[u8]) -> impl Iterator<Item = f64> {
+    let size = usize::try_from(dtype.size()).unwrap_or(1);
+    values.chunks_exact(size).filter_map(move |bytes| float(dtype, endian, bytes))
 }
 
-/// The pixels of a record, a byte each. Values from black to white are spread over 0 to 255 and
-/// rounded; without a range bytes stay what they are.
+/// Adds the pixels of whole values, a byte each: from black to white they are spread over 0 to 255 and
+/// rounded.
 ///
 /// # Errors
 /// A value that is not a number, or outside of the range.
 pub(super) fn pixels(
-    header: &Header,
-    record: Vec<u8>,
-    range: Option<Range>,
-) -> Result<Vec<u8>, String> {
-    let Some(Range { black, white }) = range else { return Ok(record) };
+    dtype: Dtype,
+    endian: Endian,
+    values: &[u8],
+    Range { black, white }: Range,
+    into: &mut Vec<u8>,
+) -> Result<(), String> {
     let (low, high) = (black.min(white), black.max(white));
-    floats(header, &record)
-        .map(|value| {
-            if value.is_nan() {
-                return Err("holds a value that is not a number (NaN)".to_owned());
-            }
-            if !(low..=high).contains(&value) {
-                return Err(format!("holds {value}, outside of source.range = [{black}, {white}]"));
-            }
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 255
-            Ok(((value - black) / (white - black) * 255.0).round() as u8)
-        })
-        .collect()
+    for value in floats(dtype, endian, values) {
+        if value.is_nan() {
+            return Err("holds a value that is not a number (NaN)".to_owned());
+        }
+        if !(low..=high).contains(&value) {
+            return Err(format!("holds {value}, outside of source.range = [{black}, {white}]"));
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 255
+        into.push(((value - black) / (white - black) * 255.0).round() as u8);
+    }
+    Ok(())
 }
 
 /// The label in a record of labels: its value number `column`.
@@ -73,7 +65,9 @@ pub(super) fn pixels(
 /// # Errors
 /// A label below zero or above 4,294,967,294.
 pub(super) fn label(header: &Header, record: &[u8], column: u32) -> Result<u32, String> {
-    let value = floats(header, record).nth(column as usize).unwrap_or(-1.0);
+    let size = usize::try_from(header.dtype.size()).unwrap_or(1);
+    let at = column as usize * size;
+    let value = float(header.dtype, header.endian, &record[at..at + size]).unwrap_or(-1.0);
     // The highest value stands for no label.
     if !(0.0..f64::from(u32::MAX)).contains(&value) {
         return Err(format!("has the label {value}; labels are whole numbers from 0"));
@@ -98,7 +92,7 @@ pub(super) fn transpose(pixels: &[u8], size: Size) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::array::Shape;
+    use super::super::header::Shape;
     use super::*;
 
     fn header(dtype: Dtype, endian: Endian) -> Header {
@@ -107,19 +101,23 @@ mod tests {
 
     #[test]
     fn values_are_spread_between_black_and_white() {
-        let range = |black, white| Some(Range { black, white });
+        let pixels = |dtype, endian, values: &[u8], black, white| {
+            let mut into = Vec::new();
+            pixels(dtype, endian, values, Range { black, white }, &mut into).map(|()| into)
+        };
         let halves: Vec<u8> = [0.0_f32, 0.5, 1.0].iter().flat_map(|v| v.to_be_bytes()).collect();
-        let floats = header(Dtype::F32, Endian::Big);
-        assert_eq!(pixels(&floats, halves.clone(), range(0.0, 1.0)).unwrap(), [0, 128, 255]);
-        assert_eq!(pixels(&floats, halves.clone(), range(1.0, 0.0)).unwrap(), [255, 128, 0]);
-        let outside = pixels(&floats, halves, range(0.0, 0.5)).unwrap_err();
+        let floats = |black, white| pixels(Dtype::F32, Endian::Big, &halves, black, white);
+        assert_eq!(floats(0.0, 1.0).unwrap(), [0, 128, 255]);
+        assert_eq!(floats(1.0, 0.0).unwrap(), [255, 128, 0]);
+        let outside = floats(0.0, 0.5).unwrap_err();
         assert_eq!(outside, "holds 1, outside of source.range = [0, 0.5]");
-        let nan = pixels(&floats, f32::NAN.to_be_bytes().to_vec(), range(0.0, 1.0)).unwrap_err();
+        let nan = pixels(Dtype::F32, Endian::Big, &f32::NAN.to_be_bytes(), 0.0, 1.0).unwrap_err();
         assert!(nan.contains("NaN"), "{nan}");
         let wide: Vec<u8> = [0_u16, 4095, 2048].iter().flat_map(|v| v.to_le_bytes()).collect();
-        let wide = pixels(&header(Dtype::U16, Endian::Little), wide, range(0.0, 4095.0));
+        let wide = pixels(Dtype::U16, Endian::Little, &wide, 0.0, 4095.0);
         assert_eq!(wide.unwrap(), [0, 255, 128]);
-        assert_eq!(pixels(&header(Dtype::U8, Endian::Big), vec![3, 4], None).unwrap(), [3, 4]);
+        let bools = pixels(Dtype::Bool, Endian::Little, &[0, 1], 0.0, 1.0);
+        assert_eq!(bools.unwrap(), [0, 255]);
     }
 
     #[test]

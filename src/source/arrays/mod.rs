@@ -1,30 +1,58 @@
 //! A source of arrays: each part is an array of images and, where images have labels, an array of labels
 //! read in step.
 
+mod array;
+mod discover;
+pub(super) mod header;
+mod idx;
+mod npy;
+mod npz;
+mod python;
+mod records;
+mod stream;
+mod values;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::array::{Dtype, Header, Shape};
-use super::file::{ArrayFile, ArrayReader};
-use super::{Images, Labels, Part, ReadOptions, Source, SourceError, values};
+use self::array::ArrayReader;
+use self::header::{Dtype, Header, Shape};
+use super::error::SourceError;
+use super::labels::Labels;
+use super::options::{Files, Range, ReadOptions};
+use super::{Images, Part, Source};
 use crate::model::{Image, ImageFormat, Partition, Size};
 
-/// The files of one part.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
-    /// What the part is for. Of a training part some is held out by the split.
-    pub partition: Partition,
+pub use self::array::Array;
+pub use self::discover::{array_names, folder_files, single_file};
+pub(super) use self::discover::{complete, find_file, must_be_folder};
+pub use self::records::{ArrayRecords, Payload};
+pub use self::stream::records;
+
+/// The unpacked bytes of a file, gzip (any number of members) or not.
+///
+/// # Errors
+/// A file that cannot be opened or read.
+pub fn payload(path: &Path) -> Result<Payload, SourceError> {
+    stream::open(path).map(|(payload, _)| payload).map_err(|e| SourceError::file(path, e))
+}
+
+/// The arrays of one part.
+#[derive(Debug, Clone)]
+pub(super) struct ArrayPart {
+    /// What the images are for.
+    pub(super) partition: Partition,
     /// `n × rows × cols` or `n × rows × cols × channels` values.
-    pub images: PathBuf,
+    pub(super) images: Array,
     /// `n` or `n × columns` whole numbers.
-    pub labels: Option<PathBuf>,
+    pub(super) labels: Option<Array>,
 }
 
 /// Arrays of images of one size, with their labels.
 #[derive(Debug)]
 pub(super) struct Arrays {
-    parts: Vec<(Part, ArrayFile)>,
+    parts: Vec<(Part, Array)>,
     labels: Arc<Labels>,
     options: ReadOptions,
     /// The size of the images as they are stored, before rows and columns are exchanged.
@@ -37,11 +65,23 @@ impl Arrays {
     /// # Errors
     /// The first file that is missing, damaged or does not fit the others.
     pub(super) fn open(files: &[Files], options: &ReadOptions) -> Result<Self, SourceError> {
-        let mut parts: Vec<(Part, ArrayFile)> = Vec::with_capacity(files.len());
-        let mut labels = Labels::None;
+        let parts = files.iter().map(|Files { partition, images, labels }| {
+            let images = Array::open(images)?;
+            let labels = labels.as_deref().map(Array::open).transpose()?;
+            Ok(ArrayPart { partition: *partition, images, labels })
+        });
+        Self::new(parts.collect::<Result<_, SourceError>>()?, options)
+    }
+
+    /// Checks that the arrays fit each other, and reads the labels.
+    ///
+    /// # Errors
+    /// The first array that does not fit the others, or holds no images or labels.
+    pub(super) fn new(arrays: Vec<ArrayPart>, options: &ReadOptions) -> Result<Self, SourceError> {
+        let mut parts: Vec<(Part, Array)> = Vec::with_capacity(arrays.len());
+        let mut all_labels = Labels::None;
         let mut first: Option<(Size, PathBuf)> = None;
-        for Files { partition, images, labels: of } in files {
-            let images = ArrayFile::open(images)?;
+        for ArrayPart { partition, images, labels } in arrays {
             let size = size_of(&images, options)?;
             let (expected, path) = first.get_or_insert_with(|| (size, images.path.clone()));
             if size != *expected {
@@ -49,31 +89,27 @@ impl Arrays {
                 let problem = format!("its images are {size}, those of {path} are {expected}");
                 return Err(SourceError::unfit(&images.path, problem));
             }
-            if let Some(of) = of {
-                if !parts.is_empty() && labels == Labels::None {
+            let path = labels.as_ref().map_or_else(|| &images.path, |labels| &labels.path).clone();
+            if let Some(labels) = labels {
+                if !parts.is_empty() && all_labels == Labels::None {
                     let problem =
                         "the parts before it have no labels; give all parts labels, or none";
-                    return Err(SourceError::unfit(of, problem));
+                    return Err(SourceError::unfit(&path, problem));
                 }
-                read_labels(of, &images, options, &mut labels)?;
-            } else if labels != Labels::None {
+                read_labels(labels, &images, options, &mut all_labels)?;
+            } else if all_labels != Labels::None {
                 let problem = "it has no labels, but the parts before it have some; give all parts \
                                labels, or none";
-                return Err(SourceError::unfit(&images.path, problem));
+                return Err(SourceError::unfit(&path, problem));
             } else {
                 // No label vouches for the number of images, and memory follows from it.
                 images.prove(&|| false)?;
             }
-            let part = Part {
-                partition: *partition,
-                images: images.header.records(),
-                path: of.clone().unwrap_or_else(|| images.path.clone()),
-            };
-            parts.push((part, images));
+            parts.push((Part { partition, images: images.header.records(), path }, images));
         }
         let (stored, _) =
             first.ok_or_else(|| SourceError::NotFound("the data set has no files".to_owned()))?;
-        Ok(Self { parts, labels: Arc::new(labels), options: options.clone(), stored })
+        Ok(Self { parts, labels: Arc::new(all_labels), options: options.clone(), stored })
     }
 
     fn upright(&self) -> Size {
@@ -108,11 +144,12 @@ impl Source for Arrays {
     }
 
     fn images(&self) -> Images {
-        let (stored, size, range) = (self.stored, self.upright(), self.options.range);
-        let transposed = self.options.transposed;
-        let files: Vec<_> = self.parts.iter().map(|(_, file)| file.clone()).collect();
-        Box::new(files.into_iter().flat_map(move |file| {
-            let mut reader = ArrayReader::new(file);
+        let (stored, size, options) = (self.stored, self.upright(), &self.options);
+        let (transposed, range) = (options.transposed, options.range);
+        let arrays: Vec<_> = self.parts.iter().map(|(_, array)| array.clone()).collect();
+        Box::new(arrays.into_iter().flat_map(move |array| {
+            let range = range.or_else(|| own_range(array.header.dtype));
+            let mut reader = ArrayReader::new(array);
             std::iter::from_fn(move || {
                 let pixels = reader.next_pixels(range).transpose()?;
                 Some(pixels.map(|pixels| {
@@ -129,8 +166,13 @@ impl Source for Arrays {
     }
 }
 
-/// The size of the images in a file, or why it holds none.
-fn size_of(file: &ArrayFile, options: &ReadOptions) -> Result<Size, SourceError> {
+/// The values that are black and white in arrays of this type, where that needs no saying.
+fn own_range(dtype: Dtype) -> Option<Range> {
+    (dtype == Dtype::Bool).then_some(Range { black: 0.0, white: 1.0 })
+}
+
+/// The size of the images in an array, or why it holds none.
+fn size_of(file: &Array, options: &ReadOptions) -> Result<Size, SourceError> {
     let Header { dtype, shape: Shape(dims), .. } = &file.header;
     let unfit = |problem: String| Err(SourceError::unfit(&file.path, problem));
     let (records, rows, cols, channels) = match *dims.as_slice() {
@@ -152,7 +194,7 @@ fn size_of(file: &ArrayFile, options: &ReadOptions) -> Result<Size, SourceError>
             ));
         }
     };
-    if *dtype != Dtype::U8 && options.range.is_none() {
+    if ![Dtype::U8, Dtype::Bool].contains(dtype) && options.range.is_none() {
         return unfit(format!(
             "holds {dtype} values; say which of them are black and white: source.range = [0, 1]"
         ));
@@ -169,14 +211,13 @@ fn size_of(file: &ArrayFile, options: &ReadOptions) -> Result<Size, SourceError>
 
 /// Reads all labels of a part.
 fn read_labels(
-    path: &Path,
-    images: &ArrayFile,
+    file: Array,
+    images: &Array,
     options: &ReadOptions,
     into: &mut Labels,
 ) -> Result<(), SourceError> {
-    let file = ArrayFile::open(path)?;
     let Header { dtype, shape: Shape(dims), .. } = &file.header;
-    let unfit = |problem: String| Err(SourceError::unfit(path, problem));
+    let unfit = |problem: String| Err(SourceError::unfit(&file.path, problem));
     let columns = match *dims.as_slice() {
         [_] => 1,
         [_, columns] => columns,
@@ -221,7 +262,7 @@ fn read_labels(
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn label_counts(file: &ArrayFile) -> Result<Option<BTreeMap<u32, u32>>, SourceError> {
+pub fn label_counts(file: &Array) -> Result<Option<BTreeMap<u32, u32>>, SourceError> {
     let Header { dtype, shape: Shape(dims), .. } = &file.header;
     if !dtype.is_integer() || !matches!(dims.as_slice(), [_] | [_, 1]) {
         return Ok(None);

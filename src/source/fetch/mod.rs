@@ -3,46 +3,28 @@
 mod archive;
 mod check;
 mod download;
+mod progress;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use archive::{Told, Wanted};
-use download::Download;
+use check::SLACK;
+use download::{Download, partial_of};
+use progress::{FetchError, cannot_write};
 
-use super::catalogue::{Archive, Entry};
-use super::{EntryFile, SourceError};
+use super::catalogue::{Archive, Entry, EntryFile};
+use super::error::SourceError;
 use crate::http;
 
-/// What packing may add to a file that cannot be packed.
-const SLACK: u64 = 1 << 20;
+pub use self::progress::FetchProgress;
 
 /// Bytes of a file of which nothing is known.
 const MOST: u64 = 1 << 36;
 
 /// A mirror that sends nothing for so long is given up.
 const STALL: Duration = Duration::from_secs(30);
-
-/// What a download tells whoever watches it.
-#[derive(Debug, Clone, Copy)]
-pub enum FetchProgress<'a> {
-    /// A file begins, or begins anew: its name, and its size in bytes where the server says it.
-    File(&'a str, Option<u64>),
-    /// So many more bytes have come.
-    Bytes(u64),
-    /// The file is complete and right; `true` if it was there before.
-    Done(bool),
-    /// An address failed and another is asked: the address, and why.
-    Failed(&'a str, &'a str),
-}
-
-/// Whose fault it was: the next mirror may do better, or it may not.
-enum FetchError {
-    Mirror(String),
-    Local(SourceError),
-}
 
 /// Brings the files of `entry` into `folder`, from the first mirror that has them. A file that is
 /// there and right is left alone, one that was cut off is continued; a file gets its name only once
@@ -71,7 +53,7 @@ async fn fetch_within(
         .read_timeout(stall)
         .build()
         .map_err(|e| SourceError::Fetch(format!("the HTTP client cannot be set up: {e}")))?;
-    tokio::fs::create_dir_all(folder).await.map_err(|e| cannot_write(folder, &e))?;
+    tokio::fs::create_dir_all(folder).await.map_err(|e| cannot_write(folder, e))?;
     let mut wanted = Vec::new();
     for (file, records) in entry.files() {
         if is_there(folder, file, records, &entry.suffix).await? {
@@ -161,7 +143,7 @@ impl Fetch<'_> {
             match download.run().await {
                 Ok(()) => {
                     let renamed = tokio::fs::rename(&partial, &path).await;
-                    renamed.map_err(|e| cannot_write(&path, &e))?;
+                    renamed.map_err(|e| cannot_write(&path, e))?;
                     (self.progress)(FetchProgress::Done(false));
                     return Ok(());
                 }
@@ -294,17 +276,6 @@ impl<'a> Failed<'a> {
             format!("no mirror has {what} of {name}: {}", self.tried.join("; "))
         })
     }
-}
-
-/// Where a file is written until it is right.
-fn partial_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    name.into()
-}
-
-fn cannot_write(path: &Path, e: &io::Error) -> SourceError {
-    SourceError::Fetch(format!("{}: cannot be written: {e}", path.display()))
 }
 
 #[cfg(test)]

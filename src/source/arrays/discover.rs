@@ -1,0 +1,200 @@
+//! Which arrays a folder or a single file holds, where it is a data set by itself.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::header::ArrayError;
+use super::{npz, stream};
+use crate::model::Partition;
+use crate::source::error::SourceError;
+use crate::source::options::Files;
+
+/// The usual beginnings of the names of files: those of images, and those of labels.
+const USUAL_FILES: [(Partition, &str, &str); 2] = [
+    (Partition::Train, "train-images", "train-labels"),
+    (Partition::Test, "t10k-images", "t10k-labels"),
+];
+
+/// The names that archives give to images and labels: `MedMNIST`'s, and those of Keras' `mnist.npz`.
+const USUAL_ARRAYS: [&[(Partition, &str, &str)]; 2] = [
+    &[
+        (Partition::Train, "train_images", "train_labels"),
+        (Partition::Validation, "val_images", "val_labels"),
+        (Partition::Test, "test_images", "test_labels"),
+    ],
+    &[(Partition::Train, "x_train", "y_train"), (Partition::Test, "x_test", "y_test")],
+];
+
+/// The names of the arrays in a `.npz` archive; nothing for any other file, nor for one of them.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn array_names(path: &Path) -> Result<Option<Vec<String>>, SourceError> {
+    if let (_, Some(_)) = stream::member_of(path) {
+        return Ok(None);
+    }
+    let is_archive = File::open(path).and_then(|mut file| stream::begins_with(&mut file, b"PK"));
+    match is_archive {
+        Ok(true) => npz::names(path).map(Some),
+        Ok(false) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+    .map_err(|e: ArrayError| SourceError::file(path, e))
+}
+
+/// The parts of a `.npz` archive, by the usual names of its arrays; any other file is images without
+/// labels, all to train on.
+///
+/// # Errors
+/// An archive of arrays whose names mean nothing.
+pub fn single_file(path: &Path) -> Result<Vec<Files>, SourceError> {
+    let Some(names) = array_names(path)? else {
+        return Ok(vec![Files {
+            partition: Partition::Train,
+            images: path.to_owned(),
+            labels: None,
+        }]);
+    };
+    let member = |name: &str| {
+        let exists = names.iter().any(|existing| existing == name);
+        exists.then(|| PathBuf::from(format!("{}#{name}", path.display())))
+    };
+    // One family of names or the other: an archive that has both would hold each image twice.
+    let usual = USUAL_ARRAYS
+        .iter()
+        .find(|family| family.iter().any(|(_, images, _)| names.iter().any(|n| n == images)));
+    let parts = usual.into_iter().copied().flatten().filter_map(|&(partition, images, labels)| {
+        Some(Files { partition, images: member(images)?, labels: member(labels) })
+    });
+    let parts: Vec<_> = parts.collect();
+    let used = 2 * parts.len() - parts.iter().filter(|part| part.labels.is_none()).count();
+    if used < names.len() && parts.iter().any(|part| part.labels.is_none()) {
+        return Err(SourceError::unfit(
+            path,
+            format!(
+                "some images have no labels of the usual name among its arrays ({}); name what belongs \
+                 together in [[source.files]] as FILE#ARRAY",
+                names.join(", ")
+            ),
+        ));
+    }
+    if parts.is_empty() {
+        return Err(SourceError::unfit(
+            path,
+            format!(
+                "its arrays ({}) have none of the usual names (train_images, x_train …); name them \
+                 in [[source.files]] as FILE#ARRAY",
+                names.join(", ")
+            ),
+        ));
+    }
+    Ok(parts)
+}
+
+/// The four usual files in a folder: `train-images-idx3-ubyte` and its like, also with a dot
+/// before `idx3`, also with `.gz`. A plain file is preferred to a packed one.
+///
+/// # Errors
+/// Names the files that were looked for and not found.
+pub fn folder_files(folder: &Path) -> Result<Vec<Files>, SourceError> {
+    must_be_folder(folder)?;
+    let mut missing = Vec::new();
+    let mut find = |stem: &str, dimensions: u8| {
+        let names = ["-", "."].map(|dot| format!("{stem}{dot}idx{dimensions}-ubyte"));
+        find_file(folder, &names, &mut missing)
+    };
+    let mut files = Vec::new();
+    for (partition, images, labels) in USUAL_FILES {
+        // Both are looked for before either is missed, so that the message is complete.
+        if let (Some(images), Some(labels)) = (find(images, 3), find(labels, 1)) {
+            files.push(Files { partition, images, labels: Some(labels) });
+        }
+    }
+    complete(files, &missing, folder, "not a data set folder")
+}
+
+pub(in crate::source) fn must_be_folder(folder: &Path) -> Result<(), SourceError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let what = if folder.exists() { "is not a folder" } else { "does not exist" };
+    Err(SourceError::NotFound(format!("{}: {what}", folder.display())))
+}
+
+/// The first of the names that is a file, each plain and then with `.gz`; else they go to `missing`.
+pub(in crate::source) fn find_file(
+    folder: &Path,
+    names: &[String],
+    missing: &mut Vec<String>,
+) -> Option<PathBuf> {
+    let found = names
+        .iter()
+        .flat_map(|name| [name.clone(), format!("{name}.gz")])
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file());
+    if found.is_none() {
+        missing.push(format!("{}[.gz]", names.join("[.gz] or ")));
+    }
+    found
+}
+
+pub(in crate::source) fn complete<T>(
+    found: T,
+    missing: &[String],
+    folder: &Path,
+    what: &str,
+) -> Result<T, SourceError> {
+    if missing.is_empty() {
+        return Ok(found);
+    }
+    let missing = missing.join(", ");
+    Err(SourceError::NotFound(format!("{}: {what}, it lacks {missing}", folder.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_each_spelling_and_prefers_plain_files() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [
+            "train-images.idx3-ubyte",
+            "train-labels-idx1-ubyte.gz",
+            "t10k-images.idx3-ubyte.gz",
+            "t10k-labels-idx1-ubyte",
+            "t10k-labels-idx1-ubyte.gz",
+        ] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let files = folder_files(dir.path()).unwrap();
+        let names: Vec<_> = files
+            .iter()
+            .flat_map(|files| [Some(&files.images), files.labels.as_ref()])
+            .flatten()
+            .map(|path| path.file_name().unwrap().to_str().unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "train-images.idx3-ubyte",
+                "train-labels-idx1-ubyte.gz",
+                "t10k-images.idx3-ubyte.gz",
+                "t10k-labels-idx1-ubyte"
+            ]
+        );
+    }
+
+    #[test]
+    fn says_which_files_it_looked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("train-images-idx3-ubyte"), "").unwrap();
+        let says = folder_files(dir.path()).unwrap_err().to_string();
+        assert!(!says.contains("train-images"), "{says}");
+        for stem in ["train-labels-idx1-ubyte", "t10k-images.idx3-ubyte", "t10k-labels"] {
+            assert!(says.contains(stem), "{says}");
+        }
+        let says = folder_files(&dir.path().join("absent")).unwrap_err().to_string();
+        assert!(says.ends_with("absent: does not exist"), "{says}");
+    }
+}

@@ -1,0 +1,71 @@
+//! The bytes of an array, plain or packed, and the format that they begin with.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::header::{ArrayError, Header};
+use super::records::{ArrayRecords, Payload, READ_BUFFER};
+use super::{idx, npy, npz};
+
+/// Reads a header; the first up to four bytes have been read.
+type ReadHeader = fn(&[u8], &mut dyn Read) -> Result<Header, ArrayError>;
+
+/// The formats of arrays, by the bytes that they begin with. Another one is a line here.
+const FORMATS: [(&[u8], ReadHeader); 2] = [(&npy::MAGIC, npy::header), (&idx::MAGIC, idx::header)];
+
+/// The records of an array of any format.
+///
+/// # Errors
+/// A reader that stands at the start of no array, or of one that cannot be used.
+pub fn records<R: Read>(mut reader: R) -> Result<ArrayRecords<R>, ArrayError> {
+    let mut magic = Vec::with_capacity(4);
+    (&mut reader).take(4).read_to_end(&mut magic)?;
+    let Some((_, header)) = FORMATS.iter().find(|(begins, _)| magic.starts_with(begins)) else {
+        return Err(ArrayError::NotIdx(magic));
+    };
+    let header = header(&magic, &mut reader)?;
+    Ok(ArrayRecords::new(reader, header))
+}
+
+/// The unpacked bytes of a file, and their number where the file is plain. `archive.npz#name` is an array
+/// of an archive.
+///
+/// # Errors
+/// A file that cannot be opened, and an archive that cannot be read.
+pub(super) fn open(path: &Path) -> Result<(Payload, Option<u64>), ArrayError> {
+    let (path, member) = member_of(path);
+    let mut file = File::open(path)?;
+    if begins_with(&mut file, b"PK")? || member.is_some() {
+        return Ok((npz::payload(path, member)?, None));
+    }
+    let gzip = begins_with(&mut file, &[0x1F, 0x8B])?;
+    let size = file.metadata()?.len();
+    let reader = BufReader::with_capacity(READ_BUFFER, file);
+    if !gzip {
+        return Ok((Box::new(reader), Some(size)));
+    }
+    // The decoder hands out what the caller asks for; a record is less than a window, so a buffer
+    // between them saves a call into the inflater for each.
+    let unpacked = MultiGzDecoder::new(reader);
+    Ok((Box::new(BufReader::with_capacity(READ_BUFFER, unpacked)), None))
+}
+
+/// `archive.npz` and `name` of `archive.npz#name`, unless a file has that very name.
+pub(super) fn member_of(path: &Path) -> (&Path, Option<&str>) {
+    match path.to_str().and_then(|text| text.rsplit_once('#')) {
+        Some((archive, member)) if !path.exists() => (Path::new(archive), Some(member)),
+        _ => (path, None),
+    }
+}
+
+/// Whether a file begins so. Leaves it at its start.
+pub(super) fn begins_with(file: &mut File, wanted: &[u8]) -> std::io::Result<bool> {
+    let mut magic = Vec::with_capacity(wanted.len());
+    file.seek(SeekFrom::Start(0))?;
+    file.take(wanted.len() as u64).read_to_end(&mut magic)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(magic == wanted)
+}

@@ -1,0 +1,104 @@
+//! What the catalogue says of one named data set.
+
+use serde::Deserialize;
+
+use crate::model::Partition;
+
+/// One named data set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Its name as `--source` takes it, and that of its folder.
+    #[serde(skip)]
+    pub name: String,
+    /// One line for people.
+    #[serde(default)]
+    pub title: String,
+    /// Class names; the first is that of label `first_label`.
+    pub classes: Vec<String>,
+    /// Images of the training part that are held out where nothing else is asked for.
+    pub validation: Option<u32>,
+    /// Whether each image is stored column by column, so that it lies on its side when read as rows.
+    #[serde(default)]
+    pub transposed: bool,
+    /// The smallest label in the files.
+    #[serde(default)]
+    pub first_label: u32,
+    /// The column that holds the class, where labels have two dimensions (records × columns).
+    pub label_column: Option<u32>,
+    /// Base addresses; a file lies at `<mirror>/<file name><suffix>`.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
+    /// What the mirrors put behind a file's name: `.gz`, or nothing for files that are not packed.
+    #[serde(default = "gz")]
+    pub suffix: String,
+    /// The zip that holds the files, where they are not to be had singly.
+    pub archive: Option<Archive>,
+    /// Its parts, those of the training part first.
+    pub parts: Vec<EntryPart>,
+}
+
+/// A file of images and the file of their labels.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntryPart {
+    /// Which part of the data set they are.
+    pub partition: Partition,
+    /// How many images there are, where known.
+    pub records: Option<u32>,
+    /// The images.
+    pub images: EntryFile,
+    /// Their labels.
+    pub labels: EntryFile,
+}
+
+/// One file of a named data set. Sums are in lower-case hex.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntryFile {
+    /// Its name when unpacked, without `.gz`.
+    pub name: String,
+    /// Bytes when unpacked.
+    pub bytes: Option<u64>,
+    /// SHA-256 of the unpacked bytes.
+    pub sha256: Option<String>,
+    /// SHA-256 of the file as it is downloaded.
+    pub packed_sha256: Option<String>,
+    /// MD5 of the file as it is downloaded.
+    pub packed_md5: Option<String>,
+}
+
+/// A zip with the files of a data set, and often of others.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// Its name; it lies at `<mirror>/<name>`.
+    pub name: String,
+    /// The folder in it that holds the files; empty where they lie at its top.
+    #[serde(default)]
+    pub folder: String,
+    /// Bytes of the zip.
+    pub bytes: Option<u64>,
+    /// SHA-256 of the zip, in lower-case hex.
+    pub sha256: Option<String>,
+    /// MD5 of the zip, in lower-case hex.
+    pub md5: Option<String>,
+}
+
+fn gz() -> String {
+    ".gz".to_owned()
+}
+
+impl Entry {
+    /// All its files, each with the number of records that it should hold, where known.
+    pub fn files(&self) -> impl Iterator<Item = (&EntryFile, Option<u32>)> {
+        self.parts.iter().flat_map(|part| {
+            [&part.images, &part.labels].into_iter().map(|file| (file, part.records))
+        })
+    }
+
+    /// Images in all parts, where known of each.
+    pub fn images(&self) -> Option<u64> {
+        self.parts.iter().map(|part| part.records.map(u64::from)).sum()
+    }
+}
