@@ -32,6 +32,9 @@ mod manifests;
 mod pace;
 /// Answers that end a load, and their messages.
 mod refusals;
+/// What a person sees: the bar, colours, log lines.
+#[cfg(unix)]
+mod terminal;
 /// `verify`.
 mod verify;
 
@@ -40,6 +43,8 @@ mod verify;
 mod bucket;
 /// Tokens: where they come from, when they are renewed, that no log has one.
 mod credentials;
+/// `emulate`, the emulator as a program of its own.
+mod emulate;
 /// fake-gcs-server as destination.
 mod other_emulators;
 /// Sinks that misbehave, at each attempt.

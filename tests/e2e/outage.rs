@@ -190,7 +190,6 @@ fn a_second_signal_leaves_at_once() {
     // Counted by the program itself, not only by the server.
     until("a failure", || desk.exists("out/failures.jsonl"));
     wait_for(&server, 48);
-    std::thread::sleep(Duration::from_millis(200));
     // Signals of one kind that come together are one; so they are sent until it is gone.
     while child.try_wait().unwrap().is_none() {
         signal(&child, "-INT");

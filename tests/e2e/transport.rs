@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::Response;
+use axum::http::request::Parts;
 use idx2gcs_emulator::{Answer, Operation, Options, Rule, Script};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,6 +48,38 @@ impl Behind {
             }
         });
         port
+    }
+}
+
+impl Behind {
+    /// A server that passes each request on under the path that `path` gives it; returns its URL.
+    fn passing_on<F>(&self, path: F) -> String
+    where
+        F: Fn(&Parts) -> String + Clone + Send + Sync + 'static,
+    {
+        let to = self.server.url();
+        // The first of this process wins; either serves.
+        let _ = ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let pass = move |request: Request| {
+            let (client, to, path) = (client.clone(), to.clone(), path.clone());
+            async move {
+                let (mut head, body) = request.into_parts();
+                // The emulator refuses names that are not loopback's.
+                head.headers.remove("host");
+                let body: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+                let url = format!("{to}{}", path(&head));
+                let request = client.request(head.method, url).headers(head.headers).body(body);
+                let answer = request.send().await.unwrap();
+                let (status, bytes) = (answer.status(), answer.bytes().await.unwrap());
+                Response::builder().status(status).body(Body::from(bytes)).unwrap()
+            }
+        };
+        let listener = self.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serve = axum::serve(listener, Router::new().fallback(pass));
+        self.runtime.spawn(async move { serve.await });
+        url
     }
 }
 
@@ -112,30 +145,12 @@ fn a_new_connection_that_closes_is_a_failed_attempt() {
 fn a_proxy_is_used_where_there_is_one() {
     let (set, behind) = (Set::new(30, 5), Behind::new());
     let uploads = Arc::new(AtomicU32::new(0));
-    let (counted, to) = (Arc::clone(&uploads), behind.server.url());
-    // The first of this process wins; either serves.
-    let _ = ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let pass = move |request: Request| {
-        let (client, to, counted) = (client.clone(), to.clone(), Arc::clone(&counted));
-        async move {
-            let (mut head, body) = request.into_parts();
-            assert_eq!(head.uri.host(), Some("storage.test"));
-            // The emulator refuses names that are not loopback's.
-            head.headers.remove("host");
-            counted.fetch_add(u32::from(head.method == "POST"), Ordering::Relaxed);
-            let body: Bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-            let url = format!("{to}{}", head.uri.path_and_query().unwrap());
-            let request = client.request(head.method, url).headers(head.headers).body(body);
-            let answer = request.send().await.unwrap();
-            let (status, bytes) = (answer.status(), answer.bytes().await.unwrap());
-            Response::builder().status(status).body(Body::from(bytes)).unwrap()
-        }
-    };
-    let listener = behind.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-    let proxy = format!("http://{}", listener.local_addr().unwrap());
-    let serve = axum::serve(listener, Router::new().fallback(pass));
-    behind.runtime.spawn(async move { serve.await });
+    let counted = Arc::clone(&uploads);
+    let proxy = behind.passing_on(move |head| {
+        assert_eq!(head.uri.host(), Some("storage.test"));
+        counted.fetch_add(u32::from(head.method == "POST"), Ordering::Relaxed);
+        head.uri.path_and_query().unwrap().to_string()
+    });
 
     // Each time with another quality, so that all objects are written again.
     for (variable, quality) in [("HTTP_PROXY", "60"), ("http_proxy", "61"), ("ALL_PROXY", "62")] {
@@ -149,6 +164,26 @@ fn a_proxy_is_used_where_there_is_one() {
         // What is on this machine needs none.
         let nowhere = Desk::new().env(variable, "http://127.0.0.1:1");
         nowhere.load(&set, &Server::new(), &[]).expect(0);
+    }
+}
+
+/// A gateway serves the storage below a path of its own.
+#[test]
+fn an_endpoint_may_have_a_path() {
+    let (set, behind) = (Set::new(30, 5), Behind::new());
+    let url = behind.passing_on(|head| {
+        let path = head.uri.path_and_query().unwrap().as_str();
+        path.strip_prefix("/storage-of/mine").expect(path).to_owned()
+    });
+    for (end, quality) in [("", "60"), ("/", "61")] {
+        let (desk, endpoint) = (Desk::new(), format!("{url}/storage-of/mine{end}"));
+        let more = ["--if-exists", "overwrite", "--quality", quality];
+        load(&desk, &set, &endpoint, &more).expect(0);
+        assert_eq!(desk.summary()["uploaded"], 35, "{endpoint}");
+        let source = set.path().to_str().unwrap();
+        let args = ["verify", "--source", source, "--to", "gs://demo/fm", "--validation", "10"];
+        let args = [&args[..], &["--endpoint", &endpoint, "--quality", quality]].concat();
+        desk.run(&args).expect(0);
     }
 }
 

@@ -7,13 +7,17 @@ pub mod family;
 mod library;
 pub mod mirror;
 pub mod reports;
+mod rows;
 mod server;
 mod set;
 pub mod small;
+#[cfg(unix)]
+pub mod terminal;
 mod tools;
 
 pub use desk::{Desk, Ran, until};
 pub use library::{load_into, transfer};
+pub use rows::for_each_row;
 pub use server::Server;
 pub use set::{SIDE, Set, gzip, idx};
 pub use tools::{fashion_mnist, python};
