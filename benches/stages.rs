@@ -13,7 +13,7 @@ use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use idx2gcs::encode::Scale;
 use idx2gcs::encode::{Encoder, Encoding};
-use idx2gcs::model::{Image, Partition, Size};
+use idx2gcs::internals::model::{Image, Partition, Size};
 use idx2gcs::source::records;
 use idx2gcs::split::{HeldOut, Split};
 

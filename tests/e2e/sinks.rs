@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use idx2gcs::internals::pace::Concurrency;
+use idx2gcs::internals::retry::backoff::Backoff;
 use idx2gcs::load::Transfer;
-use idx2gcs::pace::Concurrency;
-use idx2gcs::retry::backoff::Backoff;
 use idx2gcs::sink::IfExists;
 use idx2gcs::sink::folder::Folder;
 use idx2gcs::sink::gcs::{Auth, Gcs};

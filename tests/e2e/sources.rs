@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use idx2gcs::model::Partition;
+use idx2gcs::internals::model::Partition;
 use idx2gcs::source::{DataSet, ReadOptions, folder_files};
 use idx2gcs::split::{HeldOut, Split};
 use sha2::{Digest, Sha256};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use idx2gcs::encode::Encoding;
+use idx2gcs::internals::pipeline::Silent;
+use idx2gcs::internals::retry::backoff::Backoff;
 use idx2gcs::load::{Load, Outcome, Output, Transfer};
-use idx2gcs::pipeline::Silent;
-use idx2gcs::retry::backoff::Backoff;
 use idx2gcs::sink::{Purpose, Sink};
 use idx2gcs::source::{DataSet, ReadOptions, folder_files};
 use idx2gcs::split::{HeldOut, SplitSettings};

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use idx2gcs::check::{Finding, Severity};
 use idx2gcs::encode::{Encoder, Encoding};
-use idx2gcs::model::{Image, Partition, Size};
-use idx2gcs::page::{
+use idx2gcs::internals::check::{Finding, Severity};
+use idx2gcs::internals::model::{Image, Partition, Size};
+use idx2gcs::internals::page::{
     ByPartition, Class, Figures, Import, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed,
     Spread,
 };
-use idx2gcs::pipeline::{Latency, Sample};
+use idx2gcs::internals::pipeline::{Latency, Sample};
 use idx2gcs::source::{DataSet, ReadOptions, folder_files};
 use idx2gcs::split::{HeldOut, Split};
 
