@@ -2,9 +2,10 @@
 
 /// Labels in source order: a byte each, or four where one is above 255; none at all for images
 /// without labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Default, Debug, Clone, PartialEq, Eq)]
 pub enum Labels {
     /// No image has one.
+    #[default]
     None,
     /// Each fits a byte.
     Narrow(Vec<u8>),

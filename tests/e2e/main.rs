@@ -24,6 +24,8 @@ mod sources;
 // The load itself.
 /// All 70,000 images of Fashion-MNIST, pixel by pixel.
 mod full;
+/// The library with sources and sinks of a test's own: memory, dropped futures, exit codes.
+mod library;
 /// What a load stores, what a second one leaves, and what it prints.
 mod load;
 /// The manifests: formats, order, complete or absent.

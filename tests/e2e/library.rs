@@ -1,0 +1,239 @@
+//! The library as another program uses it: sources and sinks of its own, and what holds whatever they
+//! do.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use idx2gcs::sink::{
+    BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Stored,
+};
+use idx2gcs::source::{Images, Labels, Part, ReadOptions, Source, SourceError};
+use idx2gcs::{
+    Concurrency, DataSet, Exit, Image, ImageFormat, Load, Output, Partition, Purpose, Silent, Sink,
+    Size, Transfer,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Bytes of a picture.
+const BYTES: usize = 500_000;
+
+/// Image files made when they are asked for; nothing here decodes them.
+#[derive(Debug, Default)]
+struct Pictures {
+    images: u32,
+    /// Pictures that were asked for.
+    asked: Arc<AtomicU32>,
+    /// Whether nobody reads any more.
+    dropped: Arc<AtomicBool>,
+    labels: Arc<Labels>,
+}
+
+struct Reading {
+    next: u32,
+    end: u32,
+    asked: Arc<AtomicU32>,
+    dropped: Arc<AtomicBool>,
+}
+
+impl Iterator for Reading {
+    type Item = Result<Image, SourceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next == self.end {
+            return None;
+        }
+        self.next += 1;
+        self.asked.store(self.next, Ordering::SeqCst);
+        let mut file = vec![0; BYTES];
+        file[..4].copy_from_slice(&self.next.to_be_bytes());
+        Some(Ok(Image::Encoded { format: ImageFormat::Jpeg, bytes: file.into() }))
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.dropped.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Source for Pictures {
+    fn parts(&self) -> Vec<Part> {
+        let (partition, path) = (Partition::Train, PathBuf::from("pictures"));
+        vec![Part { partition, images: self.images, path }]
+    }
+
+    fn labels(&self) -> &Arc<Labels> {
+        &self.labels
+    }
+
+    fn size(&self) -> Option<Size> {
+        None
+    }
+
+    fn format(&self, _: u32) -> Option<ImageFormat> {
+        Some(ImageFormat::Jpeg)
+    }
+
+    fn largest_image(&self) -> u64 {
+        BYTES as u64
+    }
+
+    fn images(&self) -> Images {
+        self.dropped.store(false, Ordering::SeqCst);
+        let (asked, dropped) = (Arc::clone(&self.asked), Arc::clone(&self.dropped));
+        Box::new(Reading { next: 0, end: self.images, asked, dropped })
+    }
+
+    fn prove(&self, _: &dyn Fn() -> bool) -> Result<(), SourceError> {
+        Ok(())
+    }
+}
+
+/// A sink that takes objects and never answers, or fails to list.
+#[derive(Default)]
+struct Silence {
+    listing: Option<FaultKind>,
+    puts: AtomicU32,
+}
+
+impl Sink for Silence {
+    fn url(&self) -> &'static str {
+        "test://silence"
+    }
+
+    fn check(&self, _: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn put<'a>(
+        &'a self,
+        _: &'a NewObject,
+        _: Precondition,
+    ) -> BoxFuture<'a, Result<Stored, Fault>> {
+        self.puts.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::pending())
+    }
+
+    fn stat<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn delete<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn list<'a>(
+        &'a self,
+        _: &'a NameRange,
+        _: Option<String>,
+    ) -> BoxFuture<'a, Result<Page, Fault>> {
+        Box::pin(async {
+            match self.listing {
+                None => Ok(Page::default()),
+                Some(kind) => Err(Fault::new(kind, "as scripted")),
+            }
+        })
+    }
+}
+
+async fn prepared(
+    pictures: Pictures,
+    sink: Arc<Silence>,
+    out: &std::path::Path,
+    transfer: Transfer,
+) -> idx2gcs::Prepared {
+    let data = DataSet::of(pictures, &ReadOptions::default()).unwrap();
+    let (output, stop) = (Output::open(out).unwrap(), CancellationToken::new());
+    let purpose = Purpose::Write;
+    Load::of(data).prepare(sink, output, transfer, purpose, &stop).await.unwrap()
+}
+
+/// Waits, for a few seconds at most, until something holds.
+async fn until(what: impl Fn() -> bool) -> bool {
+    until_for(5000, what).await
+}
+
+/// Waits so many milliseconds at most.
+async fn until_for(ms: u64, what: impl Fn() -> bool) -> bool {
+    for _ in 0..ms / 10 {
+        if what() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
+}
+
+/// Requests in flight would permit a thousand records; memory permits ten, and one more is in the
+/// reader's hands.
+#[tokio::test(flavor = "multi_thread")]
+async fn records_and_bodies_stay_within_the_budget() {
+    let dir = tempfile::tempdir().unwrap();
+    let pictures = Pictures { images: 200, ..Pictures::default() };
+    let (asked, sink) = (Arc::clone(&pictures.asked), Arc::new(Silence::default()));
+    let mut transfer = Transfer { memory: 10_050_000, ..Transfer::default() };
+    transfer.pace.concurrency = Concurrency { auto: false, limit: 1000 };
+    let prepared = prepared(pictures, Arc::clone(&sink), dir.path(), transfer).await;
+    asked.store(0, Ordering::SeqCst);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(async move { prepared.run(Arc::new(Silent), &stop).await });
+    // A picture of half a megabyte counts twice: itself, and the body made of it.
+    assert!(until(|| sink.puts.load(Ordering::SeqCst) == 10).await, "as many as fit");
+    assert!(until(|| asked.load(Ordering::SeqCst) == 11).await, "one waits in the reader's hands");
+    assert!(!until_for(200, || asked.load(Ordering::SeqCst) > 11).await, "and no more");
+    running.abort();
+}
+
+/// A dropped load leaves no thread that reads, and no task that sends.
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_a_load_ends_its_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let pictures = Pictures { images: 1000, ..Pictures::default() };
+    let (dropped, sink) = (Arc::clone(&pictures.dropped), Arc::new(Silence::default()));
+    let transfer = Transfer { memory: 5_000_000, queue: 2, ..Transfer::default() };
+    let prepared = prepared(pictures, Arc::clone(&sink), dir.path(), transfer).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(async move { prepared.run(Arc::new(Silent), &stop).await });
+    assert!(until(|| sink.puts.load(Ordering::SeqCst) >= 2).await);
+    assert!(!dropped.load(Ordering::SeqCst), "the reader waits for room");
+    running.abort();
+    assert!(until(|| dropped.load(Ordering::SeqCst)).await, "the reader has ended");
+    assert!(until(|| Arc::strong_count(&sink) == 1).await, "nobody holds the sink");
+    Output::open(dir.path()).expect("the output folder is free again");
+}
+
+/// A second run into a folder that is in use is refused at once.
+#[tokio::test]
+async fn an_output_folder_takes_one_run_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Output::open(dir.path()).unwrap();
+    let second = Output::open(dir.path()).unwrap_err();
+    assert_eq!(second.exit(), Exit::Usage);
+    assert!(second.to_string().contains("in use by process "), "{second}");
+    drop(first);
+    Output::open(dir.path()).unwrap();
+}
+
+/// Whether a rerun helps decides the exit code, for loading and verifying alike.
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_fails_is_no_refusal() {
+    for (kind, exit) in
+        [(FaultKind::Status(503), Exit::Incomplete), (FaultKind::Status(403), Exit::Destination)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        for verify in [false, true] {
+            let pictures = Pictures { images: 20, ..Pictures::default() };
+            let sink = Arc::new(Silence { listing: Some(kind), ..Silence::default() });
+            let prepared = prepared(pictures, sink, dir.path(), Transfer::default()).await;
+            let (silent, stop) = (Arc::new(Silent), CancellationToken::new());
+            let error = if verify {
+                prepared.verify(silent, &stop).await.unwrap_err()
+            } else {
+                prepared.run(silent, &stop).await.into_result().unwrap_err()
+            };
+            assert_eq!(error.exit(), exit, "{kind}, verify {verify}: {error}");
+        }
+    }
+}
