@@ -9,6 +9,7 @@ use super::error::Error;
 use super::invocation::Invocation;
 use super::{destination, say, settings};
 use crate::check::{self, Finding, Severity};
+use crate::config::keys::URL;
 use crate::exit::Exit;
 use crate::load::{Surveyed, about};
 use crate::sink::Endpoint;
@@ -27,9 +28,9 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let mut layers = settings::layers(args)?;
-    let named = layers.get("destination.url").is_some();
+    let named = layers.get(URL.about.path).is_some();
     if !named {
-        layers.assume("destination.url", "gs://bucket");
+        layers.assume(&URL.about, "gs://bucket");
     }
     let invocation = Invocation::with(args, &layers)?;
     let surveyed = super::block_on(async {

@@ -4,6 +4,8 @@ use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use reqwest::Url;
+
 use super::error::Error;
 use crate::config::Settings;
 use crate::load;
@@ -38,8 +40,11 @@ pub(super) async fn open(settings: &Settings) -> Result<Destination, Error> {
     let refused = |fault| load::Error::Refused { url: settings.url.clone(), fault };
     let (endpoint, auth, emulator) = match &settings.endpoint {
         Endpoint::Google => (GOOGLE.to_owned(), Auth::application_default(), None),
-        Endpoint::Url(url) if is_googles(url) => (url.clone(), Auth::application_default(), None),
-        Endpoint::Url(url) => (url.clone(), Ok(Auth::Anonymous), None),
+        Endpoint::Url(url) => {
+            let auth =
+                if is_googles(url) { Auth::application_default() } else { Ok(Auth::Anonymous) };
+            (url.as_str().trim_end_matches('/').to_owned(), auth, None)
+        }
         Endpoint::Embedded(root) => {
             let (url, emulator) = embedded(root.clone(), bucket).await?;
             (url, Ok(Auth::Anonymous), Some(emulator))
@@ -76,11 +81,9 @@ async fn embedded(
 }
 
 /// Credentials are shown to Google's own hosts alone, and only under TLS.
-fn is_googles(url: &str) -> bool {
-    reqwest::Url::parse(url).ok().is_some_and(|url| {
-        url.scheme() == "https"
-            && url.host_str().is_some_and(|host| host.ends_with(".googleapis.com"))
-    })
+fn is_googles(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    url.scheme() == "https" && host.ends_with(".googleapis.com")
 }
 
 #[cfg(test)]
@@ -91,13 +94,14 @@ mod tests {
     fn only_google_sees_credentials() {
         for (url, google) in [
             ("https://storage.googleapis.com", true),
+            ("HTTPS://STORAGE.GOOGLEAPIS.COM", true),
             ("https://storage.me-central2.rep.googleapis.com", true),
             ("http://storage.googleapis.com", false),
             ("https://storage.googleapis.com.example.org", false),
             ("https://evilgoogleapis.com", false),
             ("http://127.0.0.1:4443", false),
         ] {
-            assert_eq!(is_googles(url), google, "{url}");
+            assert_eq!(is_googles(&url.parse().unwrap()), google, "{url}");
         }
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
-    let mut layers = Layers::defaults()?;
+    let mut layers = Layers::default();
     if let Some(path) = args.get_one::<PathBuf>("config") {
         layers.add_file(path)?;
     }

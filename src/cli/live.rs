@@ -7,17 +7,13 @@ use std::time::Duration;
 use clap::ArgMatches;
 
 use super::settings;
-use crate::config::{ConfigError, KEYS, Layers, Settings};
+use crate::config::{ConfigError, KEYS, Layers, Settings, Value};
 use crate::pace::Bounds;
 use crate::pipeline::Observer;
 
 /// How often the file is looked at. A change counts once two looks in a row see the same, so that
 /// half a file, as an editor may leave it for a moment, is not taken for one.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// What takes effect at once.
-const LIVE: [&str; 4] =
-    ["upload.concurrency", "upload.max_concurrency", "upload.max_rate", "upload.ramp"];
 
 /// Follows the config file of a command line, if it names one, until the future is dropped. `layers`
 /// are in force until then; `apply` puts new bounds in force.
@@ -63,14 +59,13 @@ fn ignored(error: &ConfigError) -> String {
 
 /// What has changed, in one line; nothing if nothing has.
 fn tell(before: &Layers, now: &Layers) -> Option<String> {
-    let text = |layers: &Layers, key| layers.get(key).map(|value| value.text.clone());
+    let text = |layers: &Layers, key: &str| layers.get(key).map(Value::shown);
     let changed = KEYS.iter().filter(|key| text(before, key.path) != text(now, key.path));
-    let (live, later): (Vec<_>, Vec<_>) = changed.partition(|key| LIVE.contains(&key.path));
-    let live = live
-        .iter()
-        .map(|key| format!("{} is {} now", key.path, text(now, key.path).unwrap_or_default()));
-    let later = later.iter().map(|key| format!("{} waits for the next run", key.path));
-    let parts: Vec<_> = live.chain(later).collect();
+    let parts = changed.map(|key| match text(now, key.path) {
+        _ if !key.live => format!("{} waits for the next run", key.path),
+        value => format!("{} is {} now", key.path, value.unwrap_or_default()),
+    });
+    let parts: Vec<_> = parts.collect();
     (!parts.is_empty()).then(|| format!("config file changed: {}", parts.join(", ")))
 }
 
@@ -84,7 +79,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("c.toml");
             std::fs::write(&path, toml).unwrap();
-            let mut layers = Layers::defaults().unwrap();
+            let mut layers = Layers::default();
             layers.add_file(&path).unwrap();
             layers
         };
@@ -92,8 +87,8 @@ mod tests {
         assert_eq!(tell(&before, &layers("[upload]\nconcurrency=8")), None);
         assert_eq!(
             tell(&before, &layers("[upload]\nmax_rate = 500\n[image]\nquality = 3")).unwrap(),
-            "config file changed: upload.concurrency is auto now, upload.max_rate is 500 now, \
-             image.quality waits for the next run"
+            "config file changed: image.quality waits for the next run, upload.concurrency is auto \
+             now, upload.max_rate is 500 now"
         );
     }
 }

@@ -1,52 +1,52 @@
-//! The flags that are settings, made from the table of keys.
+//! The flags that are settings, made from the list of keys.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command, value_parser};
 
-use crate::config::{ConfigError, KEYS, Key, Layers};
+use crate::config::{About, ConfigError, KEYS, Kind, Layers};
 
 /// Adds `--config`, `--source` and a flag for each key that has one.
 pub(super) fn add_flags(command: Command) -> Command {
-    let command = command
-        .arg(
-            Arg::new("config")
-                .long("config")
-                .value_name("FILE")
-                .value_parser(clap::value_parser!(PathBuf))
-                .help("Settings in TOML; flags and environment variables stand over it"),
-        )
-        .arg(Arg::new("source").long("source").value_name("NAME|DIR").help(
-            "A named data set, a folder with the four usual files, .gz or not, or one file: a \
-                     .npz, or images without labels",
-        ));
-    command.args(KEYS.iter().filter_map(flag))
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("Settings in TOML; flags and environment variables take precedence over it");
+    let source = Arg::new("source")
+        .long("source")
+        .value_name("NAME|DIR")
+        .value_parser(value_parser!(OsString))
+        .help(
+            "A named data set, a folder with the four usual files, .gz or not, or one file: a .npz, \
+             or images without labels",
+        );
+    command.arg(config).arg(source).args(KEYS.iter().filter_map(|key| flag(key)))
 }
 
-fn flag(key: &'static Key) -> Option<Arg> {
-    let flag = key.flag?;
+fn flag(key: &'static About) -> Option<Arg> {
     let mut help = key.help.to_owned();
     if let Some(default) = key.default {
-        help.push_str(&format!(" [default: {}]", default.trim_matches('"')));
+        help.push_str(&format!(" [default: {default}]"));
     }
-    let mut arg = Arg::new(key.path).long(flag).value_name(key.value).help(help);
-    if key.choices == ["true", "false"] {
-        // A switch: alone it means true.
-        arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
-    } else if key.choices.is_empty() {
-        // A value such as -1 reaches our own check, which says what is allowed.
-        arg = arg.allow_hyphen_values(true);
-    }
-    if !key.choices.is_empty() {
-        arg = arg.value_parser(PossibleValuesParser::new(key.choices));
-    }
-    Some(arg)
+    let arg = Arg::new(key.path).long(key.flag?).value_name(key.placeholder).help(help);
+    Some(match key.kind {
+        Kind::Switch => arg
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+            .value_parser(PossibleValuesParser::new(["true", "false"])),
+        Kind::Words(words) => arg.value_parser(PossibleValuesParser::new(words)),
+        // A value such as -1 reaches the check of settings, which says what is allowed.
+        _ => arg.value_parser(value_parser!(OsString)).allow_hyphen_values(true),
+    })
 }
 
 /// All layers of settings: defaults, `STORAGE_EMULATOR_HOST`, file, environment, flags.
 pub(super) fn layers(args: &ArgMatches) -> Result<Layers, ConfigError> {
-    let mut layers = Layers::defaults()?;
+    let mut layers = Layers::default();
     if let Ok(host) = std::env::var("STORAGE_EMULATOR_HOST")
         && !host.is_empty()
     {
@@ -55,20 +55,14 @@ pub(super) fn layers(args: &ArgMatches) -> Result<Layers, ConfigError> {
     if let Some(path) = args.get_one::<PathBuf>("config") {
         layers.add_file(path)?;
     }
-    layers.add_environment(std::env::vars_os().filter_map(|(name, value)| {
-        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-    }))?;
-    // A name of the catalogue is that; anything else is a path. `./mnist` always is one.
-    let source = args.get_one::<String>("source").and_then(|text| {
-        let path =
-            if layers.catalogue().get(text).is_some() { "source.dataset" } else { "source.path" };
-        let key = KEYS.iter().find(|key| key.path == path)?;
-        Some((key, "source", text.clone()))
-    });
-    let flags = KEYS.iter().filter_map(|key| {
-        let text = args.get_one::<String>(key.flag.map(|_| key.path)?)?;
-        Some((key, key.flag?, text.clone()))
-    });
-    layers.add_flags(source.into_iter().chain(flags));
+    layers.add_environment(std::env::vars_os())?;
+    if let Some(source) = args.get_one::<OsString>("source") {
+        layers.add_source(source.clone());
+    }
+    for key in KEYS.iter().filter(|key| key.flag.is_some()) {
+        if let Some(text) = args.get_raw(key.path).and_then(|mut texts| texts.next_back()) {
+            layers.add_flag(key, text);
+        }
+    }
     Ok(layers)
 }

@@ -1,49 +1,18 @@
-//! Where values come from, and which one counts: defaults < `STORAGE_EMULATOR_HOST` < file <
-//! environment < flags.
+//! Where values come from, and which one counts: flags, then environment variables, then the config
+//! file, then `STORAGE_EMULATOR_HOST`, then defaults.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{KEYS, Key, default_file};
+use super::key::{About, Key};
+use super::keys::{
+    CLASSES, DATASET, ENDPOINT, FILES, FIRST_LABEL, KEYS, LABEL_COLUMN, PATH, RANGE, TRANSPOSED,
+};
+use super::value::{Origin, Value, one_line};
 use crate::source::Catalogue;
-
-/// Where a value was said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// In the program.
-    Default,
-    /// In a config file, at a line (from 1).
-    File(PathBuf, usize),
-    /// In an environment variable.
-    Variable(String),
-    /// With a flag.
-    Flag(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
-            Self::Variable(name) => write!(f, "environment: {name}"),
-            Self::Flag(flag) => write!(f, "flag: --{flag}"),
-        }
-    }
-}
-
-/// A value as text, whichever way it was written; a list is joined by commas, a list of tables is
-/// JSON.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Value {
-    /// The text.
-    pub text: String,
-    /// Where it was said.
-    pub origin: Origin,
-}
 
 /// What is wrong with the settings. Exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -56,54 +25,31 @@ pub enum ConfigError {
         /// Why.
         error: std::io::Error,
     },
-    /// The config file is no TOML, or has a key or a kind of value that there is not.
-    #[error("{}:{line}: {problem}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
-    },
-    /// An environment variable with the program's prefix and a section's name means nothing.
-    #[error("environment variable {name}: {problem}")]
-    Variable {
-        /// Its name.
-        name: String,
+    /// A config file that is not TOML or has a key that does not exist, or such a variable.
+    #[error("{place}: {problem}")]
+    Unknown {
+        /// File and line, or the variable.
+        place: String,
         /// What is wrong.
         problem: String,
     },
     /// A value that cannot be used.
-    #[error("{}: must be {allowed}", said(.key, .value))]
+    #[error("{}: {problem}", written(.key, .value))]
     Value {
         /// The setting.
         key: &'static str,
         /// The value and its origin.
         value: Value,
-        /// What is allowed.
-        allowed: String,
+        /// What is wrong with it: `must be …`.
+        problem: String,
     },
     /// Settings that are missing or do not go together.
     #[error("{0}")]
     Unfit(String),
 }
 
-impl Value {
-    /// The text without a password: what stands between `://` and `@` is left out.
-    pub fn shown(&self) -> Cow<'_, str> {
-        let Some((scheme, rest)) = self.text.split_once("://") else {
-            return self.text.as_str().into();
-        };
-        match rest.rsplit_once('@') {
-            Some((_, host)) => format!("{scheme}://…@{host}").into(),
-            None => self.text.as_str().into(),
-        }
-    }
-}
-
-/// The value the way the user wrote it.
-fn said(key: &str, value: &Value) -> String {
+/// The value as the user wrote it.
+fn written(key: &str, value: &Value) -> String {
     let text = value.shown();
     match &value.origin {
         Origin::Default => format!("default of {key} = {text:?}"),
@@ -120,37 +66,39 @@ pub struct Layers {
     catalogue: Catalogue,
 }
 
-impl Layers {
+impl Default for Layers {
     /// The defaults alone.
-    ///
-    /// # Errors
-    /// None in practice: the defaults are compiled in and tested.
-    pub fn defaults() -> Result<Self, ConfigError> {
-        let mut layers = Self { values: BTreeMap::new(), catalogue: Catalogue::builtin() };
-        for (key, text, _) in read(Path::new("defaults"), &default_file())?.values {
-            layers.values.insert(key.path, Value { text, origin: Origin::Default });
-        }
-        Ok(layers)
+    fn default() -> Self {
+        let defaults = KEYS.iter().filter_map(|key| default(key).map(|value| (key.path, value)));
+        Self { values: defaults.collect(), catalogue: Catalogue::builtin() }
     }
+}
 
-    /// Puts a config file over what is there.
+fn default(key: &About) -> Option<Value> {
+    key.default.map(|text| Value::text(text, Origin::Default))
+}
+
+impl Layers {
+    /// Puts the values of a config file above what is known.
     ///
     /// # Errors
-    /// A file that cannot be read, is no TOML, or has unknown keys.
+    /// A file that cannot be read, is not TOML, or has unknown keys.
     pub fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
-        let Said { values, datasets } = read(path, &text)?;
-        for (name, table, line) in datasets {
+        let in_file = |(offset, problem): Located| {
+            let place = format!("{}:{}", path.display(), line_at(&text, offset));
+            ConfigError::Unknown { place, problem }
+        };
+        let ParsedFile { values, datasets } = parse(&text).map_err(in_file)?;
+        for (offset, name, table) in datasets {
             let catalogue = std::mem::take(&mut self.catalogue);
-            self.catalogue = catalogue.with(&name, table).map_err(|problem| ConfigError::File {
-                path: path.to_owned(),
-                line,
-                problem,
-            })?;
+            let added = catalogue.with(&name, table);
+            self.catalogue = added.map_err(|problem| in_file((offset, problem)))?;
         }
-        self.add(values.into_iter().map(|(key, text, line)| {
-            (key, Value { text, origin: Origin::File(path.to_owned(), line) })
+        self.values.extend(values.into_iter().map(|(offset, key, value)| {
+            let origin = Origin::File(path.to_owned(), line_at(&text, offset));
+            (key.path, Value::toml(value, origin))
         }));
         Ok(())
     }
@@ -158,62 +106,77 @@ impl Layers {
     /// `STORAGE_EMULATOR_HOST`, as Google's client libraries read it: with or without a scheme.
     pub fn add_emulator_host(&mut self, host: &str) {
         let text = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
-        let origin = Origin::Variable("STORAGE_EMULATOR_HOST".to_owned());
-        self.values.insert("destination.endpoint", Value { text, origin });
+        self.set(&ENDPOINT.about, text, Origin::Variable("STORAGE_EMULATOR_HOST".to_owned()));
     }
 
-    /// Puts environment variables over what is there; those of others are left alone.
+    /// Puts environment variables above what is known; those of other programs are left alone.
     ///
     /// # Errors
     /// A variable that begins with `IDX2GCS_` and a section's name but is no setting.
     pub fn add_environment(
         &mut self,
-        variables: impl Iterator<Item = (String, String)>,
+        variables: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<(), ConfigError> {
-        let mut values = Vec::new();
         for (name, text) in variables {
+            let Ok(name) = name.into_string() else { continue };
             let Some(rest) = name.strip_prefix("IDX2GCS_") else { continue };
+            let section = |key: &&&About| rest.starts_with(&(key.section().to_uppercase() + "_"));
             if let Some(key) = KEYS.iter().find(|key| key.variable() == name) {
-                values.push((key, Value { text, origin: Origin::Variable(name) }));
-            } else if let Some(section) = KEYS
-                .iter()
-                .map(|key| key.section().to_uppercase() + "_")
-                .find(|section| rest.starts_with(section))
-            {
-                let known = names_in(&section.to_lowercase().replace('_', ""), Key::variable);
-                return Err(ConfigError::Variable {
-                    name,
-                    problem: format!("there is no such setting; there are {known}"),
-                });
+                self.set(key, text, Origin::Variable(name));
+            } else if let Some(near) = KEYS.iter().find(section) {
+                let known = names_in(near.section(), About::variable);
+                let problem = format!("there is no such setting; there are {known}");
+                let place = format!("environment variable {name}");
+                return Err(ConfigError::Unknown { place, problem });
             }
         }
-        self.add(values.into_iter());
         Ok(())
     }
 
-    /// Puts flags over what is there. `--source` is one flag for both ways to name a source, so it
-    /// replaces them, and a list of files.
-    pub fn add_flags(&mut self, flags: impl Iterator<Item = (&'static Key, &'static str, String)>) {
-        let flags: Vec<_> = flags.collect();
-        if flags.iter().any(|(key, _, _)| SOURCE.contains(&key.path)) {
-            self.values.retain(|path, _| !SOURCE.contains(path));
-        }
-        self.add(
-            flags.into_iter().map(|(key, flag, text)| {
-                (key, Value { text, origin: Origin::Flag(flag.to_owned()) })
-            }),
-        );
+    /// Puts a flag above what is known.
+    pub fn add_flag(&mut self, key: &'static About, text: impl Into<OsString>) {
+        self.set(key, text, Origin::Flag(key.flag.unwrap_or_default()));
     }
 
-    /// Sets a default where there is none.
-    pub fn assume(&mut self, path: &'static str, text: &str) {
-        self.values.insert(path, Value { text: text.to_owned(), origin: Origin::Default });
+    /// Puts `--source` above what is known: a data set of the catalogue, or else a path (`./mnist`
+    /// always is one). It replaces the source of a config file, and what that file says of the source's
+    /// values, unless it is the same source.
+    pub fn add_source(&mut self, source: OsString) {
+        let of_catalogue = source.to_str().is_some_and(|name| self.catalogue.get(name).is_some());
+        let key = if of_catalogue { &DATASET.about } else { &PATH.about };
+        let source = Value::text(source, Origin::Flag("source"));
+        let others = [&DATASET.about, &PATH.about, &FILES.about];
+        let others = others.map(|key| (key, self.values.remove(key.path)));
+        let is_another = |(other, value): &(&About, Option<Value>)| {
+            let same = *other.path == *key.path
+                && value.as_ref().is_some_and(|value| value.shown() == source.shown());
+            value.is_some() && !same
+        };
+        if others.iter().any(is_another) {
+            let described = [
+                &CLASSES.about,
+                &FIRST_LABEL.about,
+                &LABEL_COLUMN.about,
+                &RANGE.about,
+                &TRANSPOSED.about,
+            ];
+            for key in described {
+                if matches!(self.get(key.path), Some(Value { origin: Origin::File(..), .. })) {
+                    self.values.remove(key.path);
+                    self.values.extend(default(key).map(|value| (key.path, value)));
+                }
+            }
+        }
+        self.values.insert(key.path, source);
     }
 
-    fn add(&mut self, values: impl Iterator<Item = (&'static Key, Value)>) {
-        for (key, value) in values {
-            self.values.insert(key.path, value);
-        }
+    /// Sets a default where the key has none.
+    pub fn assume(&mut self, key: &'static About, text: &str) {
+        self.set(key, text, Origin::Default);
+    }
+
+    fn set(&mut self, key: &'static About, text: impl Into<OsString>, origin: Origin) {
+        self.values.insert(key.path, Value::text(text, origin));
     }
 
     /// The named data sets.
@@ -221,158 +184,122 @@ impl Layers {
         &self.catalogue
     }
 
-    /// The value of a key, if there is one.
+    /// The value of a key by its path, if there is one.
     pub fn get(&self, path: &str) -> Option<&Value> {
         self.values.get(path)
     }
 
     /// All keys in the order of the config file, with their values.
-    pub fn all(&self) -> impl Iterator<Item = (&'static Key, Option<&Value>)> {
-        KEYS.iter().map(|key| (key, self.get(key.path)))
+    pub fn all(&self) -> impl Iterator<Item = (&'static About, Option<&Value>)> {
+        KEYS.iter().map(|key| (*key, self.get(key.path)))
     }
 
-    /// Reads a value that must be there.
-    pub(super) fn need<T>(
-        &self,
-        key: &'static str,
-        allowed: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, ConfigError> {
-        self.maybe(key, allowed, parse)?
-            .ok_or_else(|| ConfigError::Unfit(format!("{key} is not set; it must be {allowed}")))
+    /// The value of a key that has a default.
+    pub(super) fn need<T>(&self, key: &Key<T>) -> Result<T, ConfigError> {
+        let missing = || {
+            let Key { about, .. } = key;
+            ConfigError::Unfit(format!("{} is not set; it {}", about.path, about.refusal()))
+        };
+        self.find(key)?.ok_or_else(missing)
     }
 
-    /// Reads a value that may be absent.
-    pub(super) fn maybe<T>(
-        &self,
-        key: &'static str,
-        allowed: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, ConfigError> {
-        let Some(value) = self.get(key) else { return Ok(None) };
-        parse(value.text.trim()).map(Some).ok_or_else(|| self.refuse(key, allowed))
+    /// The value of a key, if there is one.
+    pub(super) fn find<T>(&self, key: &Key<T>) -> Result<Option<T>, ConfigError> {
+        let about = &key.about;
+        let Some(value) = self.get(about.path) else { return Ok(None) };
+        let read = (key.read)(value, about.kind);
+        read.map(Some).map_err(|problem| ConfigError::Value {
+            key: about.path,
+            value: value.clone(),
+            problem: problem.unwrap_or_else(|| about.refusal()),
+        })
     }
 
-    /// The error for a value that cannot be used.
-    pub(super) fn refuse(&self, key: &'static str, allowed: &str) -> ConfigError {
+    /// The value of a key that was not left at its default.
+    pub(super) fn chosen<T>(&self, key: &Key<T>) -> Result<Option<T>, ConfigError> {
+        match self.get(key.about.path) {
+            Some(Value { origin: Origin::Default, .. }) => Ok(None),
+            _ => self.find(key),
+        }
+    }
+
+    /// The error for a value that does not fit others.
+    pub(super) fn refuse<T>(&self, key: &Key<T>, problem: &str) -> ConfigError {
+        let key = key.about.path;
         match self.get(key) {
             Some(value) => {
-                ConfigError::Value { key, value: value.clone(), allowed: allowed.to_owned() }
+                ConfigError::Value { key, value: value.clone(), problem: problem.to_owned() }
             }
-            None => ConfigError::Unfit(format!("{key} must be {allowed}")),
+            None => ConfigError::Unfit(format!("{key} {problem}")),
         }
     }
 }
 
-/// The keys that name a source.
-const SOURCE: [&str; 3] = ["source.dataset", "source.path", "source.files"];
-
-fn names_in(section: &str, name: impl Fn(&Key) -> String) -> String {
-    let names: Vec<_> = KEYS.iter().filter(|key| key.section() == section).map(name).collect();
-    names.join(", ")
+fn names_in(section: &str, name: impl Fn(&About) -> String) -> String {
+    let keys = KEYS.iter().filter(|key| key.section() == section);
+    keys.map(|key| name(key)).collect::<Vec<_>>().join(", ")
 }
 
 /// The section whose tables are data sets.
-const DATASET: &str = "dataset";
+const DATASETS: &str = "dataset";
 
-/// What a config file says, each with its line.
-struct Said {
-    /// Keys, and values as text.
-    values: Vec<(&'static Key, String, usize)>,
+/// What a config file has, each with its place in the text.
+#[derive(Default)]
+struct ParsedFile {
+    values: Vec<(usize, &'static About, toml::Value)>,
     /// Data sets of the user's own.
-    datasets: Vec<(String, toml::Table, usize)>,
+    datasets: Vec<(usize, String, toml::Table)>,
 }
 
-/// Reads a TOML text.
-fn read(path: &Path, text: &str) -> Result<Said, ConfigError> {
-    let line_at = |offset: usize| 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
-    let wrong = |offset: usize, problem: String| ConfigError::File {
-        path: path.to_owned(),
-        line: line_at(offset),
-        problem,
-    };
-    let table = DeTable::parse(text).map_err(|e| {
-        let message = e.message().lines().collect::<Vec<_>>().join(", ");
-        wrong(e.span().map_or(0, |span| span.start), message)
-    })?;
-    let (mut values, mut datasets) = (Vec::new(), Vec::new());
-    for (section, content) in table.get_ref() {
-        let at = section.span().start;
-        let name = section.get_ref().as_ref();
-        if let (DATASET, DeValue::Table(entries)) = (name, content.get_ref()) {
-            let whole: toml::Table =
-                toml::from_str(text).map_err(|e| wrong(at, e.message().to_owned()))?;
-            for entry in entries.keys() {
-                let (at, name) = (entry.span().start, entry.get_ref().as_ref());
-                let Some(table) = whole.get(DATASET).and_then(|all| all.get(name)?.as_table())
-                else {
-                    return Err(wrong(at, format!("{name} is a data set: write [dataset.{name}]")));
-                };
-                datasets.push((name.to_owned(), table.clone(), line_at(at)));
-            }
-            continue;
-        }
-        if !KEYS.iter().any(|key| key.section() == name) {
-            let mut known: Vec<_> = KEYS.iter().map(Key::section).collect();
+/// A problem and its place in the text.
+type Located = (usize, String);
+
+fn line_at(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|b| *b == b'\n').count()
+}
+
+/// Reads the text of a config file twice: for its values, and for their places.
+fn parse(text: &str) -> Result<ParsedFile, Located> {
+    let error = |e: toml::de::Error| (e.span().map_or(0, |span| span.start), one_line(e.message()));
+    let places = DeTable::parse(text).map_err(error)?;
+    let mut sections: toml::Table = toml::from_str(text).map_err(error)?;
+    let mut parsed = ParsedFile::default();
+    for (section, content) in places.get_ref() {
+        let (at, name) = (section.span().start, section.get_ref().as_ref());
+        if name != DATASETS && !KEYS.iter().any(|key| key.section() == name) {
+            let mut known: Vec<_> = KEYS.iter().map(|key| key.section()).collect();
             known.dedup();
             known.push("dataset.NAME");
-            return Err(wrong(
-                at,
-                format!("there is no section {name:?}; there are {}", known.join(", ")),
-            ));
+            let known = known.join(", ");
+            return Err((at, format!("there is no section {name:?}; there are {known}")));
         }
-        let DeValue::Table(content) = content.get_ref() else {
-            return Err(wrong(at, format!("{name} is a section: write [{name}]")));
+        let DeValue::Table(places) = content.get_ref() else {
+            return Err((at, format!("{name} is a section: write [{name}]")));
         };
-        for (key, value) in content {
+        let Some(toml::Value::Table(mut content)) = sections.remove(name) else { continue };
+        for key in places.keys() {
             let (at, word) = (key.span().start, key.get_ref().as_ref());
+            let Some(value) = content.remove(word) else { continue };
+            if name == DATASETS {
+                let toml::Value::Table(table) = value else {
+                    return Err((at, format!("{word} is a data set: write [dataset.{word}]")));
+                };
+                parsed.datasets.push((at, word.to_owned(), table));
+                continue;
+            }
             let Some(known) = KEYS.iter().find(|k| k.section() == name && k.name() == word) else {
-                let there = names_in(name, |key| key.name().to_owned());
-                return Err(wrong(
-                    at,
-                    format!("there is no key {word:?} in [{name}]; there are {there}"),
-                ));
+                let known = names_in(name, |key| key.name().to_owned());
+                let problem = format!("there is no key {word:?} in [{name}]; there are {known}");
+                return Err((at, problem));
             };
-            let text = as_text(value.get_ref()).ok_or_else(|| {
-                wrong(at, format!("{}.{word} cannot be a table or a date", known.section()))
-            })?;
-            values.push((known, text, line_at(at)));
+            if value.is_table() || value.is_datetime() {
+                return Err((
+                    at,
+                    format!("{}.{word} cannot be a table or a date", known.section()),
+                ));
+            }
+            parsed.values.push((at, known, value));
         }
     }
-    Ok(Said { values, datasets })
-}
-
-fn as_text(value: &DeValue<'_>) -> Option<String> {
-    match value {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) => Some(number.to_string()),
-        DeValue::Float(number) => Some(number.to_string()),
-        DeValue::Boolean(value) => Some(value.to_string()),
-        DeValue::Array(items) => {
-            let tables = items.iter().map(|item| as_texts(item.get_ref())).collect();
-            if let Some(tables) = tables
-                && !items.is_empty()
-            {
-                let tables: Vec<BTreeMap<String, String>> = tables;
-                return serde_json::to_string(&tables).ok();
-            }
-            let items: Option<Vec<_>> = items.iter().map(|item| as_text(item.get_ref())).collect();
-            let items = items?;
-            // A comma within a text would be taken for one between two.
-            if items.iter().any(|item| item.contains(',')) {
-                return serde_json::to_string(&items).ok();
-            }
-            Some(items.join(","))
-        }
-        DeValue::Datetime(_) | DeValue::Table(_) => None,
-    }
-}
-
-/// A table of texts.
-fn as_texts(value: &DeValue<'_>) -> Option<BTreeMap<String, String>> {
-    let DeValue::Table(table) = value else { return None };
-    let pairs = table
-        .iter()
-        .map(|(key, value)| Some((key.get_ref().to_string(), as_text(value.get_ref())?)));
-    pairs.collect()
+    Ok(parsed)
 }

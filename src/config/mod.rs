@@ -1,14 +1,19 @@
-//! Settings: read in layers, checked once, and from then on known to work.
+//! Settings: read from the command line, environment variables and a config file, checked once, and
+//! from then on known to work.
 
-mod keys;
+mod data;
+mod destination;
+mod key;
+pub(crate) mod keys;
 mod layers;
-mod validate;
+mod value;
 
 use std::path::PathBuf;
 
-pub use keys::{KEYS, Key};
-pub use layers::{ConfigError, Layers, Origin, Value};
-
+pub use self::key::{About, Key, Kind};
+pub use self::keys::KEYS;
+pub use self::layers::{ConfigError, Layers};
+pub use self::value::{Origin, Value};
 use crate::check::Duplicates;
 use crate::encode::Encoding;
 use crate::manifest::ManifestFormat;
@@ -30,7 +35,7 @@ pub struct Settings {
     pub source: SourceOptions,
     /// How images are held out.
     pub split: SplitSettings,
-    /// What images of the same pixels are taken for.
+    /// What images with identical pixels are.
     pub duplicates: Duplicates,
     /// What is made of pixels.
     pub encoding: Encoding,
@@ -46,7 +51,7 @@ pub struct Settings {
     pub default_name: &'static str,
     /// Whether objects carry label, class and partition as custom metadata.
     pub metadata: bool,
-    /// What to do with objects that are there.
+    /// What to do with existing objects.
     pub if_exists: IfExists,
     /// Requests in flight and writes a second.
     pub pace: Bounds,
@@ -75,6 +80,46 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Checks every value, and that they go together.
+    ///
+    /// # Errors
+    /// The first that cannot work, with where it was set and what is allowed.
+    pub fn validate(layers: &Layers) -> Result<Self, ConfigError> {
+        let Some(location) = layers.find(&keys::URL)? else {
+            let forms = destination::URL_FORMS;
+            return Err(ConfigError::Unfit(format!("no destination: give --to with {forms}")));
+        };
+        let endpoint = destination::endpoint(layers)?;
+        let out = destination::out(layers, &location.place)?;
+        let (name, default_name) = destination::name(layers, &location.place, &endpoint)?;
+        Ok(Self {
+            catalogue: layers.catalogue().clone(),
+            manifests: destination::manifests(layers, name.as_ref())?,
+            source: data::source(layers)?,
+            split: data::split(layers)?,
+            duplicates: layers.need(&keys::DUPLICATES)?,
+            encoding: data::encoding(layers)?,
+            place: location.place,
+            url: location.url,
+            endpoint,
+            name,
+            default_name,
+            metadata: layers.need(&keys::METADATA)?,
+            if_exists: layers.need(&keys::IF_EXISTS)?,
+            pace: destination::pace(layers)?,
+            memory: layers.need(&keys::MEMORY)?,
+            queue: layers.need(&keys::QUEUE)?,
+            http: layers.need(&keys::HTTP)?,
+            connections: layers.need(&keys::CONNECTIONS)?,
+            on_error: layers.need(&keys::ON_ERROR)?,
+            retry: destination::limits(layers)?,
+            out,
+            report: layers.need(&keys::REPORT)?,
+            progress: layers.need(&keys::PROGRESS)?,
+            log_format: layers.need(&keys::LOG_FORMAT)?,
+        })
+    }
+
     /// The address of an object, as manifests give it: below the destination as the user wrote it; in
     /// an archive the entry's own name, which is a path beside the manifest once it is unpacked.
     pub fn address(&self, name: &str) -> String {
@@ -84,3 +129,6 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ pub enum Endpoint {
     /// Google's, with credentials.
     Google,
     /// Another address, without credentials unless it is one of Google's own.
-    Url(String),
+    Url(reqwest::Url),
     /// An emulator in this process, in memory or in a folder.
     Embedded(Option<PathBuf>),
 }

@@ -145,3 +145,38 @@ fn a_second_run_into_one_output_folder_is_refused_at_once() {
     first.wait().unwrap();
     desk.load(&set, &server, &[]).expect(0);
 }
+
+/// A config file and its data can be used from any folder.
+#[test]
+fn paths_in_a_config_file_are_relative_to_it() {
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    fs::create_dir_all(desk.path("job/data")).unwrap();
+    for file in fs::read_dir(set.path()).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), desk.path("job/data").join(file.file_name())).unwrap();
+    }
+    let toml =
+        "[source]\npath = \"data\"\n[destination]\nurl = \"pictures\"\n[output]\ndir = \"out\"";
+    fs::write(desk.path("job/c.toml"), toml).unwrap();
+    desk.run(&["load", "--config", "job/c.toml"]).expect(0);
+    assert!(desk.exists("job/pictures/image_34.jpg") && desk.exists("job/out/summary.json"));
+    assert!(desk.read("job/out/vertex.csv").contains(",job/pictures/image_0.jpg,"));
+    // Those of flags are relative to the working folder.
+    desk.run(&["verify", "--config", "job/c.toml", "--out", "here"]).expect(0);
+    assert!(desk.exists("here") && !desk.exists("job/here"));
+}
+
+/// However few images there are, most are left to train on.
+#[test]
+fn a_tenth_is_held_out_where_nobody_says_how_many() {
+    let (desk, set) = (Desk::new(), Set::new(60, 5));
+    let counts = |args: &[&str]| {
+        let source = set.path().to_str().unwrap();
+        let ran = desk.run(&[&["check", "--json", "--source", source], args].concat());
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        ["train", "validation", "test"].map(|part| report[part].as_u64().unwrap())
+    };
+    assert_eq!(counts(&[]), [54, 6, 5]);
+    assert_eq!(counts(&["--validation", "0"]), [60, 0, 5]);
+    assert_eq!(counts(&["--validation", "0.5"]), [30, 30, 5]);
+}

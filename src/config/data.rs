@@ -1,0 +1,134 @@
+//! What is read, how it is split, and what is made of it.
+
+use std::path::PathBuf;
+
+use super::key::Kind;
+use super::keys::{
+    CLASSES, DATASET, FILES, FIRST_LABEL, FORMAT, LABEL_COLUMN, LIMIT, METHOD, PATH, QUALITY,
+    RANGE, RGB, SCALE, SEED, SPLIT_FILE, TRANSPOSED, UPSCALE, VALIDATION,
+};
+use super::layers::{ConfigError, Layers};
+use super::value::Value;
+use crate::encode::Encoding;
+use crate::model::Partition;
+use crate::source::{Files, Range, SourceOptions};
+use crate::split::{HeldOut, SplitMethod, SplitSettings};
+use crate::text::is_unsafe;
+
+pub(super) fn source(layers: &Layers) -> Result<SourceOptions, ConfigError> {
+    let catalogue = layers.catalogue();
+    let names = || catalogue.names().collect::<Vec<_>>().join(", ");
+    let dataset = layers.find(&DATASET)?;
+    let entry = dataset.as_deref().map(|name| {
+        let entry = catalogue.get(name).map(|entry| entry.name.clone());
+        entry.ok_or_else(|| layers.refuse(&DATASET, &format!("must be one of {}", names())))
+    });
+    let options = SourceOptions {
+        dataset: entry.transpose()?,
+        path: layers.find(&PATH)?,
+        files: layers.find(&FILES)?.unwrap_or_default(),
+        classes: layers.find(&CLASSES)?,
+        first_label: layers.find(&FIRST_LABEL)?,
+        label_column: layers.find(&LABEL_COLUMN)?,
+        range: layers.find(&RANGE)?,
+        transposed: layers.need(&TRANSPOSED)?,
+        limit: layers.find(&LIMIT)?,
+    };
+    let is_named = options.dataset.is_some() || options.path.is_some();
+    if is_named && !options.files.is_empty() {
+        let problem = "must be left out where source.dataset or source.path is set";
+        return Err(layers.refuse(&FILES, problem));
+    }
+    if !is_named && options.files.is_empty() {
+        return Err(ConfigError::Unfit(format!(
+            "no source: give --source with a folder or a named data set ({})",
+            names()
+        )));
+    }
+    Ok(options)
+}
+
+/// A part of a data set as the config file has it.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    images: PathBuf,
+    labels: Option<PathBuf>,
+    partition: Partition,
+}
+
+pub(super) fn read_files(value: &Value, _: Kind) -> Result<Vec<Files>, Option<String>> {
+    let files: Vec<Listed> = value.deserialize().map_err(Some)?;
+    let files = files.into_iter().map(|Listed { images, labels, partition }| Files {
+        partition,
+        images: value.relative(images),
+        labels: labels.map(|labels| value.relative(labels)),
+    });
+    Ok(files.collect())
+}
+
+pub(super) fn read_classes(value: &Value, _: Kind) -> Result<Vec<String>, Option<String>> {
+    let names = value.list().ok_or(None)?;
+    let usable = |name: &Value| {
+        let name = name.as_str().filter(|name| !name.is_empty() && !name.contains(is_unsafe));
+        name.map(str::to_owned).ok_or(None)
+    };
+    names.iter().map(usable).collect()
+}
+
+pub(super) fn read_range(value: &Value, _: Kind) -> Result<Range, Option<String>> {
+    let numbers: Option<Vec<f64>> =
+        value.list().and_then(|all| all.iter().map(Value::word).collect());
+    match numbers.as_deref() {
+        Some(&[black, white])
+            if black.is_finite() && white.is_finite() && (black - white).abs() > 0.0 =>
+        {
+            Ok(Range { black, white })
+        }
+        _ => Err(None),
+    }
+}
+
+/// What can be held out.
+pub(super) const HELD_OUT: &str =
+    "a whole number from 0 to 4294967295, or a share above 0 and below 1";
+
+pub(super) fn read_held_out(value: &Value, _: Kind) -> Result<HeldOut, Option<String>> {
+    if let Some(count) = value.number().and_then(|count| u32::try_from(count).ok()) {
+        return Ok(HeldOut::Count(count));
+    }
+    let share = value.word().filter(|share| *share > 0.0 && *share < 1.0);
+    share.map(HeldOut::Share).ok_or(None)
+}
+
+pub(super) fn split(layers: &Layers) -> Result<SplitSettings, ConfigError> {
+    let split = SplitSettings {
+        method: layers.need(&METHOD)?,
+        validation: layers.find(&VALIDATION)?,
+        seed: layers.need(&SEED)?,
+        file: layers.find(&SPLIT_FILE)?,
+    };
+    match (split.method, &split.file, split.validation) {
+        (SplitMethod::File, None, _) => {
+            Err(layers.refuse(&METHOD, "must be given a list of the partitions: split.file"))
+        }
+        (SplitMethod::Hash, _, Some(HeldOut::Count(_))) => {
+            let problem = "must be a share such as 0.15: the number of images may grow";
+            Err(layers.refuse(&VALIDATION, problem))
+        }
+        (method, Some(_), _) if method != SplitMethod::File => {
+            Err(layers.refuse(&METHOD, "must be \"file\" where split.file is set"))
+        }
+        _ => Ok(split),
+    }
+}
+
+pub(super) fn encoding(layers: &Layers) -> Result<Encoding, ConfigError> {
+    Ok(Encoding {
+        format: layers.need(&FORMAT)?,
+        quality: layers.need(&QUALITY)?,
+        scale: layers.need(&SCALE)?,
+        upscale: layers.need(&UPSCALE)?,
+        rgb: layers.need(&RGB)?,
+    })
+}
