@@ -43,6 +43,8 @@ mod verify;
 // Where it goes.
 /// What is asked of a bucket before a load, and what it tells of itself.
 mod bucket;
+/// What every sink promises: bucket, folder, archive.
+mod contract;
 /// Tokens: where they come from, when they are renewed, that no log has one.
 mod credentials;
 /// `emulate`, the emulator as a program of its own.

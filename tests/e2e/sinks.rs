@@ -2,23 +2,25 @@
 //! took place, in a bucket, in a folder and in a zip.
 
 use std::ops::RangeInclusive;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use idx2gcs::internals::pace::Concurrency;
 use idx2gcs::internals::retry::backoff::Backoff;
 use idx2gcs::load::Transfer;
-use idx2gcs::sink::IfExists;
 use idx2gcs::sink::folder::Folder;
-use idx2gcs::sink::gcs::{Auth, Gcs};
-use idx2gcs::sink::zip::Zip;
 use idx2gcs::sink::{
     BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink, Stored,
 };
 use idx2gcs::{Error, Exit};
 use idx2gcs_emulator::{Emulator, Options};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
+use crate::support::destinations::{Destination, Kind};
 use crate::support::{Set, load_into, transfer};
 
 /// What happens to one object's writes.
@@ -107,14 +109,6 @@ impl Sink for Faulty {
     }
 }
 
-/// The kinds of destinations.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
-    Bucket,
-    Folder,
-    Zip,
-}
-
 const PASSING: [FaultKind; 11] = [
     FaultKind::Connect,
     FaultKind::Closed,
@@ -129,73 +123,86 @@ const PASSING: [FaultKind; 11] = [
     FaultKind::Status(503),
 ];
 
+/// One fault: its kind, whether it comes after the write, and up to which attempt, of at most four.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    kind: FaultKind,
+    after: bool,
+    last: u32,
+    place: Kind,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_at_every_attempt_in_every_sink() {
-    let set = Set::new(20, 5);
+    let mut cases = Vec::new();
     for kind in PASSING {
         for after in [false, true] {
             // The first attempt, the first two, all but the last, and all.
             for last in 1..=4 {
-                for place in [Kind::Bucket, Kind::Folder, Kind::Zip] {
-                    let what = format!("{kind}, after {after}, until {last}, {place:?}");
-                    let dir = tempfile::tempdir().unwrap();
-                    let buckets = vec!["demo".to_owned()];
-                    let options = Options { buckets, ..Options::default() };
-                    let emulator = if place == Kind::Bucket {
-                        Some(Emulator::start(options).await.unwrap())
-                    } else {
-                        None
-                    };
-                    let zip = dir.path().join("d.zip");
-                    let inner: Arc<dyn Sink> = match &emulator {
-                        Some(emulator) => {
-                            let auth = Auth::Anonymous;
-                            Arc::new(Gcs::new(&emulator.url(), "demo", "fm", auth).unwrap())
-                        }
-                        None if place == Kind::Zip => {
-                            Arc::new(Zip::new("d.zip", zip.clone(), IfExists::Skip))
-                        }
-                        None => Arc::new(Folder::new("d", dir.path().join("d"))),
-                    };
-                    let mishap = Mishap::Fault { kind, after };
-                    // All means all: an idle connection that closes is one attempt more, and
-                    // refusals because of too many requests end with the time.
-                    let attempts = 1..=if last == 4 { u32::MAX } else { last };
-                    let seen = AtomicU32::new(0);
-                    let faulty = Faulty { inner: Arc::clone(&inner), mishap, attempts, seen };
-                    let mut more = transfer();
-                    more.retry.max_attempts = 4;
-                    if kind.is_rate_limit() && last == 4 {
-                        let pause = Duration::from_millis(20);
-                        more.retry.max_elapsed = 3 * pause;
-                        more.retry.backoff = Backoff { initial: pause, max: pause };
-                    }
-                    let out = dir.path().join("out");
-                    let outcome = load_into(Arc::new(faulty), &set, &out, more, 75).await;
-
-                    // A write that took place is found by the next attempt.
-                    let stored = last < 4 || after;
-                    let summary = outcome.summary;
-                    assert_eq!(summary.uploaded, 24 + u32::from(stored), "{what}");
-                    assert_eq!(summary.failed, u32::from(!stored), "{what}");
-                    assert_eq!(outcome.error.is_none(), stored, "{what}");
-                    assert_eq!(out.join("automl.csv").exists(), stored, "{what}");
-                    let there = inner.stat("image_7.jpg").await.unwrap();
-                    assert_eq!(there.is_some(), stored, "{what}");
-                    if let Some(emulator) = emulator {
-                        assert_eq!(emulator.counters().overwrites, 0, "{what}");
-                    }
-                    // There is an archive only if it has each entry, and it has each once.
-                    drop(inner);
-                    assert_eq!(zip.exists(), stored && place == Kind::Zip, "{what}");
-                    assert!(!dir.path().join("d.zip.partial").exists(), "{what}");
-                    if zip.exists() {
-                        let file = std::fs::File::open(&zip).unwrap();
-                        let archive = zip::ZipArchive::new(file).unwrap();
-                        assert_eq!((archive.len(), archive.has_duplicate_names()), (27, false));
-                    }
-                }
+                cases.extend(Kind::ALL.map(|place| Case { kind, after, last, place }));
             }
+        }
+    }
+    let set = Arc::new(Set::new(20, 5));
+    let buckets = vec!["demo".to_owned()];
+    let emulator = Emulator::start(Options { buckets, ..Options::default() }).await.unwrap();
+    let emulator = Arc::new(emulator);
+    let (some, mut runs) = (Arc::new(Semaphore::new(8)), JoinSet::new());
+    for case in cases {
+        let (set, emulator, some) = (Arc::clone(&set), Arc::clone(&emulator), Arc::clone(&some));
+        runs.spawn(async move {
+            let _one_of_some = some.acquire().await.unwrap();
+            AssertUnwindSafe(ends_as_it_should(case, &set, &emulator))
+                .catch_unwind()
+                .await
+                .map_err(|_| case)
+        });
+    }
+    let failed: Vec<_> = runs.join_all().await.into_iter().filter_map(Result::err).collect();
+    assert!(failed.is_empty(), "{} cases failed, see above: {failed:#?}", failed.len());
+    assert_eq!(emulator.counters().overwrites, 0);
+}
+
+async fn ends_as_it_should(case: Case, set: &Set, emulator: &Emulator) {
+    let Case { kind, after, last, place } = case;
+    let dir = tempfile::tempdir().unwrap();
+    // The folder's name is one that no other case has.
+    let name = dir.path().file_name().unwrap().to_str().unwrap().trim_start_matches('.');
+    let to = Destination::new(place, emulator, dir.path(), name);
+    let mishap = Mishap::Fault { kind, after };
+    // All means all: an idle connection that closes is one attempt more, and refusals because of too
+    // many requests end with the time.
+    let attempts = 1..=if last == 4 { u32::MAX } else { last };
+    let (inner, seen) = (Arc::clone(&to.sink), AtomicU32::new(0));
+    let faulty = Faulty { inner, mishap, attempts, seen };
+    let mut more = transfer();
+    more.retry.max_attempts = 4;
+    if kind.is_rate_limit() && last == 4 {
+        let pause = Duration::from_millis(200);
+        more.retry.max_elapsed = 3 * pause;
+        more.retry.backoff = Backoff { initial: pause, max: pause };
+    }
+    let out = dir.path().join("out");
+    let outcome = load_into(Arc::new(faulty), set, &out, more, 75).await;
+
+    // A write that took place is found by the next attempt.
+    let stored = last < 4 || after;
+    let summary = outcome.summary;
+    assert_eq!(summary.uploaded, 24 + u32::from(stored), "{case:?}");
+    assert_eq!(summary.failed, u32::from(!stored), "{case:?}");
+    assert_eq!(outcome.error.is_none(), stored, "{case:?}");
+    assert_eq!(out.join("automl.csv").exists(), stored, "{case:?}");
+    let there = to.sink.stat("image_7.jpg").await.unwrap();
+    assert_eq!(there.is_some(), stored, "{case:?}");
+    if place == Kind::Zip {
+        // There is an archive only if it has each entry, and it has each once.
+        let path = to.path();
+        drop(to);
+        assert_eq!(path.exists(), stored, "{case:?}");
+        assert!(!path.with_added_extension("partial").exists(), "{case:?}");
+        if stored {
+            let archive = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
+            assert_eq!((archive.len(), archive.has_duplicate_names()), (27, false), "{case:?}");
         }
     }
 }
@@ -298,7 +305,7 @@ async fn overwriting_spares_what_somebody_else_writes_meanwhile() {
     assert!(load_into(folder, &set, &dir.path().join("out"), transfer(), 75).await.error.is_none());
     let before = std::fs::read(root.join("image_7.jpg")).unwrap();
 
-    let more = Transfer { if_exists: IfExists::Overwrite, ..transfer() };
+    let more = Transfer { if_exists: idx2gcs::sink::IfExists::Overwrite, ..transfer() };
     let contested: Arc<dyn Sink> = Arc::new(Contested(Folder::new("d", root.clone())));
     let outcome = load_into(contested, &set, &dir.path().join("out"), more, 20).await;
     assert_eq!(outcome.error.as_ref().map(Error::exit), Some(Exit::Destination));

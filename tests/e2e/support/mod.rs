@@ -2,6 +2,7 @@
 
 pub mod browser;
 mod desk;
+pub mod destinations;
 pub mod fake_gcs;
 pub mod family;
 mod library;
