@@ -7,7 +7,7 @@ use crate::source::{DataSet, SourceError};
 /// What was seen of the pixels.
 #[derive(Debug, Clone, Default)]
 pub struct Survey {
-    /// A hash of each image's pixels or file, by index, where it was asked for: eight bytes an image.
+    /// A hash of each image's pixels or file, by index: eight bytes an image.
     pub hashes: Vec<u64>,
     /// Images all of whose pixels are the same; image files are not decoded to see that.
     pub flat: Vec<u32>,
@@ -21,7 +21,6 @@ pub struct Survey {
 pub fn survey(
     data: &DataSet,
     count: u32,
-    hash: bool,
     stopped: &dyn Fn() -> bool,
 ) -> Result<Survey, SourceError> {
     let mut survey = Survey::default();
@@ -35,9 +34,7 @@ pub fn survey(
             data.prove(stopped)?;
             break;
         }
-        if hash {
-            survey.hashes.push(record.image.hash());
-        }
+        survey.hashes.push(record.image.hash());
         if let Image::Raw { pixels, .. } = &record.image
             && let Some((first, rest)) = pixels.split_first()
             && !rest.is_empty()

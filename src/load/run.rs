@@ -166,7 +166,7 @@ impl Run {
         let existing = existing.map_err(before)?;
         if self.transfer.if_exists == IfExists::Fail {
             let refusing = self.refuse_existing(existing.count().into(), &retry);
-            bounded(refusing, stop, self.transfer.drain).await.map_err(before)?;
+            bounded(refusing, stop, self.transfer.drain, "the work began").await.map_err(before)?;
         }
 
         let log = Arc::clone(&failures);
@@ -201,7 +201,9 @@ impl Run {
         judge(result, sink.url(), self.transfer.retry.max_outage, listed).map_err(after)?;
         logged.map_err(|e| after(Error::unwritten(&path, e)))?;
         let publishing = publish::publish(job, &self.output, &run.work, manifests);
-        bounded(publishing, stop, self.transfer.drain).await.map_err(after)?;
+        bounded(publishing, stop, self.transfer.drain, "the manifests were published")
+            .await
+            .map_err(after)?;
         Ok(counts)
     }
 
@@ -225,6 +227,7 @@ async fn bounded(
     work: impl Future<Output = Result<(), Error>>,
     stop: &CancellationToken,
     drain: Duration,
+    before: &'static str,
 ) -> Result<(), Error> {
     let drained = async {
         stop.cancelled().await;
@@ -232,7 +235,7 @@ async fn bounded(
     };
     tokio::select! {
         done = work => done,
-        () = drained => Err(Error::StoppedBefore("the manifests were published")),
+        () = drained => Err(Error::StoppedBefore(before)),
     }
 }
 
