@@ -26,7 +26,7 @@ use crate::model::Partition;
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum SplitMethod {
-    /// At random, as scikit-learn's `train_test_split`.
+    /// At random, equal to scikit-learn's `train_test_split`.
     Random,
     /// At random, with its share of each class, as with `stratify`.
     Stratified,
@@ -133,6 +133,7 @@ pub struct Split {
 /// What is known beyond the parts, by index.
 #[derive(Debug, Clone)]
 enum Drawn {
+    None,
     HeldOut(Vec<u64>),
     Listed(Vec<Option<Partition>>),
 }
@@ -145,7 +146,7 @@ impl Split {
             end += count;
             (end, part)
         });
-        Self { parts: parts.collect(), drawn: Drawn::HeldOut(Vec::new()) }
+        Self { parts: parts.collect(), drawn: Drawn::None }
     }
 
     /// Holds images out at random, as scikit-learn's `train_test_split(range(n), test_size=held_out,
@@ -160,11 +161,9 @@ impl Split {
     ) -> Result<Self, SplitError> {
         let mut split = Self::none(parts);
         let training = split.training();
-        let validation = some_left(held_out, training.len)?;
-        if validation > 0 {
-            let drawn = RandomState::new(seed).permutation(training.len);
-            split.hold_out(drawn.iter().take(validation as usize).map(|&at| training.index(at)));
-        }
+        let validation = some_left(held_out, training.len)? as usize;
+        let drawn = RandomState::new(seed).permutation(training.len);
+        split.hold_out(drawn.iter().take(validation).map(|&at| training.index(at)));
         Ok(split)
     }
 
@@ -217,28 +216,26 @@ impl Split {
         Ok(split)
     }
 
-    /// What a list says; images that it leaves out stay what their part is.
+    /// The partitions of a list of all images by index; those without an entry stay what their part is.
     pub fn listed(parts: &[(Partition, u32)], list: Vec<Option<Partition>>) -> Self {
         Self { drawn: Drawn::Listed(list), ..Self::none(parts) }
     }
 
     /// The partition of the image at `index` in source order.
+    ///
+    /// # Panics
+    /// When the split has no such image.
     pub fn partition(&self, index: u32) -> Partition {
-        match &self.drawn {
-            Drawn::HeldOut(bits) => {
-                let word = bits.get(index as usize / 64).copied().unwrap_or(0);
-                if word >> (index % 64) & 1 == 1 { Partition::Validation } else { self.part(index) }
-            }
-            Drawn::Listed(list) => {
-                list.get(index as usize).copied().flatten().unwrap_or_else(|| self.part(index))
-            }
-        }
-    }
-
-    /// The part that an image comes in.
-    fn part(&self, index: u32) -> Partition {
         let part = self.parts.iter().find(|(end, _)| index < *end);
-        part.map_or(Partition::Test, |(_, part)| *part)
+        let (_, part) = *part.expect("an index of the data set");
+        match &self.drawn {
+            Drawn::None => part,
+            Drawn::HeldOut(bits) => {
+                let held_out = bits[index as usize / 64] >> (index % 64) & 1 == 1;
+                if held_out { Partition::Validation } else { part }
+            }
+            Drawn::Listed(list) => list[index as usize].unwrap_or(part),
+        }
     }
 
     fn training(&self) -> Training {
@@ -252,9 +249,7 @@ impl Split {
         let images = self.parts.last().map_or(0, |(end, _)| *end);
         let mut bits = vec![0_u64; images.div_ceil(64) as usize];
         for index in indices {
-            if let Some(word) = bits.get_mut(index as usize / 64) {
-                *word |= 1 << (index % 64);
-            }
+            bits[index as usize / 64] |= 1 << (index % 64);
         }
         self.drawn = Drawn::HeldOut(bits);
     }
@@ -276,7 +271,7 @@ impl Training {
             }
             nth -= len;
         }
-        u32::MAX
+        unreachable!("fewer images to train on than were drawn from")
     }
 }
 
@@ -289,95 +284,4 @@ fn some_left(held_out: HeldOut, training: u32) -> Result<u32, SplitError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Partition::{Test, Train, Validation};
-    use super::*;
-    use proptest::prelude::*;
-
-    fn held_out(split: &Split, images: u32) -> Vec<u32> {
-        (0..images).filter(|&i| split.partition(i) == Validation).collect()
-    }
-
-    #[test]
-    fn parts_stay_what_they_are() {
-        let parts = [(Test, 2), (Train, 3), (Validation, 1), (Train, 2)];
-        let stays = [Test, Test, Train, Train, Train, Validation, Train, Train];
-        let none = Split::none(&parts);
-        assert!((0..8).map(|i| none.partition(i)).eq(stays));
-        // Five to train on, of which four are held out, whichever part they are in.
-        let split = Split::random(&parts, HeldOut::Count(4), 7).unwrap();
-        assert_eq!(held_out(&split, 8).len(), 5);
-        assert_eq!((split.partition(0), split.partition(1)), (Test, Test));
-    }
-
-    #[test]
-    fn leaves_something_to_train_on() {
-        let parts = [(Train, 10), (Test, 5)];
-        let draw = |count| Split::random(&parts, HeldOut::Count(count), 0);
-        assert!(draw(9).is_ok());
-        let too_few = SplitError::TooFew { validation: 10, training: 10 };
-        assert_eq!(draw(10).unwrap_err(), too_few);
-        assert!(held_out(&draw(0).unwrap(), 15).is_empty());
-        assert_eq!(draw(0).unwrap().partition(10), Test);
-    }
-
-    #[test]
-    fn a_share_is_rounded_up() {
-        for (share, n, count) in [(0.2, 10, 2), (0.15, 10, 2), (0.1, 101, 11), (0.5, 1, 1)] {
-            assert_eq!(HeldOut::Share(share).of(n), count, "{share} of {n}");
-        }
-    }
-
-    #[test]
-    fn content_keeps_its_partition() {
-        let hash = |index: u32| u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let draw = |n| Split::by_content(&[(Train, n)], HeldOut::Share(0.2), hash).unwrap();
-        let (few, many) = (draw(500), draw(1000));
-        assert!((0..500).all(|i| few.partition(i) == many.partition(i)));
-        let count = held_out(&many, 1000).len();
-        assert!((150..250).contains(&count), "{count}");
-        let counted = Split::by_content(&[(Train, 9)], HeldOut::Count(2), hash);
-        assert_eq!(counted.unwrap_err(), SplitError::NoShare);
-    }
-
-    #[test]
-    fn a_list_stands_over_the_parts() {
-        let list = vec![Some(Test), None, Some(Validation)];
-        let split = Split::listed(&[(Train, 2), (Test, 2)], list);
-        assert!((0..4).map(|i| split.partition(i)).eq([Test, Train, Validation, Test]));
-    }
-
-    proptest! {
-        #[test]
-        fn holds_out_exactly_what_was_asked(n in 2_u32..500, part: u32, seed: u32) {
-            let validation = HeldOut::Count(part % n);
-            let split = Split::random(&[(Train, n)], validation, seed).unwrap();
-            prop_assert_eq!(held_out(&split, n).len(), (part % n) as usize);
-        }
-
-        #[test]
-        fn each_class_has_its_share(
-            labels in prop::collection::vec(0_u32..5, 20..300), share in 0.1..0.5, seed: u32,
-        ) {
-            let n = u32::try_from(labels.len()).unwrap();
-            let label = |index: u32| labels.get(index as usize).copied();
-            let held = HeldOut::Share(share);
-            match Split::stratified(&[(Train, n)], held, seed, label) {
-                Ok(split) => {
-                    let held_out = held_out(&split, n);
-                    prop_assert_eq!(held_out.len(), held.of(n) as usize);
-                    for class in 0..5 {
-                        let of = |all: &[u32]| all.iter().filter(|&&i| label(i) == Some(class)).count();
-                        let all: Vec<u32> = (0..n).collect();
-                        let wanted = of(&all) as f64 * f64::from(held.of(n)) / f64::from(n);
-                        let is = of(&held_out) as f64;
-                        prop_assert!((is - wanted).abs() < 2.0, "{} of {}", is, wanted);
-                    }
-                }
-                Err(e) => prop_assert!(
-                    matches!(e, SplitError::SmallClass { .. } | SplitError::ManyClasses { .. }), "{}", e
-                ),
-            }
-        }
-    }
-}
+mod tests;

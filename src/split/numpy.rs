@@ -51,14 +51,11 @@ impl RandomState {
             }
             #[allow(clippy::float_cmp)] // the very same numbers
             let equals: Vec<usize> =
-                (0..counts.len()).filter(|&class| remainders.get(class) == Some(&value)).collect();
+                (0..counts.len()).filter(|&class| remainders[class] == value).collect();
             let equal = equals.len() as u32;
             let now = equal.min(missing);
             for drawn in self.permutation(equal).into_iter().take(now as usize) {
-                let class = equals.get(drawn as usize).and_then(|&class| floored.get_mut(class));
-                if let Some(count) = class {
-                    *count += 1;
-                }
+                floored[equals[drawn as usize]] += 1;
             }
             missing -= now;
         }
@@ -74,14 +71,14 @@ pub(super) fn stratified(
     seed: u32,
 ) -> Result<Vec<u32>, SplitError> {
     let mut by_class: Vec<u32> = (0..).take(labels.len()).collect();
-    let label = |index: u32| labels.get(index as usize).copied().unwrap_or_default();
+    let label = |index: u32| labels[index as usize];
     // Stable: within a class in the order of the source.
     by_class.sort_by_key(|&index| label(index));
     let classes: Vec<&[u32]> = by_class.chunk_by(|&a, &b| label(a) == label(b)).collect();
     let counts: Vec<u32> = classes.iter().map(|class| length(class.len())).collect();
     for (class, &count) in classes.iter().zip(&counts) {
-        if let (true, Some(&first)) = (count < 2, class.first()) {
-            return Err(SplitError::SmallClass { class: label(first), count });
+        if count < 2 {
+            return Err(SplitError::SmallClass { class: label(class[0]), count });
         }
     }
     let training = length(labels.len()) - validation;
@@ -98,14 +95,13 @@ pub(super) fn stratified(
     for ((class, trained), held_out) in classes.into_iter().zip(trained).zip(held_out) {
         let order = random.permutation(length(class.len()));
         let order = order.into_iter().skip(trained as usize).take(held_out as usize);
-        drawn.extend(order.filter_map(|at| class.get(at as usize)));
+        drawn.extend(order.map(|at| class[at as usize]));
     }
     Ok(drawn)
 }
 
-/// There are no more images than an index can count.
 fn length(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
+    u32::try_from(len).expect("no more images than an index can count")
 }
 
 #[cfg(test)]
