@@ -1,23 +1,24 @@
 //! `idx2gcs fetch`, and the way from `--source` to an opened data set.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use etcetera::BaseStrategy;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::error::Error;
 use super::say;
 use crate::config::{ConfigError, Layers, Settings};
 use crate::exit::Exit;
-use crate::source::{
-    Catalogue, DataSet, Entry, FetchProgress, ReadOptions, SourceError, cache_folder, entry_files,
-    fetch, find, folder_files, single_file,
-};
-use crate::source::{SourceOptions, Transposed};
-use crate::text::thousands;
+use crate::source::SourceError;
+use crate::source::{Catalogue, DataSet, DataSetBuilder, FetchProgress, Folders, fetch, find};
+use crate::text::{shown, thousands};
+
+/// Where Linux distributions put packaged data sets, a folder each.
+const SYSTEM_FOLDER: &str = "/usr/share/datasets";
 
 pub(super) fn command() -> Command {
     super::verbosity(
@@ -72,14 +73,19 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let entry = catalogue.get(name).ok_or_else(|| unknown(name, catalogue))?;
     let folder = match args.get_one::<PathBuf>("dir") {
         Some(dir) => dir.clone(),
-        None => cache_folder(name).ok_or_else(no_cache)?,
+        None => folders().cache_of(name).ok_or_else(no_cache)?,
     };
     let mirrors: Vec<String> = match args.get_many::<String>("mirror") {
         Some(mirrors) => mirrors.cloned().collect(),
         None => entry.mirrors.clone(),
     };
     let quiet = args.get_flag("quiet");
-    super::block_on(download(entry, &mirrors, &folder, quiet))?;
+    let progress = Bar::new(quiet);
+    let fetched = super::block_on(async {
+        Ok(fetch(entry, &mirrors, &folder, &|event| progress.show(event)).await?)
+    });
+    progress.bar.finish_and_clear();
+    fetched?;
     if !quiet {
         say(format_args!("{name} is complete in {}", folder.display()))?;
     }
@@ -88,13 +94,14 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
 
 /// A table of all entries: name, images, classes, where it lies, title.
 fn list(catalogue: &Catalogue) -> String {
+    let folders = folders();
     let mut rows = vec![["NAME", "IMAGES", "CLASSES", "HERE", "TITLE"].map(str::to_owned)];
     rows.extend(catalogue.entries().map(|entry| {
         [
             entry.name.clone(),
             entry.images().map_or_else(|| "?".to_owned(), thousands),
             entry.classes.len().to_string(),
-            if find(entry).is_some() { "yes" } else { "no" }.to_owned(),
+            if find(entry, &folders).is_some() { "yes" } else { "no" }.to_owned(),
             entry.title.clone(),
         ]
     }));
@@ -114,106 +121,62 @@ fn list(catalogue: &Catalogue) -> String {
 
 /// Opens the data set that the settings name; one that is nowhere on the machine is downloaded.
 pub(super) async fn open(settings: &Settings, quiet: bool) -> Result<DataSet, Error> {
-    let Settings { source, catalogue, .. } = settings;
-    let entry = source.dataset.as_deref().and_then(|name| catalogue.get(name));
-    let reading = reading(source, entry);
-    let files = match (&source.path, entry) {
-        (Some(folder), Some(entry)) => entry_files(entry, folder)?,
-        (None, Some(entry)) => entry_files(entry, &here(entry, quiet).await?)?,
-        (Some(path), None) if path.is_dir() || !path.exists() && !is_member(path) => {
-            folder_files(path)?
-        }
-        (Some(file), None) => single_file(file)?,
-        (None, None) => source.files.clone(),
-    };
-    let data = tokio::task::spawn_blocking(move || DataSet::open(&files, &reading));
-    let data = data.await.map_err(Error::internal)??;
-    if let Some(entry) = entry {
-        fits(entry, &data)?;
-    }
-    Ok(data)
-}
-
-/// Files that lie where those of a named data set should be are not always those.
-fn fits(entry: &Entry, data: &DataSet) -> Result<(), SourceError> {
-    for (part, (_, count)) in entry.parts.iter().zip(data.parts()) {
-        if part.records.is_some_and(|records| records != count) {
-            return Err(SourceError::NotFound(format!(
-                "{}: holds {} images, but {} has {}",
-                part.images.name,
-                thousands(count.into()),
-                entry.name,
-                thousands(part.records.unwrap_or_default().into())
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Whether a path names an array of an archive.
-fn is_member(path: &Path) -> bool {
-    path.to_string_lossy().contains('#')
-}
-
-/// What the settings say of the values, over what the data set's entry says.
-fn reading(source: &SourceOptions, entry: Option<&Entry>) -> ReadOptions {
-    let names = source.classes.clone().or_else(|| entry.map(|entry| entry.classes.clone()));
-    let first = source.first_label.or_else(|| entry.map(|entry| entry.first_label));
-    let transposed = match source.transposed {
-        Transposed::Yes => true,
-        Transposed::No => false,
-        Transposed::Auto => entry.is_some_and(|entry| entry.transposed),
-    };
-    ReadOptions {
-        classes: names,
-        first_label: first.unwrap_or(0),
-        require_last_class: source.classes.is_some(),
-        range: source.range,
-        transposed,
-        label_column: source.label_column.or_else(|| entry?.label_column),
-        validation: entry.and_then(|entry| entry.validation),
-    }
-}
-
-/// The folder of a named data set, which is downloaded where there is none.
-async fn here(entry: &Entry, quiet: bool) -> Result<PathBuf, Error> {
-    if let Some(folder) = find(entry) {
-        return Ok(folder);
-    }
-    let folder = cache_folder(&entry.name).ok_or_else(no_cache)?;
-    download(entry, &entry.mirrors, &folder, quiet).await?;
-    Ok(folder)
-}
-
-async fn download(
-    entry: &Entry,
-    mirrors: &[String],
-    folder: &Path,
-    quiet: bool,
-) -> Result<(), Error> {
-    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
-    if let Ok(style) = ProgressStyle::with_template(
-        "{prefix} {wide_bar:.cyan/dim} {decimal_bytes}/{decimal_total_bytes}",
-    ) {
-        bar.set_style(style.progress_chars("━╸─"));
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    let fetched = fetch(entry, mirrors, folder, &|progress| match progress {
-        FetchProgress::File(name, size) => {
-            bar.set_prefix(name.to_owned());
-            bar.set_position(0);
-            bar.set_length(size.unwrap_or(0));
-        }
-        FetchProgress::Bytes(more) => bar.inc(more),
-        FetchProgress::Failed(url, why) if !quiet => bar.suspend(|| {
-            // What cannot be told is no reason to stop.
-            let _ = writeln!(io::stderr().lock(), "{url}: {why}; asking the next address");
-        }),
-        FetchProgress::Failed(..) | FetchProgress::Done(_) => {}
-    })
-    .await;
+    let progress = Bar::new(quiet);
+    let bar = progress.bar.clone();
+    let data = DataSetBuilder::from(&settings.source)
+        .catalogue(settings.catalogue.clone())
+        .folders(folders())
+        .on_progress(move |event| progress.show(event))
+        .open()
+        .await;
     bar.finish_and_clear();
-    Ok(fetched?)
+    Ok(data?)
+}
+
+/// Where named data sets are on this system.
+fn folders() -> Folders {
+    let cache = etcetera::choose_base_strategy().ok();
+    Folders {
+        system: vec![SYSTEM_FOLDER.into()],
+        cache: cache.map(|base| base.cache_dir().join("idx2gcs")),
+    }
+}
+
+/// The progress of a download, on stderr.
+#[derive(Clone)]
+struct Bar {
+    bar: ProgressBar,
+    quiet: bool,
+}
+
+impl Bar {
+    fn new(quiet: bool) -> Self {
+        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        if let Ok(style) = ProgressStyle::with_template(
+            "{prefix} {wide_bar:.cyan/dim} {decimal_bytes}/{decimal_total_bytes}",
+        ) {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        Self { bar, quiet }
+    }
+
+    fn show(&self, progress: FetchProgress<'_>) {
+        match progress {
+            FetchProgress::File(name, size) => {
+                self.bar.enable_steady_tick(Duration::from_millis(200));
+                self.bar.set_prefix(name.to_owned());
+                self.bar.set_position(0);
+                self.bar.set_length(size.unwrap_or(0));
+            }
+            FetchProgress::Bytes(more) => self.bar.inc(more),
+            FetchProgress::Failed(url, why) if !self.quiet => self.bar.suspend(|| {
+                // A line that cannot be written is no reason to stop.
+                let line = format!("{url}: {why}; asking the next address");
+                let _ = writeln!(io::stderr().lock(), "{}", shown(&line));
+            }),
+            FetchProgress::Failed(..) | FetchProgress::Done(_) => {}
+        }
+    }
 }
 
 fn unknown(name: &str, catalogue: &Catalogue) -> Error {

@@ -167,6 +167,7 @@ impl From<SourceError> for Error {
     fn from(error: SourceError) -> Self {
         match error {
             SourceError::Classes(clash) => Self::Labels(clash),
+            SourceError::Defect(what) => Self::Internal(what),
             SourceError::Local { path, error } => Self::Output { path, error },
             error => Self::Source(error),
         }

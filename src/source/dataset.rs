@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use super::arrays::Arrays;
 use super::error::SourceError;
 use super::labels::Labels;
-use super::options::{Files, ReadOptions};
 use super::{Images, Part, Source};
 use crate::classes::Classes;
 use crate::model::{Image, ImageFormat, Partition, Size};
@@ -31,21 +29,16 @@ pub struct DataSet {
 }
 
 impl DataSet {
-    /// Opens the files of each part and checks all that can be checked without unpacking images.
-    ///
-    /// # Errors
-    /// The first file that is missing, damaged or does not fit the others; labels that are not of the
-    /// classes.
-    pub fn open(files: &[Files], options: &ReadOptions) -> Result<Self, SourceError> {
-        Self::of(Arrays::open(files, options)?, options)
-    }
-
-    /// The data set of a source of any kind.
+    /// The data set of a source whose labels are of the classes.
     ///
     /// # Errors
     /// A source without images or with more than 4,294,967,295; labels that are not of the classes, and
     /// classes that cannot be told apart.
-    pub fn of(source: impl Source, options: &ReadOptions) -> Result<Self, SourceError> {
+    pub(super) fn new(
+        source: Arc<dyn Source>,
+        naming: Naming,
+        validation: Option<u32>,
+    ) -> Result<Self, SourceError> {
         let parts = source.parts();
         let total = parts.iter().map(|part| u64::from(part.images)).sum::<u64>();
         let images = u32::try_from(total).map_err(|_| {
@@ -55,11 +48,12 @@ impl DataSet {
         if images == 0 {
             return Err(SourceError::NotFound("the data set has no images".to_owned()));
         }
-        let names = options.classes.clone().or_else(|| source.class_names()).unwrap_or_default();
-        let classes = Classes::new(names, options.first_label)?;
-        check_labels(source.labels(), &parts, &classes, options)?;
-        let (source, classes) = (Arc::new(source), Arc::new(classes));
-        Ok(Self { source, classes, images, validation: options.validation })
+        let Naming { required, fallback, first_label } = naming;
+        let must_fit = required.is_some();
+        let names = required.or_else(|| source.class_names()).or(fallback).unwrap_or_default();
+        let classes = Classes::new(names, first_label)?;
+        check_labels(source.labels(), &parts, &classes, must_fit)?;
+        Ok(Self { source, classes: Arc::new(classes), images, validation })
     }
 
     /// Partition and number of images of each part, in source order.
@@ -125,6 +119,16 @@ impl DataSet {
     }
 }
 
+/// Where the names of classes come from.
+pub(super) struct Naming {
+    /// Names that somebody gave for these very labels: the last of them must occur too.
+    pub(super) required: Option<Vec<String>>,
+    /// Names for where neither those nor the source's own are known.
+    pub(super) fallback: Option<Vec<String>>,
+    /// The label of the first class.
+    pub(super) first_label: u32,
+}
+
 /// The records of a data set in order.
 pub struct Records {
     /// Taken away after the last record, and after an error.
@@ -166,7 +170,7 @@ fn check_labels(
     labels: &Labels,
     parts: &[Part],
     classes: &Classes,
-    options: &ReadOptions,
+    must_fit: bool,
 ) -> Result<(), SourceError> {
     if *labels == Labels::None {
         return Ok(());
@@ -187,7 +191,7 @@ fn check_labels(
         }
     }
     // A list of classes that goes on after the highest label was written for other labels.
-    match (classes.numbers().last().filter(|_| options.require_last_class), parts.first()) {
+    match (classes.numbers().last().filter(|_| must_fit), parts.first()) {
         (Some(last), Some(part)) if highest < last => {
             let named = classes.len();
             let problem = format!(

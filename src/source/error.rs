@@ -39,6 +39,9 @@ pub enum SourceError {
         /// Why.
         error: io::Error,
     },
+    /// A defect of this program.
+    #[error("{0}")]
+    Defect(String),
     /// Class names that cannot be told apart.
     #[error(transparent)]
     Classes(#[from] LabelClash),

@@ -41,6 +41,14 @@ impl Labels {
     }
 }
 
+impl FromIterator<u32> for Labels {
+    fn from_iter<I: IntoIterator<Item = u32>>(labels: I) -> Self {
+        let mut all = Self::None;
+        labels.into_iter().for_each(|label| all.push(label));
+        all
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

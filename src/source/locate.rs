@@ -2,35 +2,57 @@
 
 use std::path::{Path, PathBuf};
 
-use etcetera::BaseStrategy;
-
 use super::arrays::{complete, find_file, must_be_folder};
 use super::catalogue::Entry;
 use super::error::SourceError;
 use super::options::Files;
 
-/// Where Linux distributions put packaged data sets, a folder each.
-const SYSTEM_FOLDER: &str = "/usr/share/datasets";
-
-/// The user's cache folder for a named data set, where the platform has such a place.
-pub fn cache_folder(name: &str) -> Option<PathBuf> {
-    let base = etcetera::choose_base_strategy().ok()?;
-    Some(base.cache_dir().join("idx2gcs").join(name))
+/// Where named data sets are on a machine: each in a folder of its name below one of these.
+#[derive(Debug, Clone, Default)]
+pub struct Folders {
+    /// Folders that are only read, in the order in which they are searched.
+    pub system: Vec<PathBuf>,
+    /// The folder that is searched last, and into which data sets are downloaded.
+    pub cache: Option<PathBuf>,
 }
 
-/// The first folder that holds all files of a named data set: the system's, then the user's cache.
-pub fn find(entry: &Entry) -> Option<PathBuf> {
-    let folders = [Some(Path::new(SYSTEM_FOLDER).join(&entry.name)), cache_folder(&entry.name)];
-    folders.into_iter().flatten().find(|folder| entry_files(entry, folder).is_ok())
+impl Folders {
+    /// The folder into which a data set is downloaded.
+    pub fn cache_of(&self, name: &str) -> Option<PathBuf> {
+        self.cache.as_ref().map(|cache| cache.join(name))
+    }
 }
 
-/// The files of a named data set in a folder, in source order. They are
-/// looked for under the entry's own names, also with `.gz`, also with a dot before `idx` as
-/// unpackers write it. A plain file is preferred to a packed one.
+/// Where a named data set is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// In files of arrays, which the catalogue tells apart.
+    Files(Vec<Files>),
+    /// In a folder or a file of a format that says by itself what it holds.
+    Path(PathBuf),
+}
+
+/// The files of a named data set in the first folder that holds all of them.
+pub fn find(entry: &Entry, folders: &Folders) -> Option<Found> {
+    let folders = folders.system.iter().chain(&folders.cache);
+    folders.map(|folder| folder.join(&entry.name)).find_map(|folder| files_in(entry, &folder).ok())
+}
+
+/// The files of a named data set in a folder.
+///
+/// # Errors
+/// Names the files that are missing.
+pub fn files_in(entry: &Entry, folder: &Path) -> Result<Found, SourceError> {
+    array_files(entry, folder).map(Found::Files)
+}
+
+/// The arrays of a named data set in a folder, in source order: files of the entry's own names, also
+/// with `.gz`, also with a dot before `idx` as unpackers write it. A plain file is preferred to a packed
+/// one.
 ///
 /// # Errors
 /// Names the files that were looked for and not found.
-pub fn entry_files(entry: &Entry, folder: &Path) -> Result<Vec<Files>, SourceError> {
+fn array_files(entry: &Entry, folder: &Path) -> Result<Vec<Files>, SourceError> {
     must_be_folder(folder)?;
     let mut missing = Vec::new();
     let mut find = |name: &str| {
@@ -66,11 +88,11 @@ mod tests {
         ] {
             std::fs::write(dir.path().join(name), "").unwrap();
         }
-        let says = entry_files(qmnist, dir.path()).unwrap_err().to_string();
+        let says = array_files(qmnist, dir.path()).unwrap_err().to_string();
         assert!(says.contains("not the folder of qmnist"), "{says}");
         assert!(says.ends_with("idx2-int[.gz] or qmnist-test-labels.idx2-int[.gz]"), "{says}");
         std::fs::write(dir.path().join("qmnist-test-labels-idx2-int.gz"), "").unwrap();
-        let files = entry_files(qmnist, dir.path()).unwrap();
+        let files = array_files(qmnist, dir.path()).unwrap();
         let part = |partition, images: &str, labels: &str| Files {
             partition,
             images: dir.path().join(images),

@@ -5,13 +5,18 @@
 //! `index` counts the images through all of them.
 
 mod arrays;
+mod builder;
+mod bundle;
 mod catalogue;
+mod cifar;
 mod dataset;
 mod error;
 mod fetch;
+mod formats;
 mod labels;
 mod locate;
 mod options;
+mod place;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -24,13 +29,14 @@ pub use arrays::{
     Array, ArrayRecords, Payload, array_names, folder_files, label_counts, payload, records,
     single_file,
 };
+pub use builder::DataSetBuilder;
 pub use catalogue::{Archive, Catalogue, Entry, EntryFile, EntryPart};
 pub use dataset::{DataSet, Record, Records};
 pub use error::SourceError;
 pub use fetch::{FetchProgress, fetch};
 pub use labels::Labels;
-pub use locate::{cache_folder, entry_files, find};
-pub use options::{Files, Range, ReadOptions, SourceOptions, Transposed};
+pub use locate::{Folders, Found, files_in, find};
+pub use options::{Files, Range, SourceOptions, Transposed};
 
 /// The images of a source in order. No image follows an error.
 pub type Images = Box<dyn Iterator<Item = Result<Image, SourceError>> + Send>;

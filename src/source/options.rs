@@ -1,7 +1,9 @@
 //! The options that say where images come from and how their values are read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::catalogue::Entry;
+use super::error::SourceError;
 use crate::model::Partition;
 
 /// The files of one part.
@@ -47,23 +49,61 @@ pub struct SourceOptions {
     pub limit: Option<u32>,
 }
 
-/// How the files of a data set are read.
+impl SourceOptions {
+    /// How the values are read.
+    pub(super) fn read(&self) -> ReadOptions {
+        ReadOptions {
+            classes: self.classes.clone(),
+            first_label: self.first_label,
+            label_column: self.label_column,
+            range: self.range,
+            transposed: match self.transposed {
+                Transposed::Yes => Some(true),
+                Transposed::No => Some(false),
+                Transposed::Auto => None,
+            },
+        }
+    }
+}
+
+/// How the values of a data set are read; what is `None` is as the catalogue says of a named one.
 #[derive(Debug, Clone, Default)]
-pub struct ReadOptions {
+pub(super) struct ReadOptions {
     /// Names of the classes, over those that the source carries; without any, every label is a class.
-    pub classes: Option<Vec<String>>,
+    pub(super) classes: Option<Vec<String>>,
     /// The label of the first class.
-    pub first_label: u32,
-    /// Whether a label of the last class must occur: a list of classes that was written for these labels.
-    pub require_last_class: bool,
-    /// Which values are black and white; bytes need none.
-    pub range: Option<Range>,
-    /// Whether rows and columns are exchanged, as EMNIST's are.
-    pub transposed: bool,
+    pub(super) first_label: Option<u32>,
     /// Which column of labels with several is the class, from 0.
-    pub label_column: Option<u32>,
-    /// Images of the training part that are held out where nothing else is asked for.
-    pub validation: Option<u32>,
+    pub(super) label_column: Option<u32>,
+    /// Which values are black and white; bytes need none.
+    pub(super) range: Option<Range>,
+    /// Whether rows and columns are exchanged, as EMNIST's are.
+    pub(super) transposed: Option<bool>,
+}
+
+impl ReadOptions {
+    /// These options, and where they are `None` what the catalogue says.
+    pub(super) fn over(&self, entry: Option<&Entry>) -> Self {
+        let first_label = self.first_label.or_else(|| entry.map(|entry| entry.first_label));
+        let label_column = self.label_column.or_else(|| entry?.label_column);
+        let transposed = self.transposed.or_else(|| entry.map(|entry| entry.transposed));
+        Self { first_label, label_column, transposed, ..self.clone() }
+    }
+
+    /// Refuses options that say how the values of arrays are read, for images that are no arrays.
+    ///
+    /// # Errors
+    /// Names the option.
+    pub(super) fn must_be_bytes(&self, path: &Path) -> Result<(), SourceError> {
+        let range = self.range.map(|_| "source.range");
+        match range.or(self.transposed.filter(|is| *is).map(|_| "source.transposed")) {
+            None => Ok(()),
+            Some(option) => {
+                let problem = format!("{option} is for arrays, and these images are none");
+                Err(SourceError::unfit(path, problem))
+            }
+        }
+    }
 }
 
 /// Whether rows and columns are exchanged in the file.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use idx2gcs::source::{Array, Catalogue, Entry, entry_files};
+use idx2gcs::source::{Array, Catalogue, Entry, Found, files_in};
 
 use crate::support::family::{FAMILY, Labels};
 use crate::support::mirror::{Fault, Mirror};
@@ -116,7 +116,7 @@ async fn each_data_set_is_fetched_and_located_in_its_true_shape() {
 
         small.fetch().await.unwrap();
         small.assert_complete();
-        let parts = entry_files(entry, small.target.path()).unwrap();
+        let Found::Files(parts) = files_in(entry, small.target.path()).unwrap() else { panic!() };
         assert_eq!(parts.len(), 2);
         for (files, n) in parts.iter().zip(kind.records()) {
             let images = Array::open(&files.images).unwrap();

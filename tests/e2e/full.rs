@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use idx2gcs::DataSet;
 use idx2gcs::encode::{Encoder, Encoding};
-use idx2gcs::source::{DataSet, ReadOptions, folder_files};
 
 use crate::support::{Desk, Server, fashion_mnist};
 
@@ -39,8 +39,7 @@ fn all_of_fashion_mnist() {
     assert_eq!((counters.inserts, counters.overwrites), (70_002, 0));
 
     // Each object against the source: decoded it is the picture, and its checksum is its own.
-    let files = folder_files(source.as_ref()).unwrap();
-    let data = DataSet::open(&files, &ReadOptions::default()).unwrap();
+    let data = DataSet::folder(source).open_blocking().unwrap();
     let encoder = Encoder::new(Encoding::default());
     let (mut worst, mut sum) = (f64::INFINITY, 0.0);
     for record in data.records() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use idx2gcs::sink::{
     BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Stored,
 };
-use idx2gcs::source::{Images, Labels, Part, ReadOptions, Source, SourceError};
+use idx2gcs::source::{Images, Labels, Part, Source, SourceError};
 use idx2gcs::{
     Concurrency, DataSet, Exit, Image, ImageFormat, Load, Output, Partition, Purpose, Silent, Sink,
     Size, Transfer,
@@ -144,7 +144,7 @@ async fn prepared(
     out: &std::path::Path,
     transfer: Transfer,
 ) -> idx2gcs::Prepared {
-    let data = DataSet::of(pictures, &ReadOptions::default()).unwrap();
+    let data = DataSet::of(pictures).open_blocking().unwrap();
     let (output, stop) = (Output::open(out).unwrap(), CancellationToken::new());
     let purpose = Purpose::Write;
     Load::of(data).prepare(sink, output, transfer, purpose, &stop).await.unwrap()

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use idx2gcs::DataSet;
 use idx2gcs::internals::model::Partition;
-use idx2gcs::source::{DataSet, ReadOptions, folder_files};
 use idx2gcs::split::{HeldOut, Split};
 use sha2::{Digest, Sha256};
 
@@ -381,8 +381,7 @@ fn duplicates_are_refused_unless_they_are_allowed() {
 #[test]
 #[ignore = "needs Fashion-MNIST; scripts/test.sh runs it"]
 fn fashion_mnist_is_stratified_as_scikit_learn_does() {
-    let files = folder_files(&fashion_mnist()).unwrap();
-    let data = DataSet::open(&files, &ReadOptions::default()).unwrap();
+    let data = DataSet::folder(fashion_mnist()).open_blocking().unwrap();
     let label = |index| data.labels().get(index);
     let held_out = HeldOut::Count(10_000);
     let split = Split::stratified(&data.parts(), held_out, 42, label).unwrap();

@@ -21,6 +21,7 @@ use self::header::{Dtype, Header, Shape};
 use super::error::SourceError;
 use super::labels::Labels;
 use super::options::{Files, Range, ReadOptions};
+use super::place::Place;
 use super::{Images, Part, Source};
 use crate::model::{Image, ImageFormat, Partition, Size};
 
@@ -112,13 +113,13 @@ impl Arrays {
         Ok(Self { parts, labels: Arc::new(all_labels), options: options.clone(), stored })
     }
 
+    fn transposed(&self) -> bool {
+        self.options.transposed.unwrap_or(false)
+    }
+
     fn upright(&self) -> Size {
         let Size { rows, cols, channels } = self.stored;
-        if self.options.transposed {
-            Size { rows: cols, cols: rows, channels }
-        } else {
-            self.stored
-        }
+        if self.transposed() { Size { rows: cols, cols: rows, channels } } else { self.stored }
     }
 }
 
@@ -145,7 +146,7 @@ impl Source for Arrays {
 
     fn images(&self) -> Images {
         let (stored, size, options) = (self.stored, self.upright(), &self.options);
-        let (transposed, range) = (options.transposed, options.range);
+        let (transposed, range) = (self.transposed(), options.range);
         let arrays: Vec<_> = self.parts.iter().map(|(_, array)| array.clone()).collect();
         Box::new(arrays.into_iter().flat_map(move |array| {
             let range = range.or_else(|| own_range(array.header.dtype));
@@ -164,6 +165,18 @@ impl Source for Arrays {
     fn prove(&self, stopped: &dyn Fn() -> bool) -> Result<(), SourceError> {
         self.parts.iter().try_for_each(|(_, images)| images.prove(stopped))
     }
+}
+
+/// Opens a folder with the usual files or a file of arrays, and takes any other to be meant as one.
+pub(super) fn open(
+    place: &Place,
+    options: &ReadOptions,
+) -> Result<Option<Arc<dyn Source>>, SourceError> {
+    let files = match place {
+        Place::Folder { path, .. } => folder_files(path)?,
+        Place::File { path, .. } => single_file(path)?,
+    };
+    Ok(Some(Arc::new(Arrays::open(&files, options)?)))
 }
 
 /// The values that are black and white in arrays of this type, where that needs no saying.

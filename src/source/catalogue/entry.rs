@@ -97,8 +97,14 @@ impl Entry {
         })
     }
 
-    /// Images in all parts, where known of each.
+    /// Images of a partition, where that is known.
+    pub fn records(&self, partition: Partition) -> Option<u64> {
+        let parts = self.parts.iter().filter(|part| part.partition == partition);
+        parts.map(|part| part.records.map(u64::from)).sum()
+    }
+
+    /// Images in all parts, where that is known.
     pub fn images(&self) -> Option<u64> {
-        self.parts.iter().map(|part| part.records.map(u64::from)).sum()
+        Partition::ALL.into_iter().map(|partition| self.records(partition)).sum()
     }
 }

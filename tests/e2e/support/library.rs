@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use idx2gcs::DataSet;
 use idx2gcs::encode::Encoding;
 use idx2gcs::internals::pipeline::Silent;
 use idx2gcs::internals::retry::backoff::Backoff;
 use idx2gcs::load::{Load, Outcome, Output, Transfer};
 use idx2gcs::sink::{Purpose, Sink};
-use idx2gcs::source::{DataSet, ReadOptions, folder_files};
 use idx2gcs::split::{HeldOut, SplitSettings};
 use tokio_util::sync::CancellationToken;
 
@@ -31,8 +31,7 @@ pub async fn load_into(
     transfer: Transfer,
     quality: u8,
 ) -> Outcome {
-    let files = folder_files(set.path()).unwrap();
-    let data = DataSet::open(&files, &ReadOptions::default()).unwrap();
+    let data = DataSet::folder(set.path()).open_blocking().unwrap();
     let validation = Some(HeldOut::Count(10));
     let load = Load::of(data)
         .split(SplitSettings { validation, ..SplitSettings::default() })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use idx2gcs::DataSet;
 use idx2gcs::encode::{Encoder, Encoding};
 use idx2gcs::internals::check::{Finding, Severity};
 use idx2gcs::internals::model::{Image, Partition, Size};
@@ -10,7 +11,6 @@ use idx2gcs::internals::page::{
     Spread,
 };
 use idx2gcs::internals::pipeline::{Latency, Sample};
-use idx2gcs::source::{DataSet, ReadOptions, folder_files};
 use idx2gcs::split::{HeldOut, Split};
 
 use crate::support::fashion_mnist;
@@ -30,8 +30,7 @@ const NAMES: [&str; 10] = [
 
 /// Fashion-MNIST as it is, and a run with a bad minute in it.
 pub fn fashion() -> Report {
-    let files = folder_files(&fashion_mnist()).unwrap();
-    let data = DataSet::open(&files, &ReadOptions::default()).unwrap();
+    let data = DataSet::folder(fashion_mnist()).open_blocking().unwrap();
     let split = Split::random(&data.parts(), HeldOut::Count(10_000), 42).unwrap();
     let encoder = Encoder::new(Encoding::default());
     let mut chooser = Sampler::new(NAMES.len(), 600);

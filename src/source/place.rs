@@ -1,0 +1,68 @@
+//! A folder or a file that may hold a data set.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Bytes of a file that tell its format: a block of a tar archive.
+const HEAD: u64 = 512;
+
+/// What a format needs to know of a path in order to recognise it.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// A folder.
+    Folder {
+        /// Its path.
+        path: PathBuf,
+        /// The files in it and in the folders in it, as paths relative to it, in order.
+        files: Vec<PathBuf>,
+    },
+    /// A file, or an array of an archive (`archive.npz#array`).
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Its first bytes.
+        head: Vec<u8>,
+    },
+}
+
+impl Place {
+    /// Lists a folder, or reads the beginning of a file.
+    ///
+    /// # Errors
+    /// A path that cannot be read. One that does not exist is a folder without files, unless it names an
+    /// array of an archive.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        if path.is_dir() {
+            let mut files = Vec::new();
+            for entry in fs::read_dir(path)? {
+                let entry = entry?;
+                let name = PathBuf::from(entry.file_name());
+                // Data sets are links as often as files.
+                if entry.path().is_dir() {
+                    let inner = fs::read_dir(entry.path()).into_iter().flatten().flatten();
+                    let inner = inner.filter(|file| file.path().is_file());
+                    files.extend(inner.map(|file| name.join(file.file_name())));
+                } else {
+                    files.push(name);
+                }
+            }
+            files.sort();
+            return Ok(Self::Folder { path: path.to_owned(), files });
+        }
+        let mut head = Vec::new();
+        if path.exists() {
+            File::open(path)?.take(HEAD).read_to_end(&mut head)?;
+        } else if !path.to_string_lossy().contains('#') {
+            return Ok(Self::Folder { path: path.to_owned(), files: Vec::new() });
+        }
+        Ok(Self::File { path: path.to_owned(), head })
+    }
+
+    /// Its path.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Folder { path, .. } | Self::File { path, .. } => path,
+        }
+    }
+}
