@@ -1,21 +1,39 @@
-//! idx2gcs loads packed image data sets into Google Cloud Storage.
+//! Loads packed image data sets (IDX and the MNIST family, `.npz`, CIFAR, Parquet, arrays in memory) into
+//! Google Cloud Storage, a folder or a zip archive: decoded, split, encoded and stored concurrently in
+//! bounded memory, with manifests that are complete or absent.
 //!
-//! ```text
-//!  source ──► producer ══ bounded channel ══► uploaders ──► sink ──► manifests
-//!  unpack     one thread    `queue` records     tasks: split,   GCS, a    published last,
-//!  decode                                       name, encode,   folder,   complete or absent
-//!                                               store, retry;   a zip
-//!                                               as many as help
+//! A load has stages, each a type, so that none can be left out:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use idx2gcs::sink::{Auth, GOOGLE, Gcs};
+//! use idx2gcs::{
+//!     CancellationToken, DataSet, Encoding, HeldOut, Load, Output, Purpose, Silent, SplitSettings,
+//!     Transfer,
+//! };
+//!
+//! # async fn load() -> Result<(), Box<dyn std::error::Error>> {
+//! let data = DataSet::named("fashion-mnist").cache("/var/cache/data").open().await?;
+//! let bucket = Gcs::new(GOOGLE, "my-bucket", "fashion", Auth::application_default()?)?;
+//! let stop = CancellationToken::new();
+//! let prepared = Load::of(data)
+//!     .split(SplitSettings::stratified(HeldOut::Share(0.15), 7))
+//!     .encode(Encoding { quality: 90, ..Encoding::default() })
+//!     .name("{class}/{index:05}.{ext}")?
+//!     .prepare(Arc::new(bucket), Output::open("out")?, Transfer::default(), Purpose::Write, &stop)
+//!     .await?; // a bad source, findings and a destination that refuses end here, before any write
+//! let summary = prepared.run(Arc::new(Silent), &stop).await.into_result()?;
+//! assert_eq!(summary.uploaded + summary.already_present, summary.images);
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! The modules are in the order in which data flows: [`config`] says what to do, [`source`] decodes,
-//! [`check`] looks for what is wrong, [`split`] and [`naming`] say what an image is for and is called,
-//! [`encode`] makes JPEG or PNG bytes, [`pipeline`] moves records through, with [`pace`] and [`retry`] between it and the [`sink`];
-//! [`manifest`] lists what is stored, [`report`] tells how it went and [`page`] shows both.
-//! [`load`] is the whole job, [`tune`] measures a destination and [`cli`] is the program around
-//! it.
+//! Whatever happens on the way: an object is never written twice, what exists with other content is never
+//! replaced unless that is asked for, and the manifests are published if and only if every image that they
+//! list is stored. Cancelling the token ends a run in order; dropping its future abandons what is in flight.
 //!
-//! Nothing but [`cli`] knows a terminal, a signal or an environment variable.
+//! The crate's public items are its interface; `docs/library.md` says which of them are stable.
 
 mod check;
 mod classes;
@@ -56,6 +74,8 @@ pub use retry::{Limits, backoff::Backoff};
 pub use sink::{IfExists, Purpose, Sink};
 pub use source::DataSet;
 pub use split::{HeldOut, SplitMethod, SplitSettings};
+/// Ends a run in order when it is cancelled.
+pub use tokio_util::sync::CancellationToken;
 
 /// What the project's own tests and benchmarks use. Nothing of it is stable.
 #[doc(hidden)]
