@@ -5,6 +5,8 @@
 //! cargo run --example folder -- FOLDER
 //! ```
 
+#![allow(clippy::print_stdout)]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +58,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (images, labels) = pictures()?;
     let data = DataSet::arrays(images, Some(labels)).classes(["dark", "grey", "bright"]);
     let stop = CancellationToken::new();
-    let sink = Arc::new(Folder::new(&folder, Path::new(&folder).join("pictures")));
+    let pictures = Path::new(&folder).join("pictures");
+    let sink = Arc::new(Folder::new(&pictures.to_string_lossy(), pictures.clone()));
     let prepared = Load::of(data.open().await?)
         .split(SplitSettings::stratified(HeldOut::Share(0.2), 7))
         .name("{partition}/{class}/{index:04}.{ext}")?

@@ -5,6 +5,8 @@
 //! cargo run --example sink
 //! ```
 
+#![allow(clippy::print_stdout)]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -111,8 +113,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let split = SplitSettings { method: SplitMethod::None, ..SplitSettings::default() };
         let (output, transfer) = (Output::open(out.path())?, Transfer::default());
         let load = Load::of(data).split(split);
-        let prepared =
-            load.prepare(sink.clone(), output, transfer, Purpose::Write, &stop).await?;
+        let prepared = load.prepare(sink.clone(), output, transfer, Purpose::Write, &stop).await?;
         let summary = prepared.run(Arc::new(Silent), &stop).await.into_result()?;
         println!("{summary}");
         assert_eq!((summary.uploaded, summary.already_present), expected);

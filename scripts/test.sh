@@ -83,6 +83,8 @@ export IDX2GCS_TEST_FASHION_MNIST
 step "tests"
 cargo nextest run --locked --no-fail-fast --run-ignored all "$@"
 cargo test --locked --doc
+cargo run --quiet --locked --example sink
+cargo run --quiet --locked --example folder -- "$(mktemp -d)"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 step "speed, in short: not slower than a program on the object_store crate"

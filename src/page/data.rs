@@ -31,7 +31,7 @@ pub struct Report {
     pub partitions: ByPartition,
     /// Class frequencies by partition, in the order of the class numbers. Empty: no labels.
     pub classes: Vec<Class>,
-    /// Images to look at. A [`Sampler`] chooses them.
+    /// Images to look at. A [`Sampler`](super::Sampler) chooses them.
     pub samples: Vec<SampleImage>,
     /// Sizes and quality.
     pub figures: Option<Figures>,

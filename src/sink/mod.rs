@@ -1,5 +1,5 @@
 //! Where objects go. A sink does one attempt at a time; whether to try again is decided in
-//! [`crate::retry`].
+//! `retry`.
 
 mod fault;
 pub mod folder;
@@ -11,8 +11,11 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 pub use fault::{Fault, FaultKind, LONGEST_RETRY_AFTER};
+pub use folder::Folder;
 pub use futures::future::BoxFuture;
+pub use gcs::{Auth, GOOGLE, Gcs};
 pub use options::{Endpoint, Http, IfExists, Place};
+pub use zip::Zip;
 
 /// What an object consists of.
 #[derive(Debug, Clone)]
