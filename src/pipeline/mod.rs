@@ -7,6 +7,7 @@
 
 mod budget;
 mod counts;
+mod decision;
 mod existing;
 mod failure;
 mod observer;

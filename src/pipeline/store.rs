@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::decision::{ExistingAction, Rule, decide};
 use super::{ImageFailure, NotStored, State, Stats, Stop, Work};
 use crate::pace::{Gate, Pace};
 use crate::retry::policy::refuses_all;
@@ -72,16 +73,6 @@ impl Work for Storing {
     }
 }
 
-/// What to do about an object that is there.
-enum Judgement {
-    /// Write over that generation.
-    Replace,
-    /// Nothing: it is as it should be.
-    Stands(State),
-    /// Nothing: it is not ours to change.
-    Conflict(String),
-}
-
 impl Storing {
     /// The same for manifests, of which the last one counts: what is there is replaced, and the
     /// figures are not those of images.
@@ -98,17 +89,18 @@ impl Storing {
         }
     }
 
-    /// Stores one object; `seen` is what is known to be there.
+    /// Stores one object; `existing` is the object under its name, as far as one is known.
     ///
     /// # Errors
     /// Why it is not stored, and after how many upload attempts.
     pub async fn store(
         &self,
         object: &NewObject,
-        seen: Option<Stored>,
+        existing: Option<Stored>,
     ) -> Result<State, (NotStored, u32)> {
+        let rule = Rule { if_exists: self.if_exists, last_wins: self.last_wins };
         let mut attempts = 0;
-        let mut there = seen;
+        let mut there = existing;
         for round in 0..ROUNDS {
             if there.as_ref().is_some_and(|there| there.crc32c.is_none()) {
                 // The listing told no checksum; asked for this one object the destination may.
@@ -116,10 +108,12 @@ impl Storing {
             }
             let condition = match &there {
                 None => Precondition::Absent,
-                Some(there) => match self.judge(object, there, round, attempts) {
-                    Judgement::Replace => Precondition::Generation(there.generation),
-                    Judgement::Stands(state) => return Ok(state),
-                    Judgement::Conflict(why) => return Err((NotStored::Conflict(why), attempts)),
+                Some(there) => match decide(rule, object, there, round, attempts) {
+                    ExistingAction::Replace => Precondition::Generation(there.generation),
+                    ExistingAction::Keep(state) => return Ok(state),
+                    ExistingAction::Conflict(why) => {
+                        return Err((NotStored::Conflict(why), attempts));
+                    }
                 },
             };
             let tried = self.put(object, condition).await;
@@ -144,26 +138,6 @@ impl Storing {
         let noted = |fault: &Fault| self.note_retry(name, fault);
         let gate = self.pace.as_deref().map_or(Gate::Open, Gate::Place);
         self.retry.run_through(gate, noted, || self.sink.stat(name)).await.result
-    }
-
-    fn judge(&self, object: &NewObject, there: &Stored, round: u32, attempts: u32) -> Judgement {
-        if there.holds(object) {
-            // After two attempts or more the first may have been carried out unseen.
-            return match self.if_exists {
-                _ if attempts > 1 => Judgement::Stands(State::Uploaded(object.body.size())),
-                IfExists::Skip | IfExists::Overwrite => Judgement::Stands(State::AlreadyPresent),
-                IfExists::Fail => Judgement::Conflict(format!("{} exists already", object.name)),
-            };
-        }
-        match self.if_exists {
-            // What was there at the start; what has come since is somebody else's.
-            IfExists::Overwrite if round == 0 || self.last_wins => Judgement::Replace,
-            IfExists::Overwrite => Judgement::Conflict(format!(
-                "{} was written by somebody else meanwhile",
-                object.name
-            )),
-            IfExists::Skip | IfExists::Fail => Judgement::Conflict(there.unlike(object)),
-        }
     }
 
     async fn put(&self, object: &NewObject, condition: Precondition) -> Tried<Stored> {
