@@ -31,12 +31,24 @@ pub async fn load_into(
     transfer: Transfer,
     quality: u8,
 ) -> Outcome {
+    load_until(CancellationToken::new(), sink, set, out, transfer, quality).await
+}
+
+/// The same until it is stopped.
+pub async fn load_until(
+    stop: CancellationToken,
+    sink: Arc<dyn Sink>,
+    set: &Set,
+    out: &Path,
+    transfer: Transfer,
+    quality: u8,
+) -> Outcome {
     let data = DataSet::folder(set.path()).open_blocking().unwrap();
     let validation = Some(HeldOut::Count(10));
     let load = Load::of(data)
         .split(SplitSettings { validation, ..SplitSettings::default() })
         .encode(Encoding { quality, ..Encoding::default() });
-    let (output, stop) = (Output::open(out).unwrap(), CancellationToken::new());
+    let output = Output::open(out).unwrap();
     let prepared = load.prepare(sink, output, transfer, Purpose::Write, &stop).await.unwrap();
     prepared.run(Arc::new(Silent), &stop).await
 }

@@ -17,7 +17,7 @@ pub mod terminal;
 mod tools;
 
 pub use desk::{Desk, Ran, until};
-pub use library::{load_into, transfer};
+pub use library::{load_into, load_until, transfer};
 pub use rows::for_each_row;
 pub use server::Server;
 pub use set::{SIDE, Set, gzip, idx};
