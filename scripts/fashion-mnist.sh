@@ -4,6 +4,7 @@
 #
 # Usage: scripts/fashion-mnist.sh PROGRAM [FOLDER]     (PROGRAM is a built idx2gcs)
 set -euo pipefail
+. "$(dirname "$0")/common.sh"
 
 program=$1
 given=${2:-}
@@ -29,16 +30,9 @@ if "$program" fetch fashion-mnist >&2; then
     echo "$cache"
     exit
 fi
-if command -v apt-get >/dev/null; then
-    echo "no mirror can be reached: installing Debian's package dataset-fashion-mnist" >&2
-    as_root=()
-    [ "$(id -u)" = 0 ] || as_root=(sudo)
-    "${as_root[@]}" apt-get update -q >&2
-    "${as_root[@]}" apt-get install -y -q --no-install-recommends dataset-fashion-mnist >&2
-    if complete "$system"; then
-        echo "$system"
-        exit
-    fi
+if apt_install "no mirror can be reached" dataset-fashion-mnist && complete "$system"; then
+    echo "$system"
+    exit
 fi
 echo "Fashion-MNIST cannot be had here; give a folder with its four files" >&2
 exit 1

@@ -12,9 +12,9 @@ trap 'tmux -L picture kill-server 2>/dev/null || true; rm -rf "$desk"' EXIT
 tmux -L picture -f /dev/null new-session -d -s run -x 104 -y 40 -c "$desk" \
     "env PATH=$target/release:\$PATH PS1='$ ' bash --norc"
 tmux -L picture send-keys -t run \
-    'clear; idx2gcs load --source fashion-mnist --to gs://demo/fashion-mnist --endpoint embedded' Enter
-until [ -e "$desk/out/summary.json" ]; do sleep 0.2; done
-sleep 0.5
+    'clear; idx2gcs load --source fashion-mnist --to gs://demo/fashion-mnist --endpoint embedded; echo $? >code' Enter
+until [ -s "$desk/code" ]; do sleep 0.2; done
+[ "$(cat "$desk/code")" = 0 ] || { tmux -L picture capture-pane -p -t run >&2; exit 1; }
 tmux -L picture capture-pane -p -e -t run >"$desk/screen.txt"
 
 "$venv/bin/python" - "$desk/screen.txt" docs/load.svg <<'PYTHON'

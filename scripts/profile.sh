@@ -5,6 +5,7 @@
 # Usage: scripts/profile.sh [FLAGS OF idx2gcs load]     (such as --concurrency 256)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/common.sh
 target=${CARGO_TARGET_DIR:-$PWD/target}
 profile=$target/profile
 tools=$target/bench-tools
@@ -28,10 +29,7 @@ folder=$(scripts/fashion-mnist.sh "$program")
 desk=$(mktemp -d)
 emulator=
 trap 'kill "$emulator" 2>/dev/null || true; rm -rf "$desk"' EXIT
-"$program" emulate --port 0 --bucket profile >"$desk/url" &
-emulator=$!
-until [ -s "$desk/url" ]; do sleep 0.1; done
-endpoint=$(sed -n 's/^serving \([^;]*\);.*/\1/p' "$desk/url")
+start_emulator "$program" "$desk/log" --bucket profile
 
 perf record --quiet --freq 997 --call-graph fp --output "$desk/perf.data" -- \
     "$program" load --source "$folder" --to gs://profile/set --endpoint "$endpoint" \

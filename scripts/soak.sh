@@ -1,17 +1,28 @@
 #!/usr/bin/env bash
-# A long bad day: many small images against the emulator with faults, then a proof that all is there
-# once, and that memory did not grow with their number. Some minutes.
+# What takes too long for each change: many cases for parsers, many seeds of faults, speed beside a
+# program on the object_store crate; then a long bad day, many small images against the emulator with
+# faults, and a proof that all is there once and that memory did not grow with their number. Half an
+# hour. Needs what scripts/test.sh needs; run that first.
 #
 # Usage: scripts/soak.sh [IMAGES]     (default: 1,000,000)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/common.sh
 images=${1:-1000000}
-cargo build --release --locked
+target=${CARGO_TARGET_DIR:-$PWD/target}
+export PATH=$PATH:$target/test-tools/venv/bin
+
+step "many cases, many seeds"
 # Decoders and parsers with many more cases than the tests give them.
 PROPTEST_CASES=20000 cargo test --quiet --locked --lib -- any_ accepted_
+IDX2GCS_TEST_SEEDS=5 cargo nextest run --locked --test e2e chaos
 
-program=$PWD/${CARGO_TARGET_DIR:-target}/release/idx2gcs
+step "speed, in short: not slower than a program on the object_store crate"
+scripts/bench.sh --quick
 
+step "$images images"
+cargo build --release --locked
+program=$(cd "$target/release" && pwd)/idx2gcs
 desk=$(mktemp -d)
 emulator=
 trap 'kill "$emulator" 2>/dev/null || true; rm -rf "$desk"' EXIT
@@ -37,12 +48,8 @@ PYTHON
 run() {
     local name=$1 count=$2
     make_set "$name" "$count"
-    "$program" emulate --port 0 --bucket soak --error-rate 0.01 --reset-rate 0.003 \
-        --lost-ack-rate 0.003 --stall-rate 0.00001 --latency 1ms --jitter 1ms >"$name.url" &
-    emulator=$!
-    until [ -s "$name.url" ]; do sleep 0.1; done
-    local endpoint
-    endpoint=$(sed -n 's/^serving \([^;]*\);.*/\1/p' "$name.url")
+    start_emulator "$program" "$name.log" --bucket soak --error-rate 0.01 --reset-rate 0.003 \
+        --lost-ack-rate 0.003 --stall-rate 0.00001 --latency 1ms --jitter 1ms
     local args=(--source "$name" --to "gs://soak/$name" --endpoint "$endpoint" --validation 1000
         --out "$name.out" --concurrency 256 --progress none)
     export IDX2GCS_RETRY_INITIAL_BACKOFF=100ms IDX2GCS_RETRY_ATTEMPT_TIMEOUT=5s

@@ -1,70 +1,63 @@
 #!/usr/bin/env bash
-# All tests and checks. Installs what they need into the target folder: cargo-nextest and cargo-deny
-# where they are missing, the Python packages of tests/e2e/conformance (Google's client, datasets,
-# pandas, Pillow; about a minute and 500 MB), fake-gcs-server, and Fashion-MNIST; and Chromium, from
-# Debian's package where there is no browser of that family.
+# All tests and checks: format, lints, dependencies, every test (those too that a plain `cargo test`
+# leaves out because they need a tool), documentation.
+#
+# Needs Rust, Python 3, unzip, Chromium or Chrome, on its first run the network, and 4 GB of disk.
+# Where something is missing it is installed:
+#   into the target folder  a Python environment of some 500 MB (Google's client, fake-gcs-server,
+#                           datasets, pandas, Pillow), cargo-nextest and cargo-deny
+#   into ~/.cache/idx2gcs   Fashion-MNIST, 30 MB, unless this machine has it elsewhere
+#   by rustup               rustfmt and clippy
+#   by apt-get              python3-venv, unzip, chromium; as root or with sudo, on Debian and Ubuntu.
+#                           Elsewhere it says what to install
+# No test is left out: what cannot be had is an error.
 #
 # Usage: scripts/test.sh [ARGUMENTS OF cargo nextest run]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/common.sh
 target=${CARGO_TARGET_DIR:-$PWD/target}
 tools=$target/test-tools
 mkdir -p "$tools"
-export PATH=$tools/bin:$PATH
 
-step() { printf '\n== %s\n' "$*"; }
-
-apt_install() {
-    local as_root=()
-    [ "$(id -u)" = 0 ] || as_root=(sudo)
-    "${as_root[@]}" apt-get update -q
-    "${as_root[@]}" apt-get install -y -q --no-install-recommends "$@"
-}
-
-for tool in nextest deny; do
-    if ! cargo "$tool" --version >/dev/null 2>&1; then
-        step "installing cargo-$tool"
-        cargo install --quiet --locked --root "$tools" "cargo-$tool"
-    fi
-done
-
-step "the Python packages that read what a load leaves, and fake-gcs-server"
-requirements=tests/e2e/conformance/requirements.txt
+step "tools"
 venv=$tools/venv
-if ! cmp -s "$requirements" "$venv/installed.txt"; then
+requirements=(scripts/tools.txt tests/e2e/conformance/requirements.txt)
+if ! cat "${requirements[@]}" | cmp -s - "$venv/installed.txt"; then
     rm -rf "$venv"
+    # Debian keeps venv, and some images Python itself, in packages of their own.
     if ! python3 -m venv "$venv" 2>/dev/null; then
-        # Debian keeps venv, and some images Python itself, in packages of their own.
-        apt_install python3 python3-venv
         rm -rf "$venv"
+        apt_install "Python's venv is missing" python3 python3-venv
         python3 -m venv "$venv"
     fi
-    "$venv/bin/pip" install --quiet -r "$requirements"
-    cp "$requirements" "$venv/installed.txt"
+    "$venv/bin/pip" install --quiet --no-compile "${requirements[@]/#/--requirement=}"
+    cat "${requirements[@]}" >"$venv/installed.txt"
 fi
+# What the machine has of its own goes first.
+export PATH=$PATH:$venv/bin
 fake=$(find "$venv" -path '*fake_gcs_server*' -type f -name 'fake-gcs-server-*' | head -n 1)
 [ -n "$fake" ] || { echo "the package has no fake-gcs-server for this system" >&2; exit 1; }
 chmod +x "$fake"
-export IDX2GCS_TEST_PYTHON=$venv/bin/python IDX2GCS_TEST_FAKE_GCS=$fake
-
-step "Chromium"
-browsers=(chromium chromium-browser google-chrome google-chrome-stable)
-if [ -z "${IDX2GCS_TEST_CHROMIUM:-}" ]; then
-    IDX2GCS_TEST_CHROMIUM=$(type -P "${browsers[@]}" | head -n 1 || true)
+command -v unzip >/dev/null || apt_install "unzip is missing" unzip
+browser=${IDX2GCS_TEST_CHROMIUM:-}
+for program in chromium chromium-browser google-chrome google-chrome-stable \
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do
+    [ -n "$browser" ] || browser=$(type -P "$program" || true)
+done
+if [ -z "$browser" ]; then
+    apt_install "Chromium is missing" chromium
+    browser=$(type -P chromium)
 fi
-if [ -z "$IDX2GCS_TEST_CHROMIUM" ]; then
-    apt_install chromium
-    IDX2GCS_TEST_CHROMIUM=$(type -P chromium)
-fi
-export IDX2GCS_TEST_CHROMIUM
-echo "$IDX2GCS_TEST_CHROMIUM"
+export IDX2GCS_TEST_PYTHON=$venv/bin/python IDX2GCS_TEST_FAKE_GCS=$fake IDX2GCS_TEST_CHROMIUM=$browser
+for component in rustfmt clippy; do
+    cargo "${component/rust/}" --version >/dev/null 2>&1 || rustup component add "$component"
+done
+echo "in $tools; $browser; $(cargo nextest --version | head -n 1); $(cargo deny --version)"
 
 step "format and lints"
-for tool in fmt clippy; do
-    cargo "$tool" --version >/dev/null 2>&1 || rustup component add "${tool/fmt/rustfmt}"
-done
 cargo fmt --all --check
-cargo clippy --locked --all-targets -- -D warnings
+cargo clippy --locked --workspace --all-targets -- -D warnings
 cargo clippy --locked --package idx2gcs --no-default-features --lib -- -D warnings
 
 step "dependencies"
@@ -75,17 +68,17 @@ else
     echo "NOT CHECKED: the advisory database cannot be reached from here"
 fi
 
-step "build"
-cargo build --locked
+step "tests"
+cargo nextest run --locked --workspace --no-run
 IDX2GCS_TEST_FASHION_MNIST=$(scripts/fashion-mnist.sh "$target/debug/idx2gcs")
 export IDX2GCS_TEST_FASHION_MNIST
+cargo nextest run --locked --workspace --no-fail-fast --run-ignored all "$@"
 
-step "tests"
-cargo nextest run --locked --no-fail-fast --run-ignored all "$@"
-cargo test --locked --doc
-cargo run --quiet --locked --example sink
-cargo run --quiet --locked --example folder -- "$(mktemp -d)"
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+step "examples"
+"$target/debug/examples/sink"
+rm -rf "$tools/example"
+"$target/debug/examples/folder" "$tools/example"
 
-step "speed, in short: not slower than a program on the object_store crate"
-scripts/bench.sh --quick
+step "documentation"
+cargo test --locked --workspace --doc --quiet
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet

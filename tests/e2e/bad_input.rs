@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Desk, SIDE, Server, Set, gzip, idx};
+use crate::support::{Desk, Ran, SIDE, Server, Set, for_each_row, gzip, idx};
 
 const IMAGES: &str = "train-images-idx3-ubyte";
 const LABELS: &str = "train-labels-idx1-ubyte";
@@ -196,8 +196,8 @@ fn missing_files_and_folders() {
 fn settings_that_cannot_work() {
     let set = Set::new(30, 5);
     let source = set.path().to_str().unwrap();
-    for (args, words) in [
-        (&["--to", "gs://Bad_Bucket/fm"][..], &["--to", "lower-case"][..]),
+    let rows: [(&[&str], &[&str]); 20] = [
+        (&["--to", "gs://Bad_Bucket/fm"], &["--to", "lower-case"]),
         (&["--to", "gs://demo/a//b"], &["--to", "empty part"]),
         (&["--to", "gs://demo/x\ny"], &["--to", "character '\\n'"]),
         (&["--to", "s3://demo/fm"], &["--to", "gs://bucket/prefix"]),
@@ -220,14 +220,15 @@ fn settings_that_cannot_work() {
         (&["--to", "d", "--out", "d/out"], &["--out", "outside of the destination"]),
         (&[], &["no destination: give --to"]),
         (&["--to", "gs://demo/fm", "--config", "absent.toml"], &["absent.toml: cannot be read"]),
-    ] {
+    ];
+    for_each_row(rows, |(args, words)| {
         let desk = Desk::new();
         let ran = desk.run(&[&["load", "--source", source][..], args].concat()).expect(2);
         for word in words {
-            assert!(ran.error().contains(word), "{args:?}: {word:?} in {:?}", ran.error());
+            assert!(ran.error().contains(word), "{word:?} in {:?}", ran.error());
         }
-        assert_eq!(desk.files(), Vec::<String>::new(), "{args:?}");
-    }
+        assert_eq!(desk.files(), Vec::<String>::new());
+    });
 }
 
 #[test]
@@ -258,4 +259,26 @@ fn an_output_folder_that_cannot_be_written() {
     let ran = desk.load(&set, &server, &[]).expect(2);
     assert!(ran.error().starts_with("out/vertex.csv: cannot be written"), "{ran:?}");
     assert_eq!(server.emulator().counters().requests, 0);
+}
+
+/// What a header promises is not allocated before it is there. The system grants a gigabyte, which the
+/// program's threads take some of.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_promise_of_terabytes_costs_nothing() {
+    let rows = [
+        (IMAGES, idx(8, &[u32::MAX, SIDE, SIDE], &[0; 20])),
+        (IMAGES, idx(8, &[30, 65_535, 65_535], &[0; 20])),
+        (LABELS, idx(8, &[u32::MAX], &[0; 20])),
+        (LABELS, gzip(&idx(8, &[u32::MAX], &[0; 20]))),
+        (IMAGES, gzip(&idx(8, &[u32::MAX, SIDE, SIDE], &[0; 20]))),
+        (IMAGES, gzip(&idx(8, &[30, 65_535, 65_535], &[0; 20]))),
+    ];
+    for_each_row(rows, |(file, bytes)| {
+        let (desk, set) = (Desk::new(), with(file, &bytes));
+        let args = ["check", "--source", set.path().to_str().unwrap(), "--validation", "10"];
+        let ran: Ran = desk.command_after("ulimit -v 1000000", &args).output().unwrap().into();
+        let ran = ran.expect(3);
+        assert!(ran.error().contains(file), "{ran:?}");
+    });
 }

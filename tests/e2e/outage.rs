@@ -266,15 +266,10 @@ fn a_write_that_lands_late_is_written_once() {
 #[test]
 fn concurrency_fits_the_limit_of_open_files() {
     let (desk, set, server) = (Desk::new(), Set::new(300, 5), Server::new());
-    let program = env!("CARGO_BIN_EXE_idx2gcs");
-    let source = set.path().to_str().unwrap();
-    let shell = format!(
-        "ulimit -n 100; exec {program} load --source {source} --to gs://demo/fm --validation 10 \
-         --endpoint {} --concurrency 500",
-        server.url()
-    );
-    let output = Command::new("sh").args(["-c", &shell]).current_dir(desk.dir.path()).output();
-    let output = output.unwrap();
+    let (source, endpoint) = (set.path().to_str().unwrap(), server.url());
+    let args = ["load", "--source", source, "--to", "gs://demo/fm", "--validation", "10"];
+    let args = [&args[..], &["--endpoint", &endpoint, "--concurrency", "500"]].concat();
+    let output = desk.command_after("ulimit -n 100", &args).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert!(stderr.contains("leaves room for 36 requests in flight instead of 500"), "{stderr}");

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::support::family::{FAMILY, Kind};
 use crate::support::small::Small;
-use crate::support::{Desk, Ran, Set, fashion_mnist, gzip, idx};
+use crate::support::{Desk, Ran, Set, fashion_mnist, for_each_row, gzip, idx};
 
 /// A `.npy` file as numpy writes it.
 fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
@@ -240,7 +240,7 @@ fn sources_that_cannot_be_meant() {
         format!("[[source.files]]\nimages = {images}\n{labels}partition = \"train\"\n")
     };
     let path = |name: &str| format!("[source]\npath = {}\n", toml(&at(name)));
-    for (config, code, says) in [
+    let rows = [
         (path("pickle.npy"), 3, "pickle.npy: not a usable .npy array: it holds Python objects"),
         (path("pickle"), 3, "a Python pickle, which is never read"),
         (path("strings.npy"), 3, "it holds \"<U3\"; numbers are wanted"),
@@ -291,14 +291,14 @@ fn sources_that_cannot_be_meant() {
             2,
             "needs labels",
         ),
-    ] {
+    ];
+    for_each_row(rows, |(config, code, says)| {
         let desk = Desk::new();
         fs::write(desk.path("c.toml"), &config).unwrap();
-        let ran = desk.run(&["load", "--config", "c.toml", "--to", "d"]);
-        assert_eq!(ran.code, code, "{config}: {ran:?}");
-        assert!(ran.error().contains(says), "{config}: {ran:?}");
-        assert!(!desk.exists("d"), "{config}");
-    }
+        let ran = desk.run(&["load", "--config", "c.toml", "--to", "d"]).expect(code);
+        assert!(ran.error().contains(says), "{ran:?}");
+        assert!(!desk.exists("d"));
+    });
 }
 
 #[test]

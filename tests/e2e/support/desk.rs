@@ -81,6 +81,18 @@ impl Desk {
         command
     }
 
+    /// The program with these arguments, run by a shell after some commands of its own.
+    #[cfg(unix)]
+    pub fn command_after(&self, commands: &str, args: &[&str]) -> Command {
+        let program = self.command(args);
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("{commands}; exec \"$@\""), "sh"]);
+        shell.arg(program.get_program()).args(program.get_args());
+        shell.current_dir(self.dir.path()).env_clear();
+        shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell
+    }
+
     pub fn run(&self, args: &[&str]) -> Ran {
         self.command(args).output().unwrap().into()
     }
