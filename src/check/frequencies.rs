@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::classes::Classes;
 use crate::model::Item;
 use crate::model::Partition;
-use crate::text::thousands;
+use crate::text::{shown, thousands};
 
 /// With more classes than this the table would leave the screen.
 const MOST_ROWS: usize = 30;
@@ -47,6 +47,11 @@ impl Frequencies {
         totals
     }
 
+    /// All images.
+    pub fn images(&self) -> u64 {
+        self.totals().into_iter().map(u64::from).sum()
+    }
+
     /// The classes with their numbers of images; nothing for images without labels.
     pub fn labelled(&self) -> impl Iterator<Item = (u32, [u32; 3])> {
         self.by_label.iter().filter_map(|(label, counts)| label.map(|label| (label, *counts)))
@@ -67,7 +72,7 @@ impl fmt::Display for Frequencies {
             return row(&format!("all {classes} classes"), self.totals());
         }
         for (label, counts) in self.labelled() {
-            let name = self.classes.name(label).unwrap_or_default();
+            let name = shown(self.classes.name(label).unwrap_or_default());
             row(format!("{label} {name}").trim_end(), counts)?;
         }
         row("all", self.totals())

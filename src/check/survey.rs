@@ -11,6 +11,8 @@ pub struct Survey {
     pub hashes: Vec<u64>,
     /// Images all of whose pixels are the same; image files are not decoded to see that.
     pub flat: Vec<u32>,
+    /// The largest value of all pixels; `None` where there are only image files.
+    pub brightest: Option<u8>,
 }
 
 /// Reads all images of a data set once; of the first `count` it takes note. Ends early, with what it
@@ -35,8 +37,9 @@ pub fn survey(
             break;
         }
         survey.hashes.push(record.image.hash());
-        if let Image::Raw { pixels, .. } = &record.image
-            && let Some((first, rest)) = pixels.split_first()
+        let Image::Raw { pixels, .. } = &record.image else { continue };
+        survey.brightest = survey.brightest.max(pixels.iter().max().copied());
+        if let Some((first, rest)) = pixels.split_first()
             && !rest.is_empty()
             && rest.iter().all(|value| value == first)
         {

@@ -79,6 +79,7 @@ impl Invocation {
             .encode(settings.encoding)
             .named(settings.name.clone())
             .default_name(settings.default_name)
+            .for_files(settings.for_files())
             .metadata(settings.metadata)
             .courtesies(settings.endpoint == Endpoint::Google)
             .limit(source.limit)

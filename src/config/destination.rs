@@ -11,7 +11,7 @@ use super::layers::{ConfigError, Layers};
 use super::value::Value;
 use crate::load::DEFAULT_NAME;
 use crate::manifest::ManifestFormat;
-use crate::naming::{Template, check_bucket_name, check_object_name};
+use crate::naming::{NameError, Template, check_bucket_name, check_object_name};
 use crate::pace::{Bounds, Concurrency};
 use crate::retry::Limits;
 use crate::retry::backoff::Backoff;
@@ -96,6 +96,11 @@ pub(super) fn endpoint(layers: &Layers) -> Result<Endpoint, ConfigError> {
 /// Names in an archive by default: importers of archives take a folder for a class.
 const ZIP_NAME: &str = "{class}/image_{index}.{ext}";
 
+/// Whether names of objects become those of files.
+pub(super) fn for_files(place: &Place, endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Embedded(Some(_))) || !matches!(place, Place::Bucket { .. })
+}
+
 /// The template that the user chose, checked, and the default.
 pub(super) fn name(
     layers: &Layers,
@@ -107,13 +112,12 @@ pub(super) fn name(
         Place::Folder(_) => ("", DEFAULT_NAME),
         Place::Zip(_) => ("", ZIP_NAME),
     };
-    let files = match endpoint {
-        Endpoint::Embedded(Some(_)) => true,
-        _ => !matches!(place, Place::Bucket { .. }),
-    };
     let parse = |text: &str| {
         let name = Template::parse(text, prefix)?;
-        if files { name.check_file_names().map(|()| name) } else { Ok(name) }
+        if for_files(place, endpoint) {
+            name.check_file_names()?;
+        }
+        Ok::<_, NameError>(name)
     };
     let chosen = layers.chosen(&NAME)?;
     let name = parse(chosen.as_deref().unwrap_or(default))
@@ -149,7 +153,7 @@ pub(super) fn manifests(
 ) -> Result<Vec<ManifestFormat>, ConfigError> {
     let formats = layers.need(&MANIFESTS)?;
     let Some(name) = name else { return Ok(formats) };
-    if let Some(format) = formats.iter().find(|f| name.first_folder() == Some(f.file_name())) {
+    if let Some(format) = formats.iter().find(|format| name.has_folder(format.file_name())) {
         let file = format.file_name();
         let problem = format!("must be one without the folder {file:?}, a manifest's name");
         return Err(layers.refuse(&NAME, &problem));

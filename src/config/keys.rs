@@ -88,7 +88,7 @@ keys! {
         .help("Where the GCS API is, over STORAGE_EMULATOR_HOST; `embedded[:DIR]` starts an emulator in the process [default: Google's]");
     NAME: String = Key::text("destination.name", "a template")
         .flag("name").placeholder("TEMPLATE").default("image_{index}.{ext}")
-        .help("Object name below the prefix; tokens are {index}, {index:05}, {label}, {class}, {partition}, {hash} of the pixels, {hash:2} for its first digits, {ext}; in a zip the default is {class}/image_{index}.{ext}");
+        .help("Object name below the prefix; tokens are {index}, {index:05}, {label}, {label:02}, {class}, {partition}, {hash} of the pixels, {hash:2} for its first digits, {ext}; in a zip the default is {class}/image_{index}.{ext}");
     METADATA: bool = Key::switch("destination.metadata", "false").flag("metadata")
         .help("Give each image's object its label, class and partition as custom metadata; existing objects keep theirs, folders and zips have none");
     ALLOW_HTTP: bool = Key::switch("destination.allow_http", "false").flag("allow-http")

@@ -120,6 +120,11 @@ impl Settings {
         })
     }
 
+    /// Whether names of objects become those of files.
+    pub fn for_files(&self) -> bool {
+        destination::for_files(&self.place, &self.endpoint)
+    }
+
     /// The address of an object, as manifests give it: below the destination as the user wrote it; in
     /// an archive the entry's own name, which is a path beside the manifest once it is unpacked.
     pub fn address(&self, name: &str) -> String {

@@ -100,6 +100,12 @@ fn errors_name_file_line_key_and_what_is_allowed() {
             "must be one that begins with {partition}/ or has no {partition}",
         ),
         ("[destination]\nname = \"vertex.csv/{index}\"", "without the folder \"vertex.csv\""),
+        (
+            "[manifest]\nformats = [\"huggingface\"]\n[destination]\n\
+             name = \"{partition}/metadata.jsonl/{index}\"",
+            "without the folder \"metadata.jsonl\"",
+        ),
+        ("[destination]\nurl = \"p\"\nname = \"aux/{index}\"", "the name of a device on Windows"),
         ("[source]\nclasses = [\"a\", \"b\\u001b\"]", "of visible characters"),
         ("[source]\nclasses = [\"a\\u202e\"]", "of visible characters"),
         ("[source]\nrange = [1, 1]", "two different numbers, [black, white]"),

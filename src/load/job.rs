@@ -95,7 +95,9 @@ impl Job {
             // Of a split by content there are hashes beyond a limit.
             hashes: survey.hashes.get(..self.count as usize).unwrap_or(&survey.hashes),
             flat: &survey.flat[..flat],
-            identity: self.images.names.template.identity(),
+            brightest: survey.brightest,
+            template: &self.images.names.template,
+            for_files: self.load.for_files,
             duplicates: self.load.duplicates,
         };
         check::findings(&input, |index| self.item(index))

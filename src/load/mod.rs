@@ -50,6 +50,7 @@ pub struct Load {
     encoding: Encoding,
     name: Option<Template>,
     default_name: &'static str,
+    for_files: bool,
     metadata: bool,
     limit: Option<u32>,
     duplicates: Duplicates,
@@ -72,6 +73,7 @@ impl Load {
             encoding: Encoding::default(),
             name: None,
             default_name: DEFAULT_NAME,
+            for_files: false,
             metadata: false,
             limit: None,
             duplicates: Duplicates::Error,
@@ -115,6 +117,13 @@ impl Load {
     #[must_use]
     pub fn default_name(mut self, template: &'static str) -> Self {
         self.default_name = template;
+        self
+    }
+
+    /// Looks for folders of classes that other systems confuse: names become those of files.
+    #[must_use]
+    pub fn for_files(mut self, for_files: bool) -> Self {
+        self.for_files = for_files;
         self
     }
 

@@ -1,12 +1,16 @@
 //! Object names: a template filled in for each image; and the rules for names.
 
+mod error;
+mod piece;
 mod rules;
 mod template;
 
 use std::sync::Arc;
 
+pub use self::error::NameError;
+pub use self::piece::Identity;
 pub use self::rules::{check_bucket_name, check_object_name};
-pub use self::template::{Identity, NameError, Template};
+pub use self::template::Template;
 use crate::classes::Classes;
 use crate::model::Item;
 

@@ -1,6 +1,6 @@
 //! What Google Cloud Storage and folders accept as names.
 
-use super::NameError;
+use super::error::NameError;
 
 /// The longest object name that Google Cloud Storage takes, in bytes of UTF-8
 /// (<https://cloud.google.com/storage/docs/objects#naming>).
@@ -37,6 +37,31 @@ pub fn check_object_name(name: &str) -> Result<(), NameError> {
         Some("") => refused(format!("the object name {name:?} has an empty part between slashes")),
         Some(dots) => refused(format!("the object name {name:?} has the part {dots:?}")),
     }
+}
+
+/// Checks a part between slashes of a file's name, so that it can be used on any system
+/// (<https://learn.microsoft.com/windows/win32/fileio/naming-a-file>).
+///
+/// # Errors
+/// Why Windows refuses it.
+pub(super) fn check_file_name(part: impl AsRef<str>) -> Result<(), NameError> {
+    const DEVICES: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];
+    let part = part.as_ref();
+    let refused = |why: String| Err(NameError::Refused(format!("the part {part:?} {why}")));
+    if let Some(c) = part.chars().find(|c| r#":*?"<>|"#.contains(*c)) {
+        return refused(format!("has the character {c:?}, which Windows refuses in file names"));
+    }
+    if part.ends_with(['.', ' ']) {
+        return refused("ends with a dot or a blank, which Windows cuts off".to_owned());
+    }
+    let name = part.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let number = name.strip_prefix("COM").or_else(|| name.strip_prefix("LPT"));
+    if DEVICES.contains(&&*name)
+        || number.is_some_and(|n| n.len() == 1 && n != "0" && n.parse::<u8>().is_ok())
+    {
+        return refused("is the name of a device on Windows".to_owned());
+    }
+    Ok(())
 }
 
 /// Checks a bucket name by Google's rules (<https://cloud.google.com/storage/docs/buckets#naming>).

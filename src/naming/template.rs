@@ -3,76 +3,26 @@
 use std::fmt::Write as _;
 
 use super::Item;
-use super::rules::check_object_name;
+use super::error::NameError;
+use super::piece::{self, HASH_DIGITS, Identity, Piece};
+use super::rules::{check_file_name, check_object_name};
 use crate::classes::Classes;
 use crate::model::{ImageFormat, Partition};
 
 /// The longest part between two slashes that usual file systems take, in bytes.
 const LONGEST_PART: usize = 255;
 
-/// Hexadecimal digits of a whole hash.
-const HASH_DIGITS: usize = 16;
-
 /// A class that takes as many characters as a label may have.
 const LONGEST_CLASS: &str = "abcdefghijklmnopqrstuvwxyz_abcde";
 
-/// What a template's tokens can say.
-const TOKENS: &str = "{index}, {index:05}, {label}, {class}, {partition}, {hash}, {hash:2}, {ext}";
-
-/// Why a name or a template cannot be used.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum NameError {
-    /// A token that means nothing.
-    #[error("unknown token {{{0}}}; known are {TOKENS}")]
-    UnknownToken(String),
-    /// `{` without `}`, or the other way round.
-    #[error("a brace is not closed or not opened; tokens are {TOKENS}")]
-    Brace,
-    /// Two images could get the same name.
-    #[error("two images can get one name: {0}")]
-    NotUnique(&'static str),
-    /// A name that Google Cloud Storage or a folder cannot hold.
-    #[error("{0}")]
-    Refused(String),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    /// Text without a slash.
-    Literal(String),
-    Slash,
-    Index {
-        width: usize,
-    },
-    Label,
-    Class,
-    Partition,
-    Hash {
-        digits: usize,
-    },
-    Extension,
-}
-
-impl Piece {
-    /// Whether its text always has the same length.
-    fn is_fixed(&self) -> bool {
-        !matches!(self, Self::Index { .. } | Self::Label | Self::Class | Self::Partition)
-    }
-
-    /// Whether its text can hold digits, in places that are not known.
-    fn scatters_digits(&self) -> bool {
-        matches!(self, Self::Class | Self::Hash { .. })
-    }
-}
-
-/// What makes the names of two images differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Identity {
-    /// Their position.
-    Index,
-    /// Their content: images of the same pixels would get one name.
-    Content,
-}
+/// An image whose name is as long as any.
+const LONGEST: Item = Item {
+    index: u32::MAX,
+    label: Some(u32::MAX),
+    partition: Partition::Validation,
+    format: ImageFormat::Jpeg,
+    hash: 0,
+};
 
 /// A name template such as `image_{index}.jpg`. Each image gets a name of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,8 +38,8 @@ impl Template {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &str, prefix: &str) -> Result<Self, NameError> {
-        let pieces = pieces(text)?;
-        let identity = identity(&pieces)?;
+        let pieces = piece::parse(text)?;
+        let identity = piece::identity(&pieces)?;
         let template = Self { pieces, identity };
         let longest = template.longest();
         let longest = if prefix.is_empty() { longest } else { format!("{prefix}/{longest}") };
@@ -99,36 +49,51 @@ impl Template {
 
     /// The longest name there can be: ten digits of index and label, the longest class and partition.
     fn longest(&self) -> String {
-        let longest = Item {
-            index: u32::MAX,
-            label: Some(u32::MAX),
-            partition: Partition::Validation,
-            format: ImageFormat::Jpeg,
-            hash: 0,
-        };
         let class = Classes::new(vec![LONGEST_CLASS.to_owned()], u32::MAX);
-        self.fill(&longest, &class.unwrap_or_default())
+        self.fill(&LONGEST, &class.unwrap_or_default())
     }
 
-    /// Checks that the names can be those of files.
+    /// Checks that the names can be those of files on any system.
     ///
     /// # Errors
-    /// A part between slashes that is longer than file systems take.
+    /// A part between slashes that is longer than file systems take, has a character that Windows
+    /// refuses, or is reserved there.
     pub fn check_file_names(&self) -> Result<(), NameError> {
-        match self.longest().split('/').map(str::len).find(|len| *len > LONGEST_PART) {
-            None => Ok(()),
-            Some(len) => Err(NameError::Refused(format!(
+        if let Some(len) = self.longest().split('/').map(str::len).find(|len| *len > LONGEST_PART) {
+            return Err(NameError::Refused(format!(
                 "a part between slashes can take {len} bytes; files allow {LONGEST_PART}"
-            ))),
+            )));
+        }
+        // Tokens are neither reserved nor do they have such characters, so that one stands for any.
+        let token = |piece: &Piece| match piece {
+            Piece::Literal(text) => text.clone(),
+            _ => "0".to_owned(),
+        };
+        let parts = self.pieces.split(|piece| *piece == Piece::Slash);
+        parts.map(|part| part.iter().map(token).collect::<String>()).try_for_each(check_file_name)
+    }
+
+    /// Whether there is a folder of this name where a manifest is stored: first of all, or first below
+    /// that of a partition.
+    pub fn has_folder(&self, name: &str) -> bool {
+        let below = self.pieces.strip_prefix(&[Piece::Partition, Piece::Slash]);
+        match below.unwrap_or(&self.pieces) {
+            [Piece::Literal(folder), Piece::Slash, ..] => folder == name,
+            _ => false,
         }
     }
 
-    /// The folder in which all names are, if it is the same for all.
-    pub fn first_folder(&self) -> Option<&str> {
-        match self.pieces.as_slice() {
-            [Piece::Literal(folder), Piece::Slash, ..] => Some(folder),
-            _ => None,
-        }
+    /// The folder that holds the images of a class and no others', where the template makes one.
+    pub fn class_folder(&self, label: u32, classes: &Classes) -> Option<String> {
+        let mut parts = self.pieces.split(|piece| *piece == Piece::Slash);
+        let tells_class = |part: &[Piece]| {
+            let of_class = |piece: &Piece| matches!(piece, Piece::Label { .. } | Piece::Class);
+            let same = |piece: &Piece| of_class(piece) || matches!(piece, Piece::Literal(_));
+            part.iter().any(of_class) && part.iter().all(same)
+        };
+        let folder = parts.find(|part| tells_class(part)).filter(|_| parts.next().is_some())?;
+        let item = Item { label: Some(label), ..LONGEST };
+        Some(fill(folder, &item, classes))
     }
 
     /// What makes the names of two images differ.
@@ -143,7 +108,7 @@ impl Template {
 
     /// Whether names tell of the label.
     pub fn uses_label(&self) -> bool {
-        self.pieces.iter().any(|piece| matches!(piece, Piece::Label | Piece::Class))
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Label { .. } | Piece::Class))
     }
 
     /// Whether names tell of the partition.
@@ -159,25 +124,7 @@ impl Template {
     /// The name of one image. An image without a label has an empty one; templates that ask for it are
     /// refused there.
     pub(super) fn fill(&self, item: &Item, classes: &Classes) -> String {
-        let mut name = String::with_capacity(32);
-        for piece in &self.pieces {
-            // Writing into a string cannot fail.
-            let _ = match piece {
-                Piece::Literal(text) => name.write_str(text),
-                Piece::Slash => name.write_char('/'),
-                Piece::Index { width } => write!(name, "{:0width$}", item.index),
-                Piece::Label => item.label.map_or(Ok(()), |label| write!(name, "{label}")),
-                Piece::Class => {
-                    item.label.map_or(Ok(()), |label| name.write_str(&classes.label(label)))
-                }
-                Piece::Partition => name.write_str(item.partition.name()),
-                Piece::Hash { digits } => {
-                    write!(name, "{:0digits$x}", item.hash >> (4 * (HASH_DIGITS - digits)))
-                }
-                Piece::Extension => name.write_str(item.format.extension()),
-            };
-        }
-        name
+        fill(&self.pieces, item, classes)
     }
 
     /// The text with which every name begins, up to a slash.
@@ -189,109 +136,29 @@ impl Template {
     }
 }
 
-/// What makes names differ, if anything does. Names have as many slashes as their template, so that
-/// equal names have equal parts between them: it is enough that one part tells images apart.
-fn identity(pieces: &[Piece]) -> Result<Identity, NameError> {
-    let parts = || pieces.split(|piece| *piece == Piece::Slash);
-    if parts().any(tells_index) {
-        return Ok(Identity::Index);
-    }
-    if parts().any(tells_content) {
-        return Ok(Identity::Content);
-    }
-    let has = |wanted: fn(&Piece) -> bool| pieces.iter().any(wanted);
-    Err(NameError::NotUnique(if has(|piece| matches!(piece, Piece::Index { .. })) {
-        "{index} cannot be told from what stands beside it; put a letter or _ between it and another \
-         number, {class} or {hash}, and those on one side of it or a slash between"
-    } else if has(|piece| matches!(piece, Piece::Hash { digits: HASH_DIGITS })) {
-        "{hash} cannot be told from what stands beside it; put tokens of other kinds on one side of it, \
-         or a slash between"
-    } else {
-        "it has no {index} and no {hash}"
-    }))
-}
-
-/// Whether the index is a run of digits of known place in the part: the n-th from the left or from
-/// the right, because what holds an unknown number of digits stands on one side of it, and no other
-/// number touches it. Digits of a literal are the same in every name and may touch it.
-fn tells_index(part: &[Piece]) -> bool {
-    part.iter().enumerate().any(|(at, piece)| {
-        let (before, after) = (part.get(..at).unwrap_or(&[]), part.get(at + 1..).unwrap_or(&[]));
-        let touched = touches(before.iter().rev(), false) || touches(after.iter(), true);
-        let scattered = |pieces: &[Piece]| pieces.iter().any(Piece::scatters_digits);
-        let lost = touched || scattered(before) && scattered(after);
-        matches!(piece, Piece::Index { .. }) && !lost
-    })
-}
-
-/// Whether a number touches what stands beside these pieces, the nearest first.
-fn touches<'a>(pieces: impl Iterator<Item = &'a Piece>, forwards: bool) -> bool {
+/// Pieces filled in for one image.
+fn fill(pieces: &[Piece], item: &Item, classes: &Classes) -> String {
+    let mut name = String::with_capacity(32);
     for piece in pieces {
-        match piece {
-            Piece::Literal(text) if text.bytes().all(|b| b.is_ascii_digit()) => {}
-            // A letter ends the run of digits, wherever in the text it is.
-            Piece::Literal(_) | Piece::Partition | Piece::Extension | Piece::Slash => return false,
-            // Both begin and end with whatever they like, a class with a letter.
-            Piece::Class => return !forwards,
-            Piece::Hash { .. } | Piece::Index { .. } | Piece::Label => return true,
-        }
-    }
-    false
-}
-
-/// Whether the whole hash stands at a known place in the part: what has no fixed length is on one
-/// side of it.
-fn tells_content(part: &[Piece]) -> bool {
-    part.iter().enumerate().any(|(at, piece)| {
-        let (before, after) = (part.get(..at).unwrap_or(&[]), part.get(at + 1..).unwrap_or(&[]));
-        *piece == Piece::Hash { digits: HASH_DIGITS }
-            && (before.iter().all(Piece::is_fixed) || after.iter().all(Piece::is_fixed))
-    })
-}
-
-fn pieces(text: &str) -> Result<Vec<Piece>, NameError> {
-    let mut pieces = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (literal, after) = rest.split_once('{').unwrap_or((rest, ""));
-        if literal.contains('}') {
-            return Err(NameError::Brace);
-        }
-        for (nth, part) in literal.split('/').enumerate() {
-            if nth > 0 {
-                pieces.push(Piece::Slash);
+        // Writing into a string cannot fail.
+        let _ = match piece {
+            Piece::Literal(text) => name.write_str(text),
+            Piece::Slash => name.write_char('/'),
+            Piece::Index { width } => write!(name, "{:0width$}", item.index),
+            Piece::Label { width } => {
+                item.label.map_or(Ok(()), |label| write!(name, "{label:0width$}"))
             }
-            if !part.is_empty() {
-                pieces.push(Piece::Literal(part.to_owned()));
+            Piece::Class => {
+                item.label.map_or(Ok(()), |label| name.write_str(&classes.label(label)))
             }
-        }
-        if literal.len() == rest.len() {
-            break;
-        }
-        let (token, after) = after.split_once('}').ok_or(NameError::Brace)?;
-        pieces.push(piece(token).ok_or_else(|| NameError::UnknownToken(token.to_owned()))?);
-        rest = after;
+            Piece::Partition => name.write_str(item.partition.name()),
+            Piece::Hash { digits } => {
+                write!(name, "{:0digits$x}", item.hash >> (4 * (HASH_DIGITS - digits)))
+            }
+            Piece::Extension => name.write_str(item.format.extension()),
+        };
     }
-    Ok(pieces)
-}
-
-fn piece(token: &str) -> Option<Piece> {
-    let number = |prefix: &str, most: usize| {
-        let number: usize = token.strip_prefix(prefix)?.parse().ok()?;
-        (1..=most).contains(&number).then_some(number)
-    };
-    Some(match token {
-        "index" => Piece::Index { width: 0 },
-        "label" => Piece::Label,
-        "class" => Piece::Class,
-        "partition" => Piece::Partition,
-        "hash" => Piece::Hash { digits: HASH_DIGITS },
-        "ext" => Piece::Extension,
-        _ => match number("index:0", 20) {
-            Some(width) => Piece::Index { width },
-            None => Piece::Hash { digits: number("hash:", HASH_DIGITS)? },
-        },
-    })
+    name
 }
 
 #[cfg(test)]
@@ -324,6 +191,7 @@ mod tests {
         assert_eq!(name("{label}-{index}"), "9-7");
         assert_eq!(name("{class}/{index}"), "class_9/7");
         assert_eq!(name("{hash:2}/{hash}.{ext}"), "00/00abcdef01234567.jpg");
+        assert_eq!(name("{label:02}/{label:03}_{index}"), "09/009_7");
         let png = Item { format: ImageFormat::Png, ..item };
         assert_eq!(fill(&parse("{index}.{ext}").unwrap(), &png), "7.png");
         let named = Item { label: Some(0), ..item };
@@ -336,8 +204,15 @@ mod tests {
         let unknown = parse("image_{idx}.jpg").unwrap_err();
         assert_eq!(unknown, NameError::UnknownToken("idx".to_owned()));
         assert!(unknown.to_string().contains("{idx}; known are {index}, "));
-        for text in ["{index:5}", "{index:0}", "{index:00}", "{index:099}", "{hash:0}", "{hash:17}"]
-        {
+        for text in [
+            "{index:5}",
+            "{index:0}",
+            "{index:00}",
+            "{index:099}",
+            "{hash:0}",
+            "{hash:17}",
+            "{label:2}",
+        ] {
             assert!(matches!(parse(text), Err(NameError::UnknownToken(_))), "{text}");
         }
         for text in ["image_{index", "image_}{index}", "{index}}"] {
@@ -382,8 +257,65 @@ mod tests {
         }
     }
 
+    #[test]
+    fn names_of_files_can_be_used_on_any_system() {
+        for (text, why) in [
+            ("a:b_{index}", "':'"),
+            ("what?/{index}", "'?'"),
+            ("{index}<{ext}", "'<'"),
+            ("con/{index}.{ext}", "device"),
+            ("NUL.old/{index}", "device"),
+            ("Com7/{index}", "device"),
+            ("lpt1.a.b/{index}", "device"),
+            ("a./{index}", "dot or a blank"),
+            ("{index} ", "dot or a blank"),
+            ("{index}.", "dot or a blank"),
+        ] {
+            let error = parse(text).unwrap().check_file_names().unwrap_err().to_string();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+        for text in [
+            "console/{index}",
+            "com/{index}",
+            "com0/{index}",
+            "com10/{index}",
+            "con{index}",
+            "{partition}/{class}/{index}.{ext}",
+            "aux_{label}/.{index}",
+        ] {
+            assert_eq!(parse(text).unwrap().check_file_names(), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn folders_that_a_manifest_would_need_are_known() {
+        let has = |text: &str| parse(text).unwrap().has_folder("metadata.jsonl");
+        assert!(has("metadata.jsonl/{index}") && has("{partition}/metadata.jsonl/{index}"));
+        for text in [
+            "a/metadata.jsonl/{index}",
+            "metadata.jsonl_{index}",
+            "{label}/metadata.jsonl/{index}",
+            "{partition}/{index}",
+        ] {
+            assert!(!has(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_folder_of_a_class_is_known() {
+        let folder = |text: &str| parse(text).unwrap().class_folder(1, &classes());
+        assert_eq!(folder("{class}/{index}").unwrap(), "x_1");
+        assert_eq!(folder("{partition}/of_{label:02}/{index}").unwrap(), "of_01");
+        assert_eq!(folder("{label}_{class}/{index}").unwrap(), "1_x_1");
+        for text in ["{index}", "{class}_{index}", "{partition}/{class}_{index}.{ext}", "a/{index}"]
+        {
+            assert_eq!(folder(text), None, "{text}");
+        }
+    }
+
     fn part() -> impl Strategy<Value = String> {
-        let tokens = "{index}|{index:03}|{label}|{class}|{partition}|{hash}|{hash:2}|{ext}|/|_|1";
+        let tokens =
+            "{index}|{index:03}|{label}|{label:02}|{class}|{partition}|{hash}|{hash:2}|{ext}|/|_|1";
         let tokens: Vec<_> = tokens.split('|').map(str::to_owned).collect();
         prop_oneof![3 => prop::sample::select(tokens), 1 => "[0-9a-c_]{1,2}"]
     }

@@ -180,3 +180,23 @@ fn a_tenth_is_held_out_where_nobody_says_how_many() {
     assert_eq!(counts(&["--validation", "0"]), [60, 0, 5]);
     assert_eq!(counts(&["--validation", "0.5"]), [30, 30, 5]);
 }
+
+/// What an archive unpacks to would be one folder on macOS and Windows.
+#[test]
+fn classes_that_differ_only_by_case_get_no_folders_of_their_names() {
+    let (desk, set) =
+        (Desk::new().env("IDX2GCS_SOURCE_CLASSES", "A,a,c,d,e,f,g,h,i,j"), Set::new(300, 100));
+    let load = |to: &str, name: &[&str]| {
+        let source = set.path().to_str().unwrap();
+        let args = ["load", "--source", source, "--to", to, "--endpoint", "embedded"];
+        desk.run(&[&args, name].concat())
+    };
+    let ran = load("p.zip", &[]).expect(3);
+    assert!(ran.error().contains("(A = a); use {label} instead of {class}"), "{ran:?}");
+    assert!(!desk.exists("p.zip"));
+    load("p.zip", &["--name", "{label}/{index}.{ext}"]).expect(0);
+    load("folder", &["--name", "{class}/{index}.{ext}"]).expect(3);
+    load("gs://demo/fm", &["--name", "{class}/{index}.{ext}"]).expect(0);
+    let ran = load("folder", &["--name", "nul/{index}.{ext}"]).expect(2);
+    assert!(ran.error().contains("name of a device on Windows"), "{ran:?}");
+}

@@ -355,7 +355,7 @@ fn duplicates_are_refused_unless_they_are_allowed() {
     let (desk, ran) = load(&source, &["--duplicates", "error"]);
     let error = ran.expect(3);
     let error = error.error();
-    let says = "1 picture: several times, under different labels (7 = 20 = 22)";
+    let says = "1 group of identical images has different labels (7 = 20 = 22)";
     assert!(error.starts_with(says) && error.ends_with("; nothing was written"), "{error}");
     assert!(!desk.exists("d"));
     load(&source, &["--duplicates", "warn"]).1.expect(0);
