@@ -7,9 +7,7 @@ use super::samples::{Sample, Samples};
 use crate::check::Finding;
 use crate::encode::Encoding;
 use crate::model::{Image, ImageFormat, Size};
-use crate::page::{
-    Class, Figures, Import, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed, Spread,
-};
+use crate::page::{Class, Figures, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed, Spread};
 use crate::report::Summary;
 use crate::split::SplitMethod;
 
@@ -93,10 +91,8 @@ pub(super) fn report(
             }),
             psnr_db,
         }),
-        outcome: Some(Outcome::new(summary, error)),
-        timeline: summary.timeline.clone(),
+        outcome: Some(Outcome { summary: summary.clone(), error }),
         findings: Some(findings),
-        manifests: summary.manifests.iter().map(Import::from).collect(),
     }
 }
 

@@ -1,13 +1,10 @@
 //! What a page tells, as plain data.
 
-use std::collections::BTreeMap;
-
 use serde::{Serialize, Serializer};
 
 use crate::check::Finding;
 use crate::model::{Partition, Size};
-use crate::pipeline::{Latency, Sample};
-use crate::report::{ManifestEntry, Summary};
+use crate::report::Summary;
 
 /// The page's file name.
 pub const HTML: &str = "report.html";
@@ -37,12 +34,8 @@ pub struct Report {
     pub figures: Option<Figures>,
     /// How the run ended. Absent: nothing has been loaded.
     pub outcome: Option<Outcome>,
-    /// The run second by second. Empty where it took less than one.
-    pub timeline: Vec<Sample>,
     /// What is wrong or worth knowing. Absent: nothing was looked for.
     pub findings: Option<Vec<Finding>>,
-    /// The import files.
-    pub manifests: Vec<Import>,
 }
 
 /// How images were divided into partitions.
@@ -167,82 +160,21 @@ pub struct Psnr {
     pub images: u64,
 }
 
-/// How a run ended. The four states add up to `images`.
+/// How a run ended.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
-    /// Images of the run.
-    pub images: u32,
-    /// Written in this run.
-    pub uploaded: u32,
-    /// Found there with the same content.
-    pub already_present: u32,
-    /// Not stored, after all attempts.
-    pub failed: u32,
-    /// Not tried, because the run ended before.
-    pub not_attempted: u32,
-    /// Bytes of images written.
-    pub bytes: u64,
-    /// Seconds from start to end.
-    pub elapsed_s: f64,
-    /// Images with an end, a second.
-    pub images_per_s: f64,
-    /// Upload attempts.
-    pub attempts: u64,
-    /// Retries by cause.
-    pub retries: BTreeMap<String, u64>,
-    /// Time of successful upload attempts, in milliseconds.
-    pub latency_ms: Latency,
+    /// What was done.
+    #[serde(flatten)]
+    pub summary: Summary,
     /// Why the run is not complete, if it is not: the line that the terminal got.
     pub error: Option<String>,
 }
 
 impl Outcome {
-    /// From a run's summary and the error that ended it, if one did.
-    pub fn new(summary: &Summary, error: Option<String>) -> Self {
-        Self {
-            images: summary.images,
-            uploaded: summary.uploaded,
-            already_present: summary.already_present,
-            failed: summary.failed,
-            not_attempted: summary.not_attempted,
-            bytes: summary.bytes,
-            elapsed_s: summary.elapsed_s,
-            images_per_s: summary.images_per_s,
-            attempts: summary.attempts,
-            retries: summary.retries.clone(),
-            latency_ms: summary.latency_ms,
-            error,
-        }
-    }
-
     /// Every image is stored, and nothing else went wrong.
     pub(super) fn is_complete(&self) -> bool {
-        self.error.is_none() && self.failed == 0 && self.not_attempted == 0
-    }
-}
-
-/// One import file.
-#[derive(Debug, Clone, Serialize)]
-pub struct Import {
-    /// `automl`, `vertex`, `vertex-jsonl`, `huggingface`, `csv`, `parquet`; any other is listed
-    /// without a snippet.
-    pub format: String,
-    /// Where it lies at the destination.
-    pub url: String,
-    /// Where it lies locally.
-    pub path: Option<String>,
-    /// Rows.
-    pub rows: u64,
-}
-
-impl From<&ManifestEntry> for Import {
-    fn from(entry: &ManifestEntry) -> Self {
-        Self {
-            format: entry.format.to_owned(),
-            url: entry.url.clone(),
-            path: Some(entry.path.clone()),
-            rows: entry.rows,
-        }
+        let Summary { failed, not_attempted, .. } = self.summary;
+        self.error.is_none() && failed == 0 && not_attempted == 0
     }
 }
 

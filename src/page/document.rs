@@ -15,15 +15,17 @@ const STYLE: &str = include_str!("style.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 pub(super) fn page(report: &Report) -> Markup {
+    let run = report.outcome.as_ref().map(|outcome| &outcome.summary);
     // Heading in the contents, id, content.
     let sections: Vec<(&str, &str, Markup)> = [
         report.findings.as_ref().map(|list| ("Findings", "findings", findings::section(list))),
-        report.outcome.as_ref().map(|run| ("Run", "run", outcome::section(run))),
+        run.map(|run| ("Run", "run", outcome::section(run))),
         (!report.classes.is_empty()).then(|| ("Classes", "classes", classes::section(report))),
         (!report.samples.is_empty()).then(|| ("Samples", "samples", sheet::section(report))),
         report.figures.as_ref().map(|figures| ("Images", "images", outcome::figures(figures))),
-        report.outcome.as_ref().map(|_| ("Pace", "pace", timeline::section(&report.timeline))),
-        (!report.manifests.is_empty()).then(|| ("Import", "import", imports::section(report))),
+        run.map(|run| ("Pace", "pace", timeline::section(&run.timeline))),
+        run.filter(|run| !run.manifests.is_empty())
+            .map(|run| ("Import", "import", imports::section(&report.title, &run.manifests))),
     ]
     .into_iter()
     .flatten()
@@ -95,16 +97,17 @@ fn heading(report: &Report) -> Markup {
 
 /// How the run ended, in a sentence.
 fn verdict(outcome: &Outcome) -> Markup {
-    let stored = u64::from(outcome.uploaded) + u64::from(outcome.already_present);
+    let Outcome { summary, error } = outcome;
+    let stored = u64::from(summary.uploaded) + u64::from(summary.already_present);
     html! {
         @if outcome.is_complete() {
             p.verdict.complete { strong { "Complete." } " All " (thousands(stored)) " images are stored." }
         } @else {
             p.verdict.incomplete {
                 strong { "Not complete." }
-                " " (thousands(stored)) " of " (thousands(outcome.images.into()))
+                " " (thousands(stored)) " of " (thousands(summary.images.into()))
                 " images are stored."
-                @if let Some(error) = &outcome.error { br; span.why { (name(error)) } }
+                @if let Some(error) = error { br; span.why { (name(error)) } }
             }
         }
     }
@@ -127,9 +130,9 @@ fn key_figures(report: &Report) -> Markup {
     if let Some(of_images) = &report.figures {
         figures.push(("Size", bytes(of_images.bytes)));
     }
-    if let Some(outcome) = &report.outcome {
-        figures.push(("Time", seconds(outcome.elapsed_s)));
-        figures.push(("Images/s", rounded(outcome.images_per_s)));
+    if let Some(Outcome { summary, .. }) = &report.outcome {
+        figures.push(("Time", seconds(summary.elapsed_s)));
+        figures.push(("Images/s", rounded(summary.images_per_s)));
     }
     html! {
         dl.key {

@@ -2,25 +2,23 @@
 
 use maud::{Markup, html};
 
-use super::data::{Import, Report};
 use super::text::address;
+use crate::report::ManifestEntry;
 use crate::text::thousands;
 
-pub(super) fn section(report: &Report) -> Markup {
+pub(super) fn section(title: &str, manifests: &[ManifestEntry]) -> Markup {
     html! {
         section #import {
             h2 { "Import" }
-            @for import in &report.manifests {
+            @for import in manifests {
                 section.import {
                     h3 { (import.format) }
                     p {
                         (thousands(import.rows)) @if import.rows == 1 { " row in " } @else { " rows in " }
                          (address(&import.url))
-                        @if let Some(path) = import.path.as_ref().filter(|path| **path != import.url) {
-                            " and, here, " (address(path))
-                        }
+                        @if import.path != import.url { " and, here, " (address(&import.path)) }
                     }
-                    @if let Some(Use { what, code }) = how(&report.title, import) {
+                    @if let Some(Use { what, code }) = how(title, import) {
                         p { (what) }
                         @if !code.is_empty() {
                             pre tabindex="0" role="region"
@@ -43,11 +41,11 @@ struct Use {
 /// Snippets after <https://cloud.google.com/vertex-ai/docs/image-data/classification/create-dataset>,
 /// <https://huggingface.co/docs/datasets/image_dataset> and pandas' `read_csv` and `read_parquet`,
 /// which read `gs://` with gcsfs.
-fn how(title: &str, import: &Import) -> Option<Use> {
-    let Import { url, .. } = import;
+fn how(title: &str, import: &ManifestEntry) -> Option<Use> {
+    let url = &import.url;
     let in_cloud = url.starts_with("gs://");
     let file = text(url);
-    Some(match import.format.as_str() {
+    Some(match import.format {
         "vertex" | "vertex-jsonl" if !in_cloud => Use {
             what: "Vertex AI imports from Cloud Storage alone: load into gs:// for that.",
             code: String::new(),
@@ -117,9 +115,9 @@ fn quoted(value: &str) -> String {
 mod tests {
     use super::*;
 
-    fn code(format: &str, url: &str) -> String {
-        let (format, url) = (format.to_owned(), url.to_owned());
-        how("A \"set\"", &Import { format, url, path: None, rows: 1 }).unwrap().code
+    fn code(format: &'static str, url: &str) -> String {
+        let entry = ManifestEntry { format, url: url.to_owned(), ..ManifestEntry::default() };
+        how("A \"set\"", &entry).unwrap().code
     }
 
     #[test]

@@ -21,8 +21,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 pub use self::data::{
-    ByPartition, Class, Figures, HTML, Import, JSON, Outcome, Psnr, Report, SampleImage, SplitUsed,
-    Spread,
+    ByPartition, Class, Figures, HTML, JSON, Outcome, Psnr, Report, SampleImage, SplitUsed, Spread,
 };
 pub use self::sheet::Sampler;
 use crate::files::{Complete, Partial};

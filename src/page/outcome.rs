@@ -2,26 +2,27 @@
 
 use maud::{Markup, html};
 
-use super::data::{Figures, Outcome};
+use super::data::Figures;
 use super::text::{name, seconds, table};
 use crate::model::Size;
+use crate::report::Summary;
 use crate::text::{bytes, rounded, short, thousands};
 
-pub(super) fn section(outcome: &Outcome) -> Markup {
+pub(super) fn section(run: &Summary) -> Markup {
     let states = [
-        ("Uploaded", outcome.uploaded),
-        ("Already present", outcome.already_present),
-        ("Failed", outcome.failed),
-        ("Not attempted", outcome.not_attempted),
-        ("All", outcome.images),
+        ("Uploaded", run.uploaded),
+        ("Already present", run.already_present),
+        ("Failed", run.failed),
+        ("Not attempted", run.not_attempted),
+        ("All", run.images),
     ];
-    let retries: u64 = outcome.retries.values().sum();
-    let latency = outcome.latency_ms;
+    let retries: u64 = run.retries.values().sum();
+    let latency = run.latency_ms;
     let work = [
-        ("Time", seconds(outcome.elapsed_s)),
-        ("Images a second", rounded(outcome.images_per_s)),
-        ("Bytes uploaded", bytes(outcome.bytes)),
-        ("Upload attempts", thousands(outcome.attempts)),
+        ("Time", seconds(run.elapsed_s)),
+        ("Images a second", rounded(run.images_per_s)),
+        ("Bytes uploaded", bytes(run.bytes)),
+        ("Upload attempts", thousands(run.attempts)),
         ("Retries", thousands(retries)),
     ];
     let times = [
@@ -44,7 +45,7 @@ pub(super) fn section(outcome: &Outcome) -> Markup {
                 }
                 @if retries > 0 {
                     (table("Retries by cause", &["Cause", "Retries"], &html! {
-                        @for (cause, count) in &outcome.retries {
+                        @for (cause, count) in &run.retries {
                             tr { th scope="row" { (name(cause)) } td { (thousands(*count)) } }
                         }
                     }))

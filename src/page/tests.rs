@@ -1,15 +1,15 @@
 //! The page and its data, told apart from how they look.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use proptest::prelude::*;
-
-use std::collections::BTreeMap;
 
 use super::*;
 use crate::check::{Finding, Severity};
 use crate::model::{Partition, Size};
 use crate::pipeline::{Latency, Sample};
+use crate::report::{ManifestEntry, Summary};
 
 /// A report with something in every part; its texts are these, in turn.
 fn report(texts: &[String]) -> Report {
@@ -27,7 +27,13 @@ fn report(texts: &[String]) -> Report {
         limited: u64::from(t_s / 2),
         ..Sample::default()
     };
-    let outcome = Outcome {
+    let formats = ["vertex", "vertex-jsonl", "automl", "huggingface", "csv", "parquet", "other"];
+    let mut import = |format| {
+        let url = format!("gs://b/{}", text());
+        ManifestEntry { format, url, path: text(), rows: 9, sha256: text() }
+    };
+    let manifests = formats.map(&mut import).into();
+    let summary = Summary {
         images: 1000,
         uploaded: 600,
         already_present: 300,
@@ -39,8 +45,11 @@ fn report(texts: &[String]) -> Report {
         attempts: 700,
         retries: BTreeMap::from([(text(), 40)]),
         latency_ms: Latency { p50: 20.0, p90: 50.0, p99: 90.0, max: 400.0 },
-        error: Some(text()),
+        timeline: (1..=3).map(sample).collect(),
+        manifests,
+        ..Summary::default()
     };
+    let outcome = Outcome { summary, error: Some(text()) };
     let classes = (0..3).map(|number| Class {
         number,
         name: Some(text()),
@@ -48,8 +57,6 @@ fn report(texts: &[String]) -> Report {
         images: ByPartition { train: 200, validation: 50, test: 50 },
     });
     let classes = classes.collect();
-    let formats = ["vertex", "vertex-jsonl", "automl", "huggingface", "csv", "parquet"];
-    let import = |format: &str, url| Import { format: format.to_owned(), url, path: None, rows: 9 };
     Report {
         title: text(),
         source: Some(text()),
@@ -76,7 +83,6 @@ fn report(texts: &[String]) -> Report {
             psnr_db: Some(Psnr { mean: 34.2, worst: 28.6, images: 1000 }),
         }),
         outcome: Some(outcome),
-        timeline: (1..=3).map(sample).collect(),
         findings: Some(vec![Finding {
             severity: Severity::Warning,
             code: text(),
@@ -85,11 +91,6 @@ fn report(texts: &[String]) -> Report {
             examples: vec![text(), text()],
             advice: Some(text()),
         }]),
-        manifests: formats
-            .map(|format| import(format, format!("gs://b/{}", text())))
-            .into_iter()
-            .chain([import(&text(), text())])
-            .collect(),
     }
 }
 
@@ -161,7 +162,9 @@ fn absent_parts_have_no_heading() {
         assert!(!least.contains(&format!("id=\"{id}\"")), "{id}");
     }
     assert!(least.contains("<h1><bdi>Bare</bdi></h1>"));
-    let quick = Report { timeline: Vec::new(), ..report(&["text".to_owned()]) }.html();
+    let mut quick = report(&["text".to_owned()]);
+    quick.outcome.as_mut().unwrap().summary.timeline.clear();
+    let quick = quick.html();
     assert!(quick.contains("less than a second"), "no chart, but a word");
     let checked = Report { findings: Some(Vec::new()), ..Report::default() }.html();
     assert!(checked.contains("Nothing was found wrong"));
@@ -184,7 +187,7 @@ fn json_tells_the_same() {
     assert_eq!(json["classes"][1]["images"]["train"], 200);
     assert_eq!(json["findings"][0]["severity"], "warning");
     assert_eq!(json["outcome"]["latency_ms"]["p99"], 90.0);
-    assert_eq!(json["timeline"][2]["ended"], 300);
+    assert_eq!(json["outcome"]["timeline"][2]["ended"], 300);
     let bare: serde_json::Value = serde_json::from_str(&Report::default().json().unwrap()).unwrap();
     assert!(bare["outcome"].is_null() && bare["findings"].is_null());
 }

@@ -12,7 +12,7 @@ use crate::pipeline::{Counts, Latency, Sample, Stats};
 use crate::text::{bytes, rounded, thousands};
 
 /// What a run did. The four states add up to `images`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Summary {
     /// Images of the run.
     pub images: u32,
@@ -49,7 +49,7 @@ pub struct Summary {
 }
 
 /// How many requests were in flight.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ConcurrencyUsed {
     /// `auto` or `fixed`.
     pub mode: &'static str,
@@ -60,7 +60,7 @@ pub struct ConcurrencyUsed {
 }
 
 /// One published import file.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ManifestEntry {
     /// Its format, as the settings name it.
     pub format: &'static str,

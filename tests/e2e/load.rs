@@ -52,7 +52,7 @@ fn a_page_tells_of_the_load() {
         "{}",
         report["figures"]
     );
-    assert_eq!(report["manifests"][1]["url"], "gs://demo/fm/vertex.csv");
+    assert_eq!(report["outcome"]["manifests"][1]["url"], "gs://demo/fm/vertex.csv");
     // Ten images held out of a hundred miss some of the ten classes.
     assert_eq!(report["findings"][0]["code"], "missing-classes", "{}", report["findings"]);
     assert!(desk.read("out/report.html").contains("All 120 images are stored."));

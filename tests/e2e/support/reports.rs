@@ -7,10 +7,10 @@ use idx2gcs::encode::{Encoder, Encoding};
 use idx2gcs::internals::check::{Finding, Severity};
 use idx2gcs::internals::model::{Image, Partition, Size};
 use idx2gcs::internals::page::{
-    ByPartition, Class, Figures, Import, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed,
-    Spread,
+    ByPartition, Class, Figures, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed, Spread,
 };
 use idx2gcs::internals::pipeline::{Latency, Sample};
+use idx2gcs::internals::report::{ManifestEntry, Summary};
 use idx2gcs::split::{HeldOut, Split};
 
 use crate::support::fashion_mnist;
@@ -55,13 +55,6 @@ pub fn fashion() -> Report {
     };
     sizes.sort_unstable();
     let bytes: u64 = sizes.iter().sum();
-    let url = |file: &str| format!("gs://my-bucket/fashion-mnist/{file}");
-    let import = |(format, file): (&str, &str)| Import {
-        format: format.to_owned(),
-        url: url(file),
-        path: Some(format!("out/{file}")),
-        rows: 70_000,
-    };
     Report {
         title: "Fashion-MNIST".to_owned(),
         source: Some("fashion-mnist, /usr/share/datasets/fashion-mnist".to_owned()),
@@ -85,24 +78,24 @@ pub fn fashion() -> Report {
             psnr_db: Some(Psnr { mean: 34.6, worst: 28.4, images: 70_000 }),
         }),
         outcome: Some(outcome(bytes)),
-        timeline: timeline(94),
         findings: Some(findings()),
-        manifests: [
-            ("vertex", "vertex.csv"),
-            ("vertex-jsonl", "vertex.jsonl"),
-            ("automl", "automl.csv"),
-            ("huggingface", "metadata.jsonl"),
-            ("csv", "index.csv"),
-            ("parquet", "index.parquet"),
-        ]
-        .map(import)
-        .into(),
+    }
+}
+
+/// One of the import files.
+fn import((format, file): (&'static str, &str)) -> ManifestEntry {
+    ManifestEntry {
+        format,
+        url: format!("gs://my-bucket/fashion-mnist/{file}"),
+        path: format!("out/{file}"),
+        rows: 70_000,
+        sha256: String::new(),
     }
 }
 
 /// A run with refusals that ended well.
 fn outcome(bytes: u64) -> Outcome {
-    Outcome {
+    let summary = Summary {
         images: 70_000,
         uploaded: 69_936,
         already_present: 64,
@@ -116,8 +109,20 @@ fn outcome(bytes: u64) -> Outcome {
             .map(|(cause, count)| (cause.to_owned(), count))
             .into(),
         latency_ms: Latency { p50: 52.1, p90: 61.0, p99: 388.0, max: 2104.0 },
-        error: None,
-    }
+        timeline: timeline(94),
+        manifests: [
+            ("vertex", "vertex.csv"),
+            ("vertex-jsonl", "vertex.jsonl"),
+            ("automl", "automl.csv"),
+            ("huggingface", "metadata.jsonl"),
+            ("csv", "index.csv"),
+            ("parquet", "index.parquet"),
+        ]
+        .map(import)
+        .into(),
+        ..Summary::default()
+    };
+    Outcome { summary, error: None }
 }
 
 fn findings() -> Vec<Finding> {
@@ -219,12 +224,18 @@ pub fn many(classes: u32) -> Report {
         },
         classes,
         findings: Some(Vec::new()),
-        manifests: vec![Import {
-            format: "vertex".to_owned(),
-            url: format!("gs://b/{}vertex.csv", "long/".repeat(40)),
-            path: None,
-            rows: 1,
-        }],
+        outcome: Some(Outcome {
+            summary: Summary {
+                images: 1,
+                uploaded: 1,
+                manifests: vec![ManifestEntry {
+                    url: format!("gs://b/{}vertex.csv", "long/".repeat(40)),
+                    ..import(("vertex", "vertex.csv"))
+                }],
+                ..Summary::default()
+            },
+            error: None,
+        }),
         ..Report::default()
     }
 }
@@ -235,11 +246,12 @@ pub fn refused(mut report: Report) -> Report {
     report.samples.truncate(4);
     report.samples.iter_mut().for_each(|sample| sample.label = None);
     report.findings = None;
-    report.manifests.clear();
-    report.timeline = timeline(1);
     let outcome = report.outcome.as_mut().unwrap();
-    (outcome.failed, outcome.not_attempted) = (3, 65_000);
-    outcome.uploaded -= 65_003;
+    let summary = &mut outcome.summary;
+    summary.manifests.clear();
+    summary.timeline = timeline(1);
+    (summary.failed, summary.not_attempted) = (3, 65_000);
+    summary.uploaded -= 65_003;
     outcome.error =
         Some("gs://my-bucket: 403 forbidden: you need storage.objects.create".to_owned());
     report
