@@ -11,12 +11,26 @@ const UNIT: u64 = 256;
 /// What a record costs beside its pixels and its body: names, a request's head, a task.
 const OVERHEAD: u64 = 2048;
 
+/// A part of the budget that the reader takes at once: small records are then accounted for without the
+/// semaphore's lock.
+const RESERVE_PARTS: u32 = 64;
+
+/// A share of fewer bytes is not worth shrinking.
+const SMALL: u64 = 64 * 1024;
+
 /// A budget of bytes for all records between the decoder and the end of their upload. A record that is
 /// larger than the whole budget passes when nothing else is under way.
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
     permits: Arc<Semaphore>,
     whole: u32,
+}
+
+/// Takes shares of a budget, one after another, on a thread that may block.
+#[derive(Debug)]
+pub(super) struct Taker {
+    budget: Budget,
+    reserve: Option<OwnedSemaphorePermit>,
 }
 
 /// A record's share of the budget, which returns when it is dropped.
@@ -30,19 +44,9 @@ impl Budget {
         Self { permits: Arc::new(Semaphore::new(whole as usize)), whole }
     }
 
-    /// Waits, on a thread that may block, until there is room for a record of `pixels` bytes and the
-    /// body that is made of it; `None` once the budget is closed.
-    pub(super) fn take(&self, pixels: usize, runtime: &Handle) -> Option<Share> {
-        let wanted = self.cost(2 * pixels as u64);
-        let permits = Arc::clone(&self.permits);
-        match permits.clone().try_acquire_many_owned(wanted) {
-            Ok(permit) => Some(Share(permit)),
-            Err(_) => runtime.block_on(permits.acquire_many_owned(wanted)).ok().map(Share),
-        }
-    }
-
-    fn cost(&self, bytes: u64) -> u32 {
-        units(bytes + OVERHEAD).min(self.whole)
+    /// The one who takes shares of it.
+    pub(super) fn taker(&self) -> Taker {
+        Taker { budget: self.clone(), reserve: None }
     }
 
     /// Ends all waiting, for good.
@@ -51,10 +55,31 @@ impl Budget {
     }
 }
 
+impl Taker {
+    /// Waits until there is room for a record of `pixels` bytes and the body that is made of it; `None`
+    /// once the budget is closed.
+    pub(super) fn take(&mut self, pixels: usize, runtime: &Handle) -> Option<Share> {
+        let Budget { permits, whole } = &self.budget;
+        let wanted = units(2 * pixels as u64 + OVERHEAD).min(*whole);
+        let in_reserve = self.reserve.as_mut().and_then(|reserve| reserve.split(wanted as usize));
+        if let Some(share) = in_reserve {
+            return Some(Share(share));
+        }
+        // What is left of it may be what is missing.
+        self.reserve = None;
+        let part = (*whole / RESERVE_PARTS).max(wanted);
+        let taken = runtime.block_on(Arc::clone(permits).acquire_many_owned(part)).ok()?;
+        self.reserve.insert(taken).split(wanted as usize).map(Share)
+    }
+}
+
 impl Share {
     /// Returns what is not needed once the pixels are gone and only a body of so many bytes, which is
     /// copied once into its request, is left.
     pub(super) fn shrink_to(&mut self, body: u64) {
+        if (self.0.num_permits() as u64) * UNIT <= SMALL {
+            return;
+        }
         let kept = units(2 * body + OVERHEAD) as usize;
         let excess = self.0.num_permits().saturating_sub(kept);
         drop(self.0.split(excess));
@@ -75,27 +100,48 @@ mod tests {
         tokio::task::spawn_blocking(move || work(&handle)).await.unwrap()
     }
 
+    async fn take(budget: &Budget, pixels: usize) -> Option<Share> {
+        let mut taker = budget.taker();
+        blocking(move |handle| taker.take(pixels, handle)).await
+    }
+
     #[tokio::test]
     async fn shares_add_up_to_the_budget() {
-        let budget = Budget::new(100_000);
-        let (mine, of) = (budget.clone(), budget.permits.clone());
-        let mut share = blocking(move |handle| mine.take(20_000, handle)).await.unwrap();
-        assert_eq!(of.available_permits(), 391 - 165);
-        share.shrink_to(1000);
-        assert_eq!(of.available_permits(), 391 - 16, "pixels are gone, the body is left");
-        share.shrink_to(90_000);
-        assert_eq!(of.available_permits(), 391 - 16, "a share never grows");
+        let budget = Budget::new(1_000_000);
+        let of = Arc::clone(&budget.permits);
+        let mut share = take(&budget, 200_000).await.unwrap();
+        assert_eq!(of.available_permits(), 3907 - 1571);
+        share.shrink_to(10_000);
+        assert_eq!(of.available_permits(), 3907 - 87, "pixels are gone, the body is left");
+        share.shrink_to(900_000);
+        assert_eq!(of.available_permits(), 3907 - 87, "a share never grows");
         drop(share);
-        assert_eq!(of.available_permits(), 391);
+        assert_eq!(of.available_permits(), 3907);
+    }
+
+    #[tokio::test]
+    async fn small_records_share_a_reserve() {
+        let budget = Budget::new(1_000_000);
+        let (mut taker, of) = (budget.taker(), Arc::clone(&budget.permits));
+        let shares = blocking(move |handle| {
+            let shares: Vec<_> = (0..6).map_while(|_| taker.take(784, handle)).collect();
+            (shares, taker)
+        });
+        let (shares, taker) = shares.await;
+        // Each takes 15 of the 61 that the reader takes at once; what is left of them is given back.
+        assert_eq!((shares.len(), of.available_permits()), (6, 3907 - 4 * 15 - 61));
+        drop(taker);
+        assert_eq!(of.available_permits(), 3907 - 6 * 15);
+        drop(shares);
+        assert_eq!(of.available_permits(), 3907);
     }
 
     #[tokio::test]
     async fn a_record_above_the_budget_passes_alone() {
         let budget = Budget::new(10_000);
-        let mine = budget.clone();
-        let first = blocking(move |handle| mine.take(1_000_000, handle)).await.unwrap();
-        let mine = budget.clone();
-        let second = tokio::spawn(blocking(move |handle| mine.take(1, handle).is_some()));
+        let first = take(&budget, 1_000_000).await.unwrap();
+        let waiting = budget.clone();
+        let second = tokio::spawn(async move { take(&waiting, 1).await.is_some() });
         tokio::task::yield_now().await;
         assert!(!second.is_finished(), "the first takes all of it");
         drop(first);
@@ -105,10 +151,9 @@ mod tests {
     #[tokio::test]
     async fn closing_ends_the_wait() {
         let budget = Budget::new(1);
-        let mine = budget.clone();
-        let all = blocking(move |handle| mine.take(1, handle)).await;
-        let mine = budget.clone();
-        let waiting = tokio::spawn(blocking(move |handle| mine.take(1, handle).is_none()));
+        let all = take(&budget, 1).await;
+        let waiting = budget.clone();
+        let waiting = tokio::spawn(async move { take(&waiting, 1).await.is_none() });
         budget.close();
         assert!(waiting.await.unwrap());
         drop(all);

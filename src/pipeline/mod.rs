@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::budget::{Budget, Share};
+use self::budget::{Budget, Share, Taker};
 pub use self::counts::{Counts, RunResult, Stop};
 pub use self::existing::{Existing, list_all};
 pub use self::failure::{ImageFailure, NotStored};
@@ -125,7 +125,7 @@ pub async fn run<W: Work>(
     let closing = Closing(budget.clone(), Arc::clone(&shared.room));
     let producer = Producer {
         to_workers,
-        budget,
+        budget: budget.taker(),
         room: Arc::clone(&shared.room),
         part: (queue / 8).max(1),
         stop: shared.run.stop.clone(),
@@ -190,7 +190,7 @@ async fn keep_working<W: Work>(shared: &Shared<W>) {
 /// Reads records, and hands them to the workers as room and budget permit.
 struct Producer {
     to_workers: async_channel::Sender<(Record, Share)>,
-    budget: Budget,
+    budget: Taker,
     /// Records that the channel has room for.
     room: Arc<Semaphore>,
     /// Room is waited for in parts of so many records: the thread sleeps and wakes once for many.
@@ -200,7 +200,7 @@ struct Producer {
 }
 
 impl Producer {
-    fn produce(self, records: impl Iterator<Item = Result<Record, SourceError>>) {
+    fn produce(mut self, records: impl Iterator<Item = Result<Record, SourceError>>) {
         let runtime = Handle::current();
         let mut left = 0;
         for record in records {
