@@ -81,9 +81,8 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     };
     let quiet = args.get_flag("quiet");
     let progress = Bar::new(quiet);
-    let fetched = super::block_on(async {
-        Ok(fetch(entry, &mirrors, &folder, &|event| progress.show(event)).await?)
-    });
+    let show = |event: FetchProgress<'_>| progress.show(event);
+    let fetched = super::block_on(async { Ok(fetch(entry, &mirrors, &folder, &show).await?) });
     progress.bar.finish_and_clear();
     fetched?;
     if !quiet {
@@ -169,12 +168,24 @@ impl Bar {
                 self.bar.set_length(size.unwrap_or(0));
             }
             FetchProgress::Bytes(more) => self.bar.inc(more),
-            FetchProgress::Failed(url, why) if !self.quiet => self.bar.suspend(|| {
-                // A line that cannot be written is no reason to stop.
-                let line = format!("{url}: {why}; asking the next address");
-                let _ = writeln!(io::stderr().lock(), "{}", shown(&line));
-            }),
-            FetchProgress::Failed(..) | FetchProgress::Done(_) => {}
+            FetchProgress::Failed(url, why) => {
+                self.say(&format!("{url}: {why}; asking the next address"));
+            }
+            FetchProgress::Waiting(time) => {
+                let time = humantime::format_duration(time);
+                self.say(&format!("no address works now; asking again in {time}"));
+            }
+            FetchProgress::Locked(holder) => {
+                self.say(&format!("waiting for {holder}, which downloads the same data set"));
+            }
+            FetchProgress::Done(_) => {}
+        }
+    }
+
+    fn say(&self, line: &str) {
+        if !self.quiet {
+            // A line that cannot be written is no reason to stop.
+            self.bar.suspend(|| drop(writeln!(io::stderr().lock(), "{}", shown(line))));
         }
     }
 }

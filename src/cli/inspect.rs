@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
@@ -11,8 +12,11 @@ use serde::Serialize;
 use super::error::Error;
 use super::{colour_is_welcome, say};
 use crate::exit::Exit;
+use crate::model::Size;
 use crate::report::picture::{Picture, Style, draw};
-use crate::source::{Array, Dtype, Files, SourceError, array_names, folder_files, label_counts};
+use crate::source::{
+    Array, Dtype, Files, Source, SourceError, array_names, folder_files, label_counts, open_images,
+};
 use crate::text::thousands;
 
 pub(super) fn command() -> Command {
@@ -24,7 +28,7 @@ pub(super) fn command() -> Command {
                 .required(true)
                 .action(ArgAction::Append)
                 .value_parser(clap::value_parser!(PathBuf))
-                .help("Files of arrays (IDX, packed or not, .npy, .npz or one FILE.npz#ARRAY), or folders with the four usual files"),
+                .help("Data sets: files of arrays (IDX, packed or not, .npy, .npz or one FILE.npz#ARRAY), Parquet files, or folders"),
         )
         .arg(
             Arg::new("images")
@@ -47,17 +51,30 @@ struct Finding {
     /// Records by label; absent for anything but labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<BTreeMap<u32, u32>>,
-    /// The file with the labels of these images, where it is known.
     #[serde(skip)]
-    labels_path: Option<PathBuf>,
+    drawn: Drawn,
+}
+
+/// Where the pictures to draw are.
+#[derive(Default)]
+enum Drawn {
+    /// In the file itself, if it is an array of images, without labels.
+    #[default]
+    Array,
+    /// In the file itself, and their labels in another.
+    Labelled(PathBuf),
+    /// Behind so many others in a source.
+    Source(Arc<dyn Source>, u32),
 }
 
 pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let mut findings = Vec::new();
     for path in args.get_many::<PathBuf>("path").into_iter().flatten() {
-        if path.is_dir() {
+        if let Some(source) = open_images(path)? {
+            findings.extend(parts(&source));
+        } else if path.is_dir() {
             for Files { images, labels, .. } in folder_files(path)? {
-                findings.push(Finding { labels_path: labels.clone(), ..inspect(&images)? });
+                findings.push(Finding { drawn: labelled(labels.as_deref()), ..inspect(&images)? });
                 findings.extend(labels.map(|labels| inspect(&labels)).transpose()?);
             }
         } else if let Some(arrays) = array_names(path)? {
@@ -104,46 +121,130 @@ fn inspect(path: &Path) -> Result<Finding, SourceError> {
         shape: header.shape.0.clone(),
         records: header.records(),
         labels,
-        labels_path: None,
+        drawn: Drawn::Array,
     })
 }
 
+fn labelled(labels: Option<&Path>) -> Drawn {
+    labels.map_or(Drawn::Array, |path| Drawn::Labelled(path.to_owned()))
+}
+
+/// What each part of a data set holds.
+fn parts(source: &Arc<dyn Source>) -> Vec<Finding> {
+    let mut first = 0;
+    let parts = source.parts().into_iter().map(|part| {
+        let indices = first..first + part.images;
+        first = indices.end;
+        let mut formats = Vec::new();
+        let mut labels = BTreeMap::new();
+        for index in indices.clone() {
+            let format = source.format(index).map_or("u8".to_owned(), |format| format.to_string());
+            if !formats.contains(&format) {
+                formats.push(format);
+            }
+            if let Some(label) = source.labels().get(index) {
+                *labels.entry(label).or_default() += 1;
+            }
+        }
+        let size = source.size().map(|size| [size.rows, size.cols, size.channels.into()]);
+        let shape = [part.images].into_iter().chain(size.into_iter().flatten());
+        Finding {
+            path: part.path,
+            r#type: formats.join(", "),
+            shape: shape.collect(),
+            records: part.images,
+            labels: (!labels.is_empty()).then_some(labels),
+            drawn: Drawn::Source(Arc::clone(source), indices.start),
+        }
+    });
+    parts.collect()
+}
+
+/// A picture that can be drawn.
+struct Shown {
+    size: Size,
+    pixels: Vec<u8>,
+    label: Option<u32>,
+}
+
 /// The first images of a file as lines of characters, each with its index and, where known, its
-/// label; `None` for a file that holds no images of u8.
+/// label; `None` for a file that holds no images of bytes.
 fn pictures(finding: &Finding, most: u16) -> Result<Option<String>, SourceError> {
+    let (first, shown) = match &finding.drawn {
+        _ if most == 0 => return Ok(None),
+        Drawn::Source(source, from) => (*from, images_of(&**source, *from, finding.records, most)?),
+        Drawn::Array => (0, images_in(finding, None, most)?),
+        Drawn::Labelled(labels) => (0, images_in(finding, Some(labels), most)?),
+    };
+    let captions: Vec<_> = (first..)
+        .zip(&shown)
+        .map(|(index, image)| match image.label {
+            Some(label) => format!("{index}: label {label}"),
+            None => index.to_string(),
+        })
+        .collect();
+    let pictures: Vec<_> = shown
+        .iter()
+        .zip(&captions)
+        .map(|(image, caption)| Picture {
+            rows: image.size.rows as usize,
+            cols: image.size.cols as usize,
+            channels: image.size.channels.into(),
+            pixels: &image.pixels,
+            caption,
+        })
+        .collect();
+    Ok((!pictures.is_empty()).then(|| draw(&pictures, style(), columns())))
+}
+
+/// The first images of a part of a source.
+fn images_of(
+    source: &dyn Source,
+    from: u32,
+    count: u32,
+    most: u16,
+) -> Result<Vec<Shown>, SourceError> {
+    let images = source.images().skip(from as usize).take(count.min(most.into()) as usize);
+    let shown = (from..).zip(images).map(|(index, image)| {
+        let image = image?;
+        let decoded = image.pixels().map(|(size, pixels)| (size, pixels.into_owned()));
+        // One that cannot be decoded is not drawn.
+        let label = source.labels().get(index);
+        Ok(decoded.ok().map(|(size, pixels)| Shown { size, pixels, label }))
+    });
+    Ok(shown.collect::<Result<Vec<_>, SourceError>>()?.into_iter().flatten().collect())
+}
+
+/// The first images of an array.
+fn images_in(
+    finding: &Finding,
+    labels: Option<&Path>,
+    most: u16,
+) -> Result<Vec<Shown>, SourceError> {
     let (rows, cols, channels) = match *finding.shape.as_slice() {
         [_, rows, cols] => (rows, cols, 1),
         // Rows × columns × channels, as NumPy has them.
         [_, rows, cols, channels @ (1 | 3 | 4)] => (rows, cols, channels),
-        _ => return Ok(None),
+        _ => return Ok(Vec::new()),
     };
     let file = Array::open(&finding.path)?;
-    if most == 0 || file.header.dtype != Dtype::U8 || rows == 0 || cols == 0 {
-        return Ok(None);
+    if file.header.dtype != Dtype::U8 || rows == 0 || cols == 0 {
+        return Ok(Vec::new());
     }
-    let images = first(&file, most)?;
-    let labels = match &finding.labels_path {
+    let size = Size { rows, cols, channels: u8::try_from(channels).unwrap_or(1) };
+    let labels = match labels {
         Some(path) => first(&Array::open(path)?, most)?,
         None => Vec::new(),
     };
-    let captions: Vec<_> = (0..images.len())
-        .map(|index| match labels.get(index).map(Vec::as_slice) {
-            Some([label]) => format!("{index}: label {label}"),
-            _ => index.to_string(),
-        })
-        .collect();
-    let pictures: Vec<_> = images
-        .iter()
-        .zip(&captions)
-        .map(|(pixels, caption)| Picture {
-            rows: rows as usize,
-            cols: cols as usize,
-            channels: channels as usize,
-            pixels,
-            caption,
-        })
-        .collect();
-    Ok(Some(draw(&pictures, style(), columns())))
+    let mut labels = labels.into_iter();
+    let shown = first(&file, most)?.into_iter().map(|pixels| {
+        let label = labels.next().and_then(|label| match label.as_slice() {
+            [label] => Some((*label).into()),
+            _ => None,
+        });
+        Shown { size, pixels, label }
+    });
+    Ok(shown.collect())
 }
 
 fn first(file: &Array, most: u16) -> Result<Vec<Vec<u8>>, SourceError> {

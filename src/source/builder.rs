@@ -1,6 +1,6 @@
 //! From what somebody wants to read to an opened data set.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::arrays::{Array, ArrayPart, Arrays};
@@ -65,6 +65,15 @@ impl DataSet {
     pub fn of(source: impl Source) -> DataSetBuilder {
         DataSetBuilder::new(From::Source(Arc::new(source)))
     }
+}
+
+/// The images of a folder or a file whose format says that it holds images; `None` for arrays, which may
+/// hold anything.
+///
+/// # Errors
+/// As [`DataSetBuilder::open`].
+pub fn open_images(path: &Path) -> Result<Option<Arc<dyn Source>>, SourceError> {
+    formats::open_images(path, &ReadOptions::default())
 }
 
 impl std::convert::From<&SourceOptions> for DataSetBuilder {
@@ -200,7 +209,11 @@ impl DataSetBuilder {
         let entry = entry.as_ref();
         let options = &self.options.over(entry);
         let found = match (&self.from, entry) {
-            (From::Named(_, Some(path)), Some(entry)) => Some(files_in(entry, path)?),
+            (From::Named(_, Some(path)), Some(entry)) => match files_in(entry, path) {
+                // They may be unpacked, or a file may be named itself.
+                Err(_) if !entry.files.is_empty() => Some(Found::Path(path.clone())),
+                found => Some(found?),
+            },
             (From::Named(name, _), Some(entry)) => {
                 Some(find(entry, &self.folders).ok_or_else(|| no_cache(name))?)
             }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::arrays::{complete, find_file, must_be_folder};
-use super::catalogue::Entry;
+use super::catalogue::{Entry, WholeFile};
 use super::error::SourceError;
 use super::options::Files;
 
@@ -43,7 +43,22 @@ pub fn find(entry: &Entry, folders: &Folders) -> Option<Found> {
 /// # Errors
 /// Names the files that are missing.
 pub fn files_in(entry: &Entry, folder: &Path) -> Result<Found, SourceError> {
-    array_files(entry, folder).map(Found::Files)
+    if entry.files.is_empty() {
+        return array_files(entry, folder).map(Found::Files);
+    }
+    must_be_folder(folder)?;
+    let path = |file: &WholeFile| folder.join(&file.name);
+    let missing = entry.files.iter().filter(|file| !path(file).is_file());
+    let missing: Vec<_> = missing.map(|file| file.name.clone()).collect();
+    complete((), &missing, folder, &not_the_folder(entry))?;
+    Ok(Found::Path(match entry.files.as_slice() {
+        [file] => path(file),
+        _ => folder.to_owned(),
+    }))
+}
+
+fn not_the_folder(entry: &Entry) -> String {
+    format!("not the folder of {}", entry.name)
 }
 
 /// The arrays of a named data set in a folder, in source order: files of the entry's own names, also
@@ -67,7 +82,7 @@ fn array_files(entry: &Entry, folder: &Path) -> Result<Vec<Files>, SourceError> 
             files.push(Files { partition: part.partition, images, labels: Some(labels) });
         }
     }
-    complete(files, &missing, folder, &format!("not the folder of {}", entry.name))
+    complete(files, &missing, folder, &not_the_folder(entry))
 }
 
 #[cfg(test)]

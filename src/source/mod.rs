@@ -13,6 +13,8 @@ mod dataset;
 mod error;
 mod fetch;
 mod formats;
+#[cfg(feature = "parquet")]
+mod huggingface;
 mod labels;
 mod locate;
 mod options;
@@ -29,8 +31,8 @@ pub use arrays::{
     Array, ArrayRecords, Payload, array_names, folder_files, label_counts, payload, records,
     single_file,
 };
-pub use builder::DataSetBuilder;
-pub use catalogue::{Archive, Catalogue, Entry, EntryFile, EntryPart};
+pub use builder::{DataSetBuilder, open_images};
+pub use catalogue::{Archive, Catalogue, Entry, EntryFile, EntryPart, WholeFile};
 pub use dataset::{DataSet, Record, Records};
 pub use error::SourceError;
 pub use fetch::{FetchProgress, fetch};

@@ -17,7 +17,7 @@ pub(super) enum Place {
         /// The files in it and in the folders in it, as paths relative to it, in order.
         files: Vec<PathBuf>,
     },
-    /// A file, or an array of an archive (`archive.npz#array`).
+    /// A file, or a path that does not exist.
     File {
         /// Its path.
         path: PathBuf,
@@ -30,8 +30,7 @@ impl Place {
     /// Lists a folder, or reads the beginning of a file.
     ///
     /// # Errors
-    /// A path that cannot be read. One that does not exist is a folder without files, unless it names an
-    /// array of an archive.
+    /// A path that exists and cannot be read.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         if path.is_dir() {
             let mut files = Vec::new();
@@ -51,10 +50,9 @@ impl Place {
             return Ok(Self::Folder { path: path.to_owned(), files });
         }
         let mut head = Vec::new();
+        // One that does not exist may be an array of an archive.
         if path.exists() {
             File::open(path)?.take(HEAD).read_to_end(&mut head)?;
-        } else if !path.to_string_lossy().contains('#') {
-            return Ok(Self::Folder { path: path.to_owned(), files: Vec::new() });
         }
         Ok(Self::File { path: path.to_owned(), head })
     }

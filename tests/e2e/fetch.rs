@@ -77,14 +77,17 @@ fn names_are_listed_and_unknown_ones_refused() {
     let ran = desk.run(&["fetch"]).expect(0);
     assert_eq!(ran.stdout, desk.run(&["fetch", "--list"]).expect(0).stdout);
     let names: Vec<_> = ran.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
-    let mut known: Vec<_> = FAMILY.iter().map(|kind| kind.name).collect();
-    known.sort_unstable();
+    let catalogue = Catalogue::builtin();
+    let known: Vec<_> = catalogue.entries().map(|entry| entry.name.as_str()).collect();
     assert_eq!(names, [&["NAME"], &known[..]].concat());
+    assert!(FAMILY.iter().all(|kind| names.contains(&kind.name)));
+    assert!(["cifar10", "pathmnist", "pathmnist-64"].iter().all(|name| names.contains(name)));
     let line = ran.stdout.lines().find(|line| line.starts_with("emnist-letters ")).unwrap();
     let words: Vec<_> = line.split_whitespace().take(4).collect();
     assert_eq!(words, ["emnist-letters", "145,600", "26", "no"]);
     let ran = desk.run(&["fetch", "cifar"]).expect(2);
     assert!(ran.error().contains("\"cifar\"") && ran.error().contains("kannada-mnist"), "{ran:?}");
+    assert!(!ran.error().contains("pathmnist-64"), "sizes of the same are not listed: {ran:?}");
     desk.run(&["fetch", "--dir", "x"]).expect(2);
     assert_eq!(desk.files(), Vec::<String>::new());
 }
@@ -92,8 +95,8 @@ fn names_are_listed_and_unknown_ones_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_data_set_is_fetched_and_located_in_its_true_shape() {
     let builtin = Catalogue::builtin();
-    let names: Vec<_> = builtin.names().collect();
-    assert_eq!(names.len(), FAMILY.len());
+    let of_parts = builtin.entries().filter(|entry| !entry.parts.is_empty());
+    assert_eq!(of_parts.count(), FAMILY.len());
     for kind in &FAMILY {
         // The entry that comes with the program describes such files.
         let entry = builtin.get(kind.name).unwrap();
@@ -181,7 +184,7 @@ async fn an_end_that_nothing_told_is_not_taken_for_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_that_brings_nothing_is_given_up_and_a_part_kept() {
     let small = Small::new("mnist").await;
-    small.mirror.fail(IMAGES, [Fault::CutAfter(100), Fault::CutAfter(0)]);
+    small.mirror.fail(IMAGES, [100, 0, 0, 0].map(Fault::CutAfter));
     let error = small.error().await;
     assert!(error.contains("train-images-idx3-ubyte.gz: cut off: "), "{error}");
     assert_eq!(fs::read(small.target("train-images-idx3-ubyte.gz.partial")).unwrap().len(), 100);
@@ -196,7 +199,7 @@ async fn a_part_of_another_version_is_not_continued() {
     let small = Small::new("mnist").await;
     let whole = fs::read(small.published.path().join(IMAGES)).unwrap();
     small.mirror.tag(IMAGES, "\"old\"");
-    small.mirror.fail(IMAGES, [Fault::CutAfter(100), Fault::CutAfter(0)]);
+    small.mirror.fail(IMAGES, [100, 0, 0, 0].map(Fault::CutAfter));
     small.error().await;
     small.mirror.tag(IMAGES, "\"new\"");
     let partial = small.target("train-images-idx3-ubyte.gz.partial");
@@ -304,4 +307,32 @@ async fn a_wrong_plain_file_in_the_folder_is_told() {
     let error = small.error().await;
     assert!(error.contains("t10k-labels-idx1-ubyte: is in the way"), "{error}");
     assert_eq!(fs::read(small.target("t10k-labels-idx1-ubyte")).unwrap(), b"mine");
+}
+
+/// A mirror that is down for a moment is asked again, one that lacks a file is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_is_down_for_a_moment_is_asked_again() {
+    let small = Small::new("mnist").await;
+    small.mirror.fail(IMAGES, [Fault::Status(503), Fault::Status(429)]);
+    small.fetch().await.unwrap();
+    small.assert_complete();
+    let asked = small.mirror.asked();
+    assert_eq!(asked.iter().filter(|asked| asked.path == IMAGES).count(), 3);
+
+    fs::remove_file(small.target(IMAGES)).unwrap();
+    small.mirror.fail(IMAGES, [Fault::Status(404)]);
+    assert!(small.error().await.contains("HTTP 404"));
+    assert_eq!(small.mirror.asked().len(), 1);
+}
+
+/// One process downloads, the other waits for it and finds all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_fetches_at_once_bring_each_file_once() {
+    let small = Small::new("mnist").await;
+    small.mirror.fail(IMAGES, [Fault::Slow]);
+    let (first, second) = tokio::join!(small.fetch(), small.fetch());
+    first.unwrap();
+    second.unwrap();
+    small.assert_complete();
+    assert_eq!(small.mirror.asked().len(), 4);
 }

@@ -21,7 +21,6 @@ use self::header::{Dtype, Header, Shape};
 use super::error::SourceError;
 use super::labels::Labels;
 use super::options::{Files, Range, ReadOptions};
-use super::place::Place;
 use super::{Images, Part, Source};
 use crate::model::{Image, ImageFormat, Partition, Size};
 
@@ -167,16 +166,14 @@ impl Source for Arrays {
     }
 }
 
-/// Opens a folder with the usual files or a file of arrays, and takes any other to be meant as one.
-pub(super) fn open(
-    place: &Place,
-    options: &ReadOptions,
-) -> Result<Option<Arc<dyn Source>>, SourceError> {
-    let files = match place {
-        Place::Folder { path, .. } => folder_files(path)?,
-        Place::File { path, .. } => single_file(path)?,
-    };
-    Ok(Some(Arc::new(Arrays::open(&files, options)?)))
+/// Opens a folder with the usual files, or a file of arrays.
+///
+/// # Errors
+/// A folder without them, a file that holds no arrays, and arrays that do not fit each other.
+pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Arc<dyn Source>, SourceError> {
+    let is_array = stream::member_of(path).1.is_some();
+    let files = if path.is_file() || is_array { single_file(path)? } else { folder_files(path)? };
+    Ok(Arc::new(Arrays::open(&files, options)?))
 }
 
 /// The values that are black and white in arrays of this type, where that needs no saying.

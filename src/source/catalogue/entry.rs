@@ -1,5 +1,7 @@
 //! What the catalogue says of one named data set.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::model::Partition;
@@ -14,7 +16,7 @@ pub struct Entry {
     /// One line for people.
     #[serde(default)]
     pub title: String,
-    /// Class names; the first is that of label `first_label`.
+    /// Class names, unless the files carry them; the first is that of label `first_label`.
     pub classes: Vec<String>,
     /// Images of the training part that are held out where nothing else is asked for.
     pub validation: Option<u32>,
@@ -34,8 +36,36 @@ pub struct Entry {
     pub suffix: String,
     /// The zip that holds the files, where they are not to be had singly.
     pub archive: Option<Archive>,
-    /// Its parts, those of the training part first.
+    /// Its parts in source order, where the files are arrays that do not say what they are.
+    #[serde(default)]
     pub parts: Vec<EntryPart>,
+    /// Instead of parts: files of a format that says by itself what they hold.
+    #[serde(default)]
+    pub files: Vec<WholeFile>,
+    /// With `files`: how many images of each partition there are.
+    #[serde(default)]
+    pub records: BTreeMap<Partition, u32>,
+    /// The same images in other sizes, by their pixels a side: each is an entry of its own with this
+    /// file, called `NAME-SIZE`.
+    #[serde(default)]
+    pub sizes: BTreeMap<String, WholeFile>,
+    /// Whether it holds the images of another entry in another size.
+    #[serde(skip)]
+    pub is_size: bool,
+}
+
+/// A file of a named data set as it is downloaded and stays. Sums are in lower-case hex.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WholeFile {
+    /// Its name; it is at `<mirror>/<name>`.
+    pub name: String,
+    /// Bytes of it.
+    pub bytes: Option<u64>,
+    /// SHA-256 of it.
+    pub sha256: Option<String>,
+    /// MD5 of it.
+    pub md5: Option<String>,
 }
 
 /// A file of images and the file of their labels.
@@ -66,6 +96,21 @@ pub struct EntryFile {
     pub packed_sha256: Option<String>,
     /// MD5 of the file as it is downloaded.
     pub packed_md5: Option<String>,
+}
+
+impl Entry {
+    /// The entries for the same images in other sizes.
+    pub(super) fn take_sizes(&mut self) -> Vec<Self> {
+        let sizes = std::mem::take(&mut self.sizes);
+        let of_size = |(size, file): (String, WholeFile)| Self {
+            name: format!("{}-{size}", self.name),
+            title: format!("{}, {size} × {size}", self.title),
+            files: vec![file],
+            is_size: true,
+            ..self.clone()
+        };
+        sizes.into_iter().map(of_size).collect()
+    }
 }
 
 /// A zip with the files of a data set, and often of others.
@@ -99,6 +144,12 @@ impl Entry {
 
     /// Images of a partition, where that is known.
     pub fn records(&self, partition: Partition) -> Option<u64> {
+        if !self.records.is_empty() {
+            return Some(self.records.get(&partition).copied().unwrap_or(0).into());
+        }
+        if self.parts.is_empty() {
+            return None;
+        }
         let parts = self.parts.iter().filter(|part| part.partition == partition);
         parts.map(|part| part.records.map(u64::from)).sum()
     }

@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-pub use self::entry::{Archive, Entry, EntryFile, EntryPart};
+pub use self::entry::{Archive, Entry, EntryFile, EntryPart, WholeFile};
+
+/// The entries that come with the program, a family a file.
+const BUILTIN: [&str; 3] =
+    [include_str!("mnist.toml"), include_str!("cifar.toml"), include_str!("medmnist.toml")];
 
 /// All named data sets, by name.
 #[derive(Debug, Clone, Default)]
@@ -17,10 +21,10 @@ impl Catalogue {
     /// The catalogue that comes with the program.
     #[allow(clippy::missing_panics_doc)] // the text is compiled in, and a test reads it
     pub fn builtin() -> Self {
-        #[allow(clippy::expect_used)]
-        Self::default()
-            .with_text(include_str!("../catalogue.toml"))
-            .expect("the built-in catalogue parses")
+        BUILTIN.iter().fold(Self::default(), |catalogue, text| {
+            #[allow(clippy::expect_used)]
+            catalogue.with_text(text).expect("the built-in catalogue parses")
+        })
     }
 
     /// This catalogue with one more entry, or another of a name that it has. The table holds what
@@ -37,6 +41,9 @@ impl Catalogue {
         })?;
         name.clone_into(&mut entry.name);
         rules::check(&mut entry).map_err(|problem| format!("data set {name:?}: {problem}"))?;
+        for of_size in entry.take_sizes() {
+            self.0.insert(of_size.name.clone(), of_size);
+        }
         self.0.insert(name.to_owned(), entry);
         Ok(self)
     }
@@ -64,15 +71,16 @@ impl Catalogue {
         self.0.values()
     }
 
-    /// All names, in order.
+    /// All names in order, but for those of other sizes of the same images.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.entries().filter(|entry| !entry.is_size).map(|entry| entry.name.as_str())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classes::Classes;
     use crate::model::Partition;
 
     #[test]
@@ -92,6 +100,7 @@ mod tests {
         let catalogue = Catalogue::builtin();
         let facts: Vec<_> = catalogue
             .entries()
+            .filter(|e| e.files.is_empty())
             .map(|e| {
                 let [training, test] = e.parts.as_slice() else { panic!("{}", e.name) };
                 assert_eq!(
@@ -118,6 +127,18 @@ mod tests {
                 ("qmnist", (60_000, 60_000), 10, 10_000, false),
             ]
         );
+        let others: Vec<_> = catalogue.entries().filter(|e| !e.files.is_empty()).collect();
+        let images: BTreeMap<_, _> = others
+            .iter()
+            .map(|e| (e.name.as_str(), (e.images().unwrap(), e.classes.len())))
+            .collect();
+        assert_eq!(images.len(), 2 + 11 * 4, "CIFAR's, and MedMNIST's in four sizes");
+        assert_eq!((images["cifar10"], images["cifar100"]), ((60_000, 10), (60_000, 100)));
+        assert_eq!((images["pathmnist"], images["pathmnist-224"]), ((107_180, 9), (107_180, 9)));
+        assert_eq!(images["organsmnist-64"], (25_211, 11));
+        for entry in catalogue.entries() {
+            Classes::new(entry.classes.clone(), entry.first_label).unwrap();
+        }
         let first_labels: Vec<_> =
             catalogue.entries().filter(|e| e.first_label != 0).map(|e| &e.name).collect();
         assert_eq!(first_labels, ["emnist-letters"]);
@@ -141,6 +162,7 @@ mod tests {
                 let sums = [&file.sha256, &file.packed_sha256, &file.packed_md5];
                 assert!(archive || sums.iter().any(|sum| sum.is_some()), "{}", file.name);
             }
+            assert!(entry.files.iter().all(|file| file.md5.is_some()), "{}", entry.name);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::entry::{Entry, EntryFile};
 use crate::model::Partition;
+use crate::text::is_unsafe;
 
 /// Checks an entry and puts its parts into order and its sums into lower case.
 ///
@@ -24,9 +25,10 @@ pub(super) fn check(entry: &mut Entry) -> Result<(), String> {
             return Err(format!("suffix: {suffix:?} cannot be unpacked, use \".gz\" or \"\""));
         }
     }
-    if entry.parts.is_empty() {
-        return Err("parts: at least one pair of images and labels is wanted".to_owned());
+    if entry.title.contains(is_unsafe) {
+        return Err("title: it has control characters".to_owned());
     }
+    check_files(entry)?;
     entry.parts.sort_by_key(|part| part.partition);
     let mut names = HashSet::new();
     for (i, part) in entry.parts.iter_mut().enumerate() {
@@ -38,13 +40,7 @@ pub(super) fn check(entry: &mut Entry) -> Result<(), String> {
             }
         }
     }
-    let training: Option<u64> = entry
-        .parts
-        .iter()
-        .filter(|part| part.partition == Partition::Train)
-        .map(|part| part.records.map(u64::from))
-        .sum();
-    if let (Some(validation), Some(training)) = (entry.validation, training)
+    if let (Some(validation), Some(training)) = (entry.validation, entry.records(Partition::Train))
         && u64::from(validation) > training
     {
         return Err(format!("validation: {validation} of {training} training images"));
@@ -58,6 +54,41 @@ pub(super) fn check(entry: &mut Entry) -> Result<(), String> {
         sum("archive.md5", &mut archive.md5, 32)?;
     }
     Ok(())
+}
+
+/// An entry has parts, or files that need none.
+fn check_files(entry: &mut Entry) -> Result<(), String> {
+    match (entry.parts.is_empty(), entry.files.is_empty()) {
+        (true, true) => return Err("parts: at least one pair of images and labels".to_owned()),
+        (false, false) => {
+            return Err("files: they stand instead of parts, not beside them".to_owned());
+        }
+        (false, true) if !entry.records.is_empty() => {
+            return Err("records: beside files; parts have their own".to_owned());
+        }
+        _ => {}
+    }
+    if !entry.sizes.is_empty() && entry.files.len() != 1 {
+        return Err("sizes: the entry itself must have one file".to_owned());
+    }
+    if entry.archive.is_some() && !entry.files.is_empty() {
+        return Err("archive: it holds parts, not files".to_owned());
+    }
+    let mut names = HashSet::new();
+    let whole = entry.files.iter_mut().enumerate().map(|(i, file)| (format!("files[{i}]"), file));
+    let sizes = entry.sizes.iter_mut().map(|(size, file)| (format!("sizes.{size}"), file));
+    for (at, file) in whole.chain(sizes) {
+        file_name(&format!("{at}.name"), &file.name)?;
+        if !names.insert(file.name.clone()) {
+            return Err(format!("{at}.name: {:?} is named twice", file.name));
+        }
+        sum(&format!("{at}.sha256"), &mut file.sha256, 64)?;
+        sum(&format!("{at}.md5"), &mut file.md5, 32)?;
+    }
+    match entry.sizes.keys().find(|size| size.parse::<u16>().is_err()) {
+        Some(size) => Err(format!("sizes: {size:?} is no number of pixels")),
+        None => Ok(()),
+    }
 }
 
 /// A name is also that of a folder, and a word on the command line.
@@ -77,6 +108,9 @@ fn classes(classes: &[String]) -> Result<(), String> {
     for class in classes {
         if class.trim().is_empty() {
             return Err("classes: a name is empty".to_owned());
+        }
+        if class.contains(is_unsafe) {
+            return Err(format!("classes: {class:?} has control characters"));
         }
         if !seen.insert(class) {
             return Err(format!("classes: {class:?} is there twice"));
@@ -168,6 +202,28 @@ mod tests {
     }
 
     #[test]
+    fn files_may_stand_instead_of_parts() {
+        let text = r#"
+            [mine]
+            title = "small"
+            classes = ["a"]
+            records = { train = 5, test = 2 }
+            files = [{ name = "mine.npz", md5 = "0123456789ABCDEF0123456789ABCDEF" }]
+            sizes.64 = { name = "mine_64.npz" }
+        "#;
+        let catalogue = Catalogue::builtin().with_text(text).unwrap();
+        let (mine, larger) = (catalogue.get("mine").unwrap(), catalogue.get("mine-64").unwrap());
+        assert_eq!((mine.images(), larger.images()), (Some(7), Some(7)));
+        assert_eq!(mine.records(Partition::Validation), Some(0));
+        assert_eq!(
+            (larger.title.as_str(), &*larger.files[0].name),
+            ("small, 64 × 64", "mine_64.npz")
+        );
+        assert!(mine.files[0].md5.as_deref().unwrap().ends_with("cdef"));
+        assert!(mine.sizes.is_empty() && larger.sizes.is_empty());
+    }
+
+    #[test]
     fn errors_name_entry_and_key_on_one_line() {
         for (old, new, says) in [
             ("title =", "titel =", "unknown field `titel`"),
@@ -177,6 +233,11 @@ mod tests {
             ("[\"a\", \"b\"]", "[]", "classes: at least one"),
             ("\"b\"", "\"a\"", "classes: \"a\" is there twice"),
             ("\"b\"", "\" \"", "classes: a name is empty"),
+            ("\"b\"", "\"\\u001B[2J\"", "classes: \"\\u{1b}[2J\" has control characters"),
+            ("of my own", "\\u202E", "title: it has control characters"),
+            ("validation = 2", "records = { train = 5 }", "records: beside files"),
+            ("validation = 2", "files = [{ name = \"x\" }]", "files: they stand instead of parts"),
+            ("validation = 2", "sizes.64 = { name = \"x\" }", "sizes: the entry itself"),
             ("classes = [\"a\", \"b\"]", "", "missing field `classes`"),
             ("https://example", "ftp://example", "mirrors: \"ftp://example.org/data\""),
             ("\"https://example.org/data\"", "\"data\"", "mirrors: \"data\" is no http"),
@@ -196,6 +257,22 @@ mod tests {
             let error = entry(old, new).unwrap_err();
             assert!(error.contains(says) && error.contains("\"mine\""), "{new}: {error}");
             assert!(!error.contains('\n'), "{error}");
+        }
+        for (files, says) in [
+            ("files = [{ name = \"a\" }, { name = \"a\" }]", "files[1].name: \"a\" is named twice"),
+            ("files = [{ name = \"a\", md5 = \"x\" }]", "files[0].md5"),
+            ("files = [{ name = \"a/b\" }]", "files[0].name"),
+            ("files = [{ name = \"a\" }]\narchive.name = \"z.zip\"", "archive: it holds parts"),
+            ("files = [{ name = \"a\" }]\nsizes.large = { name = \"b\" }", "sizes: \"large\""),
+            (
+                "files = [{ name = \"a\" }]\nrecords = { train = 5 }\nvalidation = 6",
+                "validation: 6 of 5 training images",
+            ),
+            ("files = [{ name = \"a\" }]\nrecords = { learn = 5 }", "expected one of train"),
+        ] {
+            let text = format!("[mine]\nclasses = [\"a\"]\n{files}");
+            let error = Catalogue::builtin().with_text(&text).unwrap_err();
+            assert!(error.contains(says), "{error}");
         }
         let error = Catalogue::builtin().with("../x", toml::Table::new()).unwrap_err();
         assert!(error.contains("\"../x\""), "{error}");

@@ -10,19 +10,11 @@ use zip::result::ZipError;
 
 use super::check::{SLACK, Wrong, check_file};
 use super::download::partial_of;
+use super::present::Wanted;
 use super::progress::{FetchError, cannot_write};
 use crate::source::arrays::header::{ArrayError, Header};
 use crate::source::arrays::records;
-use crate::source::catalogue::{Archive, EntryFile};
-
-/// A file of the data set that is not there yet.
-pub(super) struct Wanted {
-    pub(super) file: EntryFile,
-    /// What it is called in the archive and on disk, with its suffix.
-    pub(super) name: String,
-    /// Records that it should hold, where known.
-    pub(super) records: Option<u32>,
-}
+use crate::source::catalogue::Archive;
 
 /// Takes the wanted members out of the zip at `path` into `folder`, as streams: each gets its name
 /// once it is checked. `tell` hears of each member with its size, and of bytes written.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::source::arrays::header::ArrayError;
 use crate::source::arrays::{payload, records};
-use crate::source::catalogue::{Archive, EntryFile};
+use crate::source::catalogue::{Archive, EntryFile, WholeFile};
 
 /// What packing may add to a file that cannot be packed.
 pub(super) const SLACK: u64 = 1 << 20;
@@ -91,6 +91,25 @@ pub(super) fn check_file(path: &Path, file: &EntryFile, wanted: Option<u32>) -> 
     if problems.is_empty() { Ok(()) } else { Err(Wrong::Other(problems.join(", and "))) }
 }
 
+/// Whether the file at `path` has the size and the sums that the catalogue knows of it.
+pub(super) fn check_whole(path: &Path, file: &WholeFile) -> Result<(), Wrong> {
+    let len = File::open(path)?.metadata()?.len();
+    check_size(len, file.bytes)?;
+    check_sums(path, [file.sha256.as_deref(), file.md5.as_deref()]).map_err(|wrong| {
+        // Instead of a file that has moved, servers like to send a page.
+        let mut first = [0];
+        let read = File::open(path).and_then(|mut file| file.read_exact(&mut first));
+        let page = if read.is_ok() && first == *b"<" { "; an HTML or XML page?" } else { "" };
+        Wrong::Other(format!("{}{page}", wrong.into_text()))
+    })
+}
+
+fn check_size(found: u64, known: Option<u64>) -> Result<(), Wrong> {
+    let Some(bytes) = known.filter(|bytes| *bytes != found) else { return Ok(()) };
+    let text = format!("it has {found} bytes, not {bytes} as the catalogue says");
+    Err(if found < bytes { Wrong::Short(text) } else { Wrong::Other(text) })
+}
+
 /// Whether the zip at `path` has the size and the sums that the catalogue knows of it, and is one.
 pub(super) fn check_archive(path: &Path, archive: &Archive) -> Result<(), Wrong> {
     let mut first = Vec::new();
@@ -101,10 +120,7 @@ pub(super) fn check_archive(path: &Path, archive: &Archive) -> Result<(), Wrong>
         let page = if first.starts_with(b"<") { "; an HTML or XML page?" } else { "" };
         return Err(Wrong::Other(format!("it is no zip archive{page}")));
     }
-    if let Some(bytes) = archive.bytes.filter(|bytes| *bytes != len) {
-        let text = format!("it has {len} bytes, not {bytes} as the catalogue says");
-        return Err(if len < bytes { Wrong::Short(text) } else { Wrong::Other(text) });
-    }
+    check_size(len, archive.bytes)?;
     check_sums(path, [archive.sha256.as_deref(), archive.md5.as_deref()])?;
     match zip::ZipArchive::new(io::BufReader::new(raw)) {
         Ok(_) => Ok(()),

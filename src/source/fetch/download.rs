@@ -78,7 +78,7 @@ impl Download<'_> {
                 continue;
             }
             if !answer.status().is_success() {
-                return Err(FetchError::Mirror(format!("HTTP {}", answer.status())));
+                return Err(refusal(answer.status()));
             }
             let continued = answer.status() == StatusCode::PARTIAL_CONTENT;
             if continued && begins_at(answer.headers()) != Some(there) {
@@ -110,7 +110,7 @@ impl Download<'_> {
             };
             resumes += 1;
             if after == 0 || resumes > RESUMES {
-                return Err(FetchError::Mirror(short));
+                return Err(FetchError::Passing(short));
             }
         }
         self.forget_origin().await;
@@ -126,7 +126,7 @@ impl Download<'_> {
                 request = request.header(IF_RANGE, validator);
             }
         }
-        request.send().await.map_err(|e| FetchError::Mirror(said(e)))
+        request.send().await.map_err(|e| FetchError::Passing(said(e)))
     }
 
     /// Writes an answer behind what is there, or in its place.
@@ -225,6 +225,17 @@ impl Download<'_> {
 fn begins_at(headers: &HeaderMap) -> Option<u64> {
     let range = headers.get(CONTENT_RANGE)?.to_str().ok()?;
     range.trim().strip_prefix("bytes")?.trim_start().split('-').next()?.parse().ok()
+}
+
+/// What an answer other than success means; a server that is overloaded or down says so.
+fn refusal(status: StatusCode) -> FetchError {
+    let passes = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    let text = format!("HTTP {status}");
+    if passes.contains(&status) || status.is_server_error() {
+        FetchError::Passing(text)
+    } else {
+        FetchError::Mirror(text)
+    }
 }
 
 fn said(e: reqwest::Error) -> String {

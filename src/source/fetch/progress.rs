@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::source::error::SourceError;
 
@@ -16,11 +17,19 @@ pub enum FetchProgress<'a> {
     Done(bool),
     /// An address failed and another is asked: the address, and why.
     Failed(&'a str, &'a str),
+    /// All addresses failed, some in a way that may pass: they are asked again after this time.
+    Waiting(Duration),
+    /// Another process downloads into the folder and is waited for: which process.
+    Locked(&'a str),
 }
 
 /// Whose fault it was: the next mirror may do better, or it may not.
 pub(super) enum FetchError {
+    /// It is the mirror's, and will be the same next time.
     Mirror(String),
+    /// It is the mirror's or the network's, and may pass.
+    Passing(String),
+    /// It is this machine's.
     Local(SourceError),
 }
 

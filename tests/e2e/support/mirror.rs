@@ -26,6 +26,8 @@ pub enum Fault {
     MovedTo(String),
     /// One byte at a time.
     Slow,
+    /// An answer of this status without a body.
+    Status(u16),
 }
 
 /// One request: path, range, version that the range is of.
@@ -110,6 +112,9 @@ fn answer(
     if let Some(Fault::MovedTo(url)) = fault {
         let answer = Response::builder().status(302).header(LOCATION, url);
         return Ok(answer.body(Body::empty()).unwrap());
+    }
+    if let Some(Fault::Status(status)) = fault {
+        return Err(StatusCode::from_u16(*status).unwrap());
     }
     let current = headers
         .get(IF_RANGE)
