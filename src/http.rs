@@ -14,17 +14,9 @@ pub(crate) const USER_AGENT: &str = concat!("idx2gcs/", env!("CARGO_PKG_VERSION"
 /// A builder with what every client here has: rustls with ring, HTTP/1.1, a time-out for
 /// connecting, and the program's name.
 pub(crate) fn client() -> ClientBuilder {
-    common().http1_only()
-}
-
-/// The same for HTTP/2, without asking whether the service speaks it.
-pub(crate) fn client2() -> ClientBuilder {
-    common().http2_prior_knowledge()
-}
-
-fn common() -> ClientBuilder {
     use_ring();
     reqwest::Client::builder()
+        .http1_only()
         .tcp_nodelay(true)
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT_TIMEOUT)

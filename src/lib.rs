@@ -43,6 +43,7 @@ mod config;
 pub mod encode;
 mod exit;
 mod files;
+mod histogram;
 mod http;
 mod limits;
 pub mod load;

@@ -12,7 +12,7 @@ use crate::load;
 use crate::sink::folder::Folder;
 use crate::sink::gcs::{Auth, GOOGLE, Gcs};
 use crate::sink::zip::Zip;
-use crate::sink::{Endpoint, Http, Place, Sink};
+use crate::sink::{Endpoint, Place, Sink};
 
 /// An open destination. What an embedded emulator holds in memory goes with it.
 pub(super) struct Destination {
@@ -51,10 +51,6 @@ pub(super) async fn open(settings: &Settings) -> Result<Destination, Error> {
         }
     };
     let gcs = auth.and_then(|auth| Gcs::new(&endpoint, bucket, prefix, auth));
-    let gcs = gcs.and_then(|gcs| match settings.http {
-        Http::One => Ok(gcs),
-        Http::Two => gcs.with_http2(settings.connections),
-    });
     let gcs = gcs.map_err(refused)?;
     Ok(Destination { sink: Arc::new(gcs), _emulator: emulator })
 }

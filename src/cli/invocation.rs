@@ -139,8 +139,8 @@ impl Invocation {
         if fits < wanted {
             *limit = fits;
             observer.note(&format!(
-                "the system's limit of open files leaves room for {fits} requests in flight \
-                 instead of {wanted}; raise it with: ulimit -n"
+                "the hard limit of open files leaves room for {fits} requests in flight instead of \
+                 {wanted}; an administrator can raise it (ulimit -Hn)"
             ));
         }
     }

@@ -16,7 +16,7 @@ use crate::manifest::ManifestFormat;
 use crate::pace::Ramp;
 use crate::pipeline::OnError;
 use crate::report::{LogFormat, Progress};
-use crate::sink::{Endpoint, Http, IfExists};
+use crate::sink::{Endpoint, IfExists};
 use crate::source::{Files, Range, Transposed};
 use crate::split::{HeldOut, SplitMethod};
 
@@ -110,10 +110,6 @@ keys! {
         .help("Bytes that decoded images and requests in flight may take together; an image larger than that goes alone");
     QUEUE: u32 = Key::number("upload.queue", 1, 1 << 20).default("256")
         .help("Decoded images that may wait between the decoder and the uploaders");
-    HTTP: Http = Key::word("upload.http").default("1.1")
-        .help("The version of HTTP for uploads; 1.1 keeps a connection for each request in flight, 2 shares a few and needs a service that speaks it from the first byte");
-    CONNECTIONS: u32 = Key::number("upload.connections", 1, MOST_IN_FLIGHT).default("4")
-        .help("With http = \"2\": connections that requests are spread over; Google allows 100 requests at a time on each");
     ON_ERROR: OnError = Key::word("upload.on_error").flag("on-error").default("continue")
         .help("After an image's attempts are used up: go on with the others, or stop the run");
 

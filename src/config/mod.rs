@@ -22,7 +22,7 @@ use crate::pace::Bounds;
 use crate::pipeline::OnError;
 use crate::report::{LogFormat, Progress};
 use crate::retry::Limits;
-use crate::sink::{Endpoint, Http, IfExists, Place};
+use crate::sink::{Endpoint, IfExists, Place};
 use crate::source::{Catalogue, SourceOptions};
 use crate::split::SplitSettings;
 
@@ -59,10 +59,6 @@ pub struct Settings {
     pub memory: u64,
     /// Records that may wait for an uploader.
     pub queue: u32,
-    /// The version of HTTP for uploads.
-    pub http: Http,
-    /// With HTTP/2: the connections.
-    pub connections: u32,
     /// What follows a failed image.
     pub on_error: OnError,
     /// Bounds of trying again.
@@ -109,8 +105,6 @@ impl Settings {
             pace: destination::pace(layers)?,
             memory: layers.need(&keys::MEMORY)?,
             queue: layers.need(&keys::QUEUE)?,
-            http: layers.need(&keys::HTTP)?,
-            connections: layers.need(&keys::CONNECTIONS)?,
             on_error: layers.need(&keys::ON_ERROR)?,
             retry: destination::limits(layers)?,
             out,

@@ -3,12 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use hdrhistogram::Histogram;
 
+use crate::histogram::Histogram;
 use crate::model::Image;
 
-/// Sizes are told with so many digits.
-const DIGITS: u8 = 3;
+/// The median of the sizes is exact to one part in two to this power.
+const PRECISION: u32 = 10;
 
 /// One image, before and after it was encoded.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub(super) struct Samples {
 struct Seen {
     taken: Vec<Sample>,
     /// Bytes an image.
-    sizes: Histogram<u32>,
+    sizes: Histogram,
 }
 
 /// How large images are, in bytes.
@@ -52,10 +52,7 @@ pub(super) struct Sizes {
 impl Samples {
     /// For the images of these indices, which are in order.
     pub(super) fn new(wanted: Vec<u32>) -> Self {
-        let sizes = Histogram::new(DIGITS).unwrap_or_else(|_| {
-            // Three digits are a number that the histogram knows.
-            unreachable!("a histogram of {DIGITS} digits")
-        });
+        let sizes = Histogram::new(PRECISION);
         Self { wanted, seen: Mutex::new(Seen { taken: Vec::new(), sizes }) }
     }
 
@@ -63,8 +60,7 @@ impl Samples {
     pub(super) fn see(&self, index: u32, image: &Image, file: &Bytes) {
         let wanted = self.wanted.binary_search(&index).is_ok();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        // It grows as far as is needed.
-        let _ = seen.sizes.record(file.len() as u64);
+        seen.sizes.record(file.len() as u64);
         if wanted {
             seen.taken.push(Sample { index, image: image.clone(), file: file.clone() });
         }
@@ -75,11 +71,11 @@ impl Samples {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = std::mem::take(&mut seen.taken);
         taken.sort_by_key(|sample| sample.index);
-        let sizes = (!seen.sizes.is_empty()).then(|| Sizes {
-            min: seen.sizes.min(),
-            median: seen.sizes.value_at_quantile(0.5),
+        let sizes = seen.sizes.range().map(|(min, max)| Sizes {
+            min,
+            median: seen.sizes.quantile(0.5),
             mean: seen.sizes.mean(),
-            max: seen.sizes.max(),
+            max,
         });
         (taken, sizes)
     }

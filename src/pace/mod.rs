@@ -5,9 +5,9 @@
 //! that moves both.
 
 pub mod limiter;
+mod pacer;
 mod ramp;
 mod slots;
-mod turns;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,8 +15,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::limiter::{Answer, Limiter};
+use self::pacer::Pacer;
 use self::slots::Slots;
-use self::turns::Turns;
+
 use crate::sink::{Fault, FaultKind};
 
 /// A pause longer than this is noted on a line, so that nobody takes it for a hang.
@@ -97,7 +98,7 @@ pub struct Bounds {
 pub struct Pace {
     epoch: Instant,
     slots: Slots,
-    turns: Turns,
+    pacer: Pacer,
     state: Mutex<State>,
 }
 
@@ -105,7 +106,7 @@ pub struct Pace {
 struct State {
     bounds: Bounds,
     limiter: Limiter,
-    /// What was last told to the turns.
+    /// What the pacer keeps to.
     rate: Option<f64>,
     /// Requests that the service refused because there were too many.
     limited: u64,
@@ -131,7 +132,7 @@ impl Pace {
         let pace = Self {
             epoch: Instant::now(),
             slots: Slots::new(limiter.limit()),
-            turns: Turns::new(),
+            pacer: Pacer::new(),
             state: Mutex::new(State {
                 bounds,
                 limiter,
@@ -177,7 +178,7 @@ impl Pace {
 
     /// Waits for a turn to begin a write, and says how long that took.
     pub async fn turn(&self) -> Duration {
-        self.turns.take().await
+        self.pacer.take().await
     }
 
     /// Notes how a write ended that took `latency`.
@@ -194,7 +195,7 @@ impl Pace {
         state.limited += u64::from(answer == Answer::Limited);
         if state.limiter.paused_until() > paused_until {
             let until = state.limiter.paused_until();
-            self.turns.pause_until(self.epoch + until);
+            self.pacer.pause_until(self.epoch + until);
             let pause = until.saturating_sub(now);
             // One line a pause, however many requests are refused with the same answer.
             if pause > LONG_PAUSE && now >= state.noted {
@@ -226,7 +227,7 @@ impl Pace {
         if rate != state.rate {
             tracing::debug!(from = state.rate, to = rate, "writes a second");
             state.rate = rate;
-            self.turns.set_rate(rate);
+            self.pacer.set_rate(rate);
         }
     }
 

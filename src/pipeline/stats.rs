@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::timeline::{Sample, Timeline};
+use crate::histogram::Histogram;
 use crate::pace::{Pace, PaceNow};
 use crate::sink::FaultKind;
 
@@ -34,8 +34,8 @@ pub struct Stats {
 /// In microseconds.
 #[derive(Debug)]
 struct Latencies {
-    whole: Histogram<u32>,
-    this_second: Histogram<u32>,
+    whole: Histogram,
+    this_second: Histogram,
 }
 
 /// How an image ended.
@@ -113,10 +113,8 @@ impl Drop for InFlight<'_> {
 impl Stats {
     /// For a run of so many images at that pace, beginning now.
     pub fn new(images: u32, pace: Arc<Pace>) -> Self {
-        // Microseconds up to an hour, two significant digits: 2 % exact, some tens of KiB.
-        let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000, 2)
-            .unwrap_or_else(|_| unreachable!("the bounds are constants"));
-        histogram.auto(true);
+        // One per cent exact; some ten KiB for latencies up to a minute.
+        let histogram = Histogram::new(7);
         Self {
             images,
             started: Instant::now(),
@@ -149,8 +147,8 @@ impl Stats {
     pub(crate) fn answered(&self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let mut latency = lock(&self.latency);
-        latency.whole.saturating_record(micros);
-        latency.this_second.saturating_record(micros);
+        latency.whole.record(micros);
+        latency.this_second.record(micros);
     }
 
     pub(crate) fn retried(&self, cause: FaultKind) {
@@ -206,7 +204,7 @@ impl Stats {
         let latency = {
             let mut latency = lock(&self.latency);
             let of_second = Latency::of(&latency.this_second);
-            latency.this_second.reset();
+            latency.this_second.clear();
             of_second
         };
         let before = now.last_second;
@@ -236,10 +234,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Latency {
-    fn of(histogram: &Histogram<u32>) -> Self {
+    fn of(histogram: &Histogram) -> Self {
         let ms = |micros: u64| Duration::from_micros(micros).as_secs_f64() * 1000.0;
-        let at = |quantile| ms(histogram.value_at_quantile(quantile));
-        Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: ms(histogram.max()) }
+        let at = |quantile| ms(histogram.quantile(quantile));
+        let (_, max) = histogram.range().unwrap_or_default();
+        Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: ms(max) }
     }
 }
 

@@ -174,7 +174,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// `VmHWM` of this program alone; what `getrusage` tells includes whoever started it.
+/// The most memory that this process has held: `VmHWM`.
 #[cfg(target_os = "linux")]
 fn peak_rss_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -182,16 +182,8 @@ fn peak_rss_bytes() -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-#[cfg(all(unix, not(target_os = "linux")))]
-fn peak_rss_bytes() -> Option<u64> {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let max_rss = getrusage(UsageWho::RUSAGE_SELF).ok()?.max_rss();
-    // BSD counts KiB, macOS bytes.
-    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-    u64::try_from(max_rss).ok().map(|n| n * unit)
-}
-
-#[cfg(not(unix))]
+/// Only Linux says so in a file.
+#[cfg(not(target_os = "linux"))]
 fn peak_rss_bytes() -> Option<u64> {
     None
 }

@@ -14,7 +14,7 @@ pub use fault::{Fault, FaultKind, LONGEST_RETRY_AFTER};
 pub use folder::Folder;
 pub use futures::future::BoxFuture;
 pub use gcs::{Auth, GOOGLE, Gcs};
-pub use options::{Endpoint, Http, IfExists, Place};
+pub use options::{Endpoint, IfExists, Place};
 pub use zip::Zip;
 
 /// What an object consists of.

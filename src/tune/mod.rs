@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures::StreamExt;
-use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::histogram::Histogram;
 use crate::retry::Retry;
 use crate::retry::policy::refuses_all;
 use crate::sink::{Fault, FaultKind, NewObject, Precondition, Sink};
@@ -166,17 +166,15 @@ struct Rung {
 
 /// What one task of a rung has met.
 struct Met {
-    latency: Histogram<u32>,
+    latency: Histogram,
     errors: u32,
     limited: u32,
     refusal: Option<Fault>,
 }
 
-fn histogram() -> Histogram<u32> {
-    let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000, 2)
-        .unwrap_or_else(|_| unreachable!("the bounds are constants"));
-    histogram.auto(true);
-    histogram
+/// Latencies in microseconds, one per cent exact.
+fn histogram() -> Histogram {
+    Histogram::new(7)
 }
 
 fn name(folder: &str, number: u32) -> String {
@@ -195,7 +193,7 @@ impl Rung {
             match self.sink.put(&object, Precondition::Absent).await {
                 Ok(_) => {
                     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-                    met.latency.saturating_record(micros);
+                    met.latency.record(micros);
                 }
                 Err(fault) => {
                     met.errors += 1;
@@ -235,16 +233,15 @@ async fn measure(
     let (mut errors, mut limited, mut refusal) = (0, 0, None);
     while let Some(met) = tasks.join_next().await {
         let Ok(met) = met else { continue };
-        // Both are of the same make.
-        let _ = latency.add(&met.latency);
+        latency.add(&met.latency);
         errors += met.errors;
         limited += met.limited;
         refusal = refusal.or(met.refusal);
     }
-    let at = |quantile| Duration::from_micros(latency.value_at_quantile(quantile));
+    let at = |quantile| Duration::from_micros(latency.quantile(quantile));
     let shown = Step {
         concurrency,
-        written: u32::try_from(latency.len()).unwrap_or(u32::MAX),
+        written: u32::try_from(latency.count()).unwrap_or(u32::MAX),
         errors,
         limited,
         lasted: began.elapsed(),

@@ -53,7 +53,7 @@ mod emulate;
 mod other_emulators;
 /// Sinks that misbehave, at each attempt.
 mod sinks;
-/// TLS, HTTP/2, proxies, connections that close.
+/// TLS, proxies, connections that close.
 mod transport;
 /// A zip archive as destination.
 mod zip;

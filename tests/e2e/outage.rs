@@ -261,17 +261,21 @@ fn a_write_that_lands_late_is_written_once() {
     }
 }
 
-/// The limit of open files leaves less room than was asked for.
+/// The limit of open files leaves less room than was asked for, or hardly any, and that is said.
 #[cfg(unix)]
 #[test]
 fn concurrency_fits_the_limit_of_open_files() {
     let (desk, set, server) = (Desk::new(), Set::new(300, 5), Server::new());
     let (source, endpoint) = (set.path().to_str().unwrap(), server.url());
     let args = ["load", "--source", source, "--to", "gs://demo/fm", "--validation", "10"];
-    let args = [&args[..], &["--endpoint", &endpoint, "--concurrency", "500"]].concat();
-    let output = desk.command_after("ulimit -n 100", &args).output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{stderr}");
-    assert!(stderr.contains("leaves room for 36 requests in flight instead of 500"), "{stderr}");
-    assert!(desk.summary()["concurrency"]["max"].as_u64().unwrap() <= 36);
+    for (files, wanted, fits) in [(100, "500", 36), (64, "auto", 1)] {
+        let more = ["--endpoint", &endpoint, "--concurrency", wanted, "--if-exists", "overwrite"];
+        let limited = format!("ulimit -n {files}");
+        let output = desk.command_after(&limited, &[&args[..], &more].concat()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{stderr}");
+        let noted = format!("leaves room for {fits} requests in flight instead of ");
+        assert!(stderr.contains(&noted), "{stderr}");
+        assert!(desk.summary()["concurrency"]["max"].as_u64().unwrap() <= fits);
+    }
 }

@@ -1,4 +1,4 @@
-//! What lies between the program and the service: connections that close, a proxy, TLS, HTTP/2.
+//! What lies between the program and the service: connections that close, a proxy, TLS.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::Response;
 use axum::http::request::Parts;
-use idx2gcs_emulator::{Answer, Operation, Options, Rule, Script};
+use idx2gcs_emulator::{Answer, Operation, Rule, Script};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -221,19 +221,4 @@ fn uploads_under_tls() {
 
     let ran = load(&Desk::new(), &set, &endpoint, &[]).expect(4);
     assert!(ran.error().contains("certificate"), "{ran:?}");
-}
-
-#[test]
-fn http2_shares_its_connections() {
-    let rule = Rule::new(Operation::Insert, Answer::status(503)).named("fm/image_7.jpg").attempt(1);
-    let script = Script::new().with(rule);
-    let server = Server::start(Options { script, ..Options::default() });
-    let desk = Desk::new().env("IDX2GCS_UPLOAD_HTTP", "2").env("IDX2GCS_UPLOAD_CONNECTIONS", "2");
-    desk.load(&Set::new(300, 50), &server, &["--concurrency", "64"]).expect(0);
-    let summary = desk.summary();
-    assert_eq!((&summary["uploaded"], &summary["retries"]["http_503"]), (&350.into(), &1.into()));
-    let counters = server.emulator().counters();
-    assert_eq!((counters.inserts, counters.overwrites), (352, 0), "350 images, 2 manifests");
-    // Two, and those of the other requests, which come one after the other.
-    assert!(counters.connections <= 2 + 2, "{counters:?}");
 }

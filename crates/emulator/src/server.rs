@@ -10,10 +10,9 @@ use axum::body::Body;
 use axum::http::{Request, Response};
 use axum::response::IntoResponse;
 use hyper::body::Incoming;
-use hyper::rt::Executor;
+use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -65,10 +64,14 @@ pub(crate) async fn serve(
         match accepted {
             Ok((stream, _)) => {
                 bump(&app.stats.connections);
-                let serving = Serving { stop: stop.clone(), tasks: tasks.clone() };
-                let connection =
-                    connection(stream, router.clone(), Arc::clone(&app), serving.clone());
-                serving.execute(connection);
+                let connection = connection(stream, router.clone(), Arc::clone(&app));
+                let stop = stop.clone();
+                tasks.spawn(async move {
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = connection => {}
+                    }
+                });
             }
             Err(error) => {
                 tracing::debug!(%error, "accept failed");
@@ -78,27 +81,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Runs connections, and the requests of an HTTP/2 connection, until the emulator stops.
-#[derive(Clone)]
-struct Serving {
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Serving {
-    fn execute(&self, work: F) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = work => {}
-            }
-        });
-    }
-}
-
-/// HTTP/1.1, or HTTP/2 of a client that begins with it.
-async fn connection(stream: TcpStream, router: Router, app: Arc<App>, serving: Serving) {
+async fn connection(stream: TcpStream, router: Router, app: Arc<App>) {
     // Small answers must not wait for the acknowledgement of those before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::trace!(%error, "TCP_NODELAY");
@@ -123,7 +106,7 @@ async fn connection(stream: TcpStream, router: Router, app: Arc<App>, serving: S
         }
     });
     // An error here is a client that left, or a fault done on purpose.
-    let http = auto::Builder::new(serving);
+    let http = http1::Builder::new();
     if let Err(error) = http.serve_connection(TokioIo::new(stream), answer).await {
         tracing::trace!(%error, "connection ended");
     }

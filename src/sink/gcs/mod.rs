@@ -19,7 +19,7 @@ use self::answer::{ListAnswer, ObjectAnswer, PermissionsAnswer};
 use self::auth::Signed;
 pub use self::auth::{Auth, Renewable};
 use self::request::Requests;
-use self::uploads::{Uploads, in_turn};
+use self::uploads::Uploads;
 use super::{
     About, Body, BoxFuture, Fault, FaultKind, MOST_METADATA, NameRange, NewObject, Page,
     Precondition, Purpose, Sink, Stored,
@@ -69,21 +69,8 @@ impl Gcs {
         }
         let client = client(endpoint, crate::http::client())?;
         let requests = Requests::new(endpoint, bucket, prefix);
-        let uploads = Uploads::http1(&requests, &client)?;
+        let uploads = Uploads::new(&requests)?;
         Ok(Self { client, uploads, auth, requests, url })
-    }
-
-    /// The same with uploads over so many connections, at least one, that speak HTTP/2.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub fn with_http2(mut self, connections: u32) -> Result<Self, Fault> {
-        let endpoint = self.requests.endpoint();
-        // A client multiplexes all its requests over one connection.
-        let client = |_| client(endpoint, crate::http::client2());
-        let clients = (0..connections.max(1)).map(client).collect::<Result<_, _>>()?;
-        self.uploads = Uploads::through(clients);
-        Ok(self)
     }
 
     /// Sends one request with fresh credentials, and returns what a success says.
@@ -117,23 +104,21 @@ impl Gcs {
 
     /// Sends an object, and returns what a success says.
     async fn insert(&self, object: &NewObject, condition: Precondition) -> Result<Bytes, Fault> {
-        let post = |client: &reqwest::Client| {
-            let request = client.post(self.requests.insert_url(condition));
+        let post = || {
+            let request = self.client.post(self.requests.insert_url(condition));
             request.header(header::CONTENT_TYPE, self.requests.content_type())
         };
         let content = match &object.body {
             Body::Bytes(content) => content,
             Body::File(path, size) => {
                 let (length, body) = self.requests.file_body(object, path, *size);
-                let request = post(&self.client).header(header::CONTENT_LENGTH, length);
+                let request = post().header(header::CONTENT_LENGTH, length);
                 return self.send(request.body(body)).await;
             }
         };
         let body = self.requests.body(object, content);
         match &self.uploads {
-            Uploads::Clients { clients, next } => {
-                self.send(post(in_turn(clients, next)).body(body)).await
-            }
+            Uploads::Client => self.send(post().body(body)).await,
             Uploads::Direct(direct) => {
                 let path = direct.path(&self.requests, condition).ok_or_else(|| {
                     Fault::new(FaultKind::Internal, "the address of an upload is none")
