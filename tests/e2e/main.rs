@@ -16,6 +16,8 @@ mod bad_input;
 mod fetch;
 /// `fetch` of data sets that come in an archive.
 mod fetch_archive;
+/// CIFAR, Parquet, arrays in memory.
+mod formats;
 /// `config`, and which layer of settings wins.
 mod settings;
 /// Where a source is found, and in which forms it is read.
