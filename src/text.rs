@@ -60,6 +60,21 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     safe.into()
 }
 
+/// JSON in which foreign text is safe to print too: unsafe characters, line ends between values aside,
+/// as escapes of JSON such as `\u009b`, so that it says the same.
+pub(crate) fn shown_json(json: &str) -> Cow<'_, str> {
+    let is_unsafe = |c: char| c != '\n' && is_unsafe(c);
+    if !json.contains(is_unsafe) {
+        return json.into();
+    }
+    let mut safe = String::with_capacity(json.len() + 8);
+    for c in json.chars() {
+        // All unsafe characters are below U+10000.
+        if is_unsafe(c) { safe.push_str(&format!("\\u{:04x}", u32::from(c))) } else { safe.push(c) }
+    }
+    safe.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +128,11 @@ mod tests {
         ] {
             assert_eq!(shown(text), safe);
         }
+        let foreign = "\u{9b}31m\u{202e}\u{1b}é\n";
+        let json = serde_json::to_string_pretty(&[foreign]).unwrap();
+        let safe = shown_json(&json);
+        assert_eq!(safe, "[\n  \"\\u009b31m\\u202e\\u001bé\\n\"\n]");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&safe).unwrap(), [foreign]);
         // Joiners make characters of several; they stay.
         assert_eq!(shown("👩\u{200d}🚀"), "👩\u{200d}🚀");
     }

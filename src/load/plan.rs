@@ -9,7 +9,7 @@ use super::job::Job;
 use crate::check::Frequencies;
 use crate::manifest::{Manifest, RowWriter};
 use crate::pipeline::Objects;
-use crate::text::{bytes, thousands};
+use crate::text::{bytes, shown, thousands};
 
 /// Rows of each manifest that are shown.
 const SHOWN_ROWS: usize = 3;
@@ -98,7 +98,7 @@ impl fmt::Display for Plan {
             "would load {} images ({}) into {}; nothing was written, the destination was not asked",
             thousands(self.images.into()),
             bytes(self.bytes),
-            self.url
+            shown(&self.url)
         )?;
         if let Some(RequestCost { class_a, dollars }) = self.requests {
             writeln!(
@@ -111,7 +111,7 @@ impl fmt::Display for Plan {
         writeln!(f, "{}", self.frequencies)?;
         for (manifest, rows) in &self.manifests {
             writeln!(f, "\n  {} begins", manifest.object_name())?;
-            rows.lines().try_for_each(|row| writeln!(f, "  {row}"))?;
+            rows.lines().try_for_each(|row| writeln!(f, "  {}", shown(row)))?;
         }
         Ok(())
     }

@@ -29,8 +29,34 @@ impl Names {
         self.template.fill(item, &self.classes)
     }
 
-    /// The text with which every name begins.
+    /// A text with which every name begins, maybe empty.
     pub fn literal_prefix(&self) -> &str {
         self.template.literal_prefix()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ImageFormat, Partition};
+
+    #[test]
+    fn an_image_is_named_by_template_and_classes() {
+        let names = |template| Names {
+            template: Template::parse(template, "").unwrap(),
+            classes: Arc::new(Classes::new(vec!["T-shirt/top".to_owned()], 0).unwrap()),
+        };
+        let (partition, format) = (Partition::Test, ImageFormat::Png);
+        let item = Item { index: 7, label: Some(0), partition, format, hash: 0 };
+        let folders = names("{partition}/{class}/{index:03}.{ext}");
+        assert_eq!(folders.name(&item), "test/T_shirt_top/007.png");
+        for (template, prefix) in [
+            ("image_{index}", "image_"),
+            ("a/b/{index}", "a"),
+            ("{index}.jpg", ""),
+            ("{class}/{index}", ""),
+        ] {
+            assert_eq!(names(template).literal_prefix(), prefix, "{template}");
+        }
     }
 }

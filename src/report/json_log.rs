@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+use crate::text::shown_json;
+
 /// A file that is made with its first line.
 #[derive(Debug)]
 pub struct JsonLog {
@@ -42,13 +44,12 @@ impl JsonLog {
 
     /// A line at a time and at once: it must be there whatever happens to the process.
     fn write(&self, state: &mut State, line: &impl Serialize) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
-        text.push(b'\n');
+        let text = serde_json::to_string(line)? + "\n";
         let out = match &mut state.out {
             Some(out) => out,
             none => none.insert(File::create(&self.path)?),
         };
-        out.write_all(&text)
+        out.write_all(shown_json(&text).as_bytes())
     }
 
     /// Says where the lines are, if there are any.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::files;
 use crate::pipeline::{Counts, Latency, Sample, Stats};
-use crate::text::{bytes, rounded, thousands};
+use crate::text::{bytes, rounded, shown, thousands};
 
 /// What a run did. The four states add up to `images`.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -166,8 +166,8 @@ impl fmt::Display for Summary {
                 f,
                 "\n  {} rows in {} and {}",
                 thousands(manifest.rows),
-                manifest.path,
-                manifest.url
+                shown(&manifest.path),
+                shown(&manifest.url)
             )?;
         }
         Ok(())
