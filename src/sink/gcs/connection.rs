@@ -24,6 +24,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use super::super::{Fault, FaultKind};
@@ -34,8 +35,13 @@ use crate::http::{CONNECT_TIMEOUT, USER_AGENT, is_loopback, use_ring};
 /// some 150, and there may be thousands of connections.
 const READ_BUFFER: usize = 8 * 1024;
 
-/// A dead peer is noticed by the system after some such times.
+/// The system asks a silent peer after this time and as often again, and gives it up after so many
+/// questions without an answer. By default it would take 11 minutes.
 const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// A connection that was idle for so long is not used again: a firewall between may have forgotten it.
+const LONGEST_IDLE: Duration = Duration::from_secs(60);
 
 /// A service that is reached directly, and the connections to it that nobody uses now.
 pub(super) struct Connections {
@@ -58,9 +64,11 @@ type Io = TokioIo<Box<dyn Stream>>;
 /// Both ends of one connection. Bytes move only when the driver is polled.
 struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    /// Large, and handed on with every request.
-    driver: Box<http1::Connection<Io, Full<Bytes>>>,
-    ended: bool,
+    /// When it was last used.
+    since: Instant,
+    /// Large, and handed on with every request. `None` once it ended: dropping it is what fails a request
+    /// that it took and can no longer send.
+    driver: Option<Box<http1::Connection<Io, Full<Bytes>>>>,
 }
 
 /// The body of an answer, which goes on to drive its connection; read to the end, it gives it back.
@@ -103,6 +111,8 @@ impl Connections {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
+        tcp.set_keepalive_interval(Some(KEEPALIVE));
+        tcp.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
         let tcp = TowerToHyperService::new(tcp);
         Ok(Some(Self { address, headers, tcp, tls, idle: Mutex::default() }))
     }
@@ -150,7 +160,7 @@ impl Connections {
     fn take(&self) -> Option<Connection> {
         loop {
             let mut connection = self.idle().pop()?;
-            if connection.is_ready() {
+            if connection.since.elapsed() < LONGEST_IDLE && connection.is_ready() {
                 return Some(connection);
             }
         }
@@ -182,7 +192,7 @@ impl Connections {
         http.max_buf_size(READ_BUFFER).writev(false);
         let (sender, driver) =
             http.handshake(TokioIo::new(stream)).await.map_err(|e| answer::unconnected(&e))?;
-        Ok(Connection { sender, driver: Box::new(driver), ended: false })
+        Ok(Connection { sender, driver: Some(Box::new(driver)), since: Instant::now() })
     }
 }
 
@@ -216,18 +226,22 @@ fn tls(host: &str) -> Result<(TlsConnector, ServerName<'static>), Fault> {
     Ok((TlsConnector::from(std::sync::Arc::new(config)), name))
 }
 
+/// Moves bytes, until the connection ends. Whoever waits for an answer receives the reason of that.
+fn drive(driver: &mut Option<Box<http1::Connection<Io, Full<Bytes>>>>, cx: &mut Context<'_>) {
+    if driver.as_mut().is_some_and(|driver| Pin::new(&mut **driver).poll(cx).is_ready()) {
+        *driver = None;
+    }
+}
+
 impl Connection {
     fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.ended {
-            // Why it ended is told to whoever waits for an answer.
-            self.ended = Pin::new(&mut *self.driver).poll(cx).is_ready();
-        }
+        drive(&mut self.driver, cx);
     }
 
     /// Whether another request may be sent.
     fn is_ready(&mut self) -> bool {
         self.drive(&mut quiet());
-        !self.ended && self.sender.is_ready()
+        self.driver.is_some() && self.sender.is_ready()
     }
 
     async fn exchange(
@@ -236,9 +250,7 @@ impl Connection {
     ) -> Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>> {
         let mut answer = pin!(self.sender.try_send_request(request));
         std::future::poll_fn(|cx| {
-            if !self.ended {
-                self.ended = Pin::new(&mut *self.driver).poll(cx).is_ready();
-            }
+            drive(&mut self.driver, cx);
             answer.as_mut().poll(&mut quiet())
         })
         .await
@@ -251,6 +263,7 @@ impl Content<'_> {
         if let Some(mut connection) = self.connection.take()
             && connection.is_ready()
         {
+            connection.since = Instant::now();
             self.pool.idle().push(connection);
         }
     }
@@ -278,5 +291,68 @@ impl Body for Content<'_> {
             Some(Ok(_)) | None => this.give_back(),
         }
         Poll::Ready(frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    async fn answer(stream: &mut TcpStream) {
+        let mut request = [0; 4096];
+        assert!(stream.read(&mut request).await.unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+    }
+
+    fn post(connections: &Connections) -> Request<Full<Bytes>> {
+        connections.post("/upload".parse().unwrap(), "body".into(), HeaderMap::new())
+    }
+
+    async fn send(connections: &Connections) -> Bytes {
+        let answer = connections.send(post(connections)).await.unwrap();
+        answer.into_body().collect().await.unwrap().to_bytes()
+    }
+
+    /// A service may close a kept connection after it was taken out of the pool and before the request
+    /// goes out. The request comes back at once, and is sent over another connection.
+    #[tokio::test]
+    async fn a_close_between_taking_and_sending_gives_the_request_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let connections = Connections::direct(&endpoint, "text/plain").unwrap().unwrap();
+        let (answered, stream) = tokio::join!(send(&connections), async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            answer(&mut stream).await;
+            stream
+        });
+        assert_eq!(answered, "ok");
+        drop(stream);
+        let mut taken = connections.idle().pop().expect("the connection was kept");
+        // The system has seen the close; nobody has polled the connection since.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let exchanged = taken.exchange(post(&connections));
+        let exchanged = tokio::time::timeout(Duration::from_secs(5), exchanged).await;
+        let mut failed = exchanged.expect("it ends at once").expect_err("nobody answered");
+        assert!(failed.take_message().is_some(), "the request did not go out");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_idle_for_long_is_not_used_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let connections = Connections::direct(&endpoint, "text/plain").unwrap().unwrap();
+        let (_, first) = tokio::join!(send(&connections), async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            answer(&mut stream).await;
+            stream
+        });
+        let mut kept = connections.take().expect("it is fresh");
+        kept.since = Instant::now().checked_sub(LONGEST_IDLE).unwrap();
+        connections.idle().push(kept);
+        assert!(connections.take().is_none());
+        drop(first);
     }
 }
