@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idx2gcs_emulator::{Faults, Options};
+use idx2gcs_emulator::{Answer, Faults, Operation, Options, Rule, Script};
 
 use crate::support::terminal::{Shown, run_in_terminal};
 use crate::support::{Desk, Server, Set, for_each_row};
@@ -71,7 +71,10 @@ fn colours_are_for_terminals_and_for_those_who_want_them() {
 /// A program reads stderr line by line: the log, progress, and how the run ended.
 #[test]
 fn log_lines_in_json_are_one_object_each() {
-    let (desk, set, server) = (Desk::new(), Set::new(60, 10), Server::new());
+    // A retry is logged.
+    let rule = Rule::new(Operation::Insert, Answer::status(503)).named("fm/image_7.jpg").attempt(1);
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    let server = Server::scripted(Script::new().with(rule));
     for_each_row([(&[][..], 0), (&["--quality", "3"], 4)], |(more, code)| {
         let flags = ["-vvv", "--log-format", "json", "--progress", "json"];
         let ran = desk.load(&set, &server, &[&flags[..], more].concat()).expect(code);
