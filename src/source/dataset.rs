@@ -209,3 +209,120 @@ fn outside(index: u32, label: u32, classes: &Classes) -> String {
     let last = numbers.last().unwrap_or(first);
     format!("image {index} has the label {label}, but the classes are {first} to {last}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    /// A source that says it has so many images, and yields so many.
+    #[derive(Debug)]
+    struct Liar {
+        parts: Vec<(Partition, u32)>,
+        yields: u32,
+        labels: Arc<Labels>,
+    }
+
+    impl Source for Liar {
+        fn parts(&self) -> Vec<Part> {
+            let part = |(partition, images): &(Partition, u32)| Part {
+                partition: *partition,
+                images: *images,
+                path: PathBuf::from("liar"),
+            };
+            self.parts.iter().map(part).collect()
+        }
+
+        fn labels(&self) -> &Arc<Labels> {
+            &self.labels
+        }
+
+        fn class_names(&self) -> Option<Vec<String>> {
+            Some(vec!["a".to_owned(), "b".to_owned()])
+        }
+
+        fn size(&self) -> Option<Size> {
+            None
+        }
+
+        fn format(&self, _: u32) -> Option<ImageFormat> {
+            None
+        }
+
+        fn largest_image(&self) -> u64 {
+            1
+        }
+
+        fn images(&self) -> Images {
+            let image = |_| {
+                Ok(Image::Raw { size: Size { rows: 1, cols: 1, channels: 1 }, pixels: vec![0] })
+            };
+            Box::new((0..self.yields).map(image))
+        }
+
+        fn prove(&self, _: &dyn Fn() -> bool) -> Result<(), SourceError> {
+            Ok(())
+        }
+    }
+
+    fn data(yields: u32, labels: &[u32], naming: Naming) -> Result<DataSet, SourceError> {
+        let parts = vec![(Partition::Train, 2), (Partition::Test, 1)];
+        let labels = Arc::new(labels.iter().copied().collect());
+        DataSet::new(Arc::new(Liar { parts, yields, labels }), naming, Some(7))
+    }
+
+    fn naming(required: Option<&[&str]>) -> Naming {
+        let required =
+            required.map(|names| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        Naming { required, fallback: Some(vec!["x".to_owned()]), first_label: 0 }
+    }
+
+    #[test]
+    fn records_are_as_many_as_the_source_says() {
+        let labels = [1, 0, 1];
+        let records: Vec<_> = data(3, &labels, naming(None)).unwrap().records().collect();
+        let labelled: Vec<_> = records
+            .iter()
+            .map(|record| record.as_ref().map(|record| (record.index, record.label)).unwrap())
+            .collect();
+        assert_eq!(labelled, [(0, Some(1)), (1, Some(0)), (2, Some(1))]);
+        for (yields, says) in [(2, "yields fewer than its 3 images"), (4, "yields more than its 3")]
+        {
+            let records = data(yields, &labels, naming(None)).unwrap().records();
+            let results: Vec<_> = records.collect();
+            let last = results.last().unwrap().as_ref().unwrap_err().to_string();
+            assert!(last.contains(says), "{last}");
+            assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+        }
+    }
+
+    #[test]
+    fn all_images_have_labels_of_the_classes_or_none_has_one() {
+        assert_eq!(*data(3, &[], naming(None)).unwrap().labels().as_ref(), Labels::None);
+        for (labels, names, says) in [
+            (&[0, 1][..], None, "liar: image 2 has no label, but others have one"),
+            (&[0, 1, 2], None, "liar: image 2 has the label 2, but the classes are 0 to 1"),
+            (
+                &[0, 1, 1],
+                Some(&["a", "b", "c"][..]),
+                "its highest label is 1, but source.classes names 3",
+            ),
+        ] {
+            let error = data(3, labels, naming(names)).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        let clash = data(3, &[0, 0, 0], naming(Some(&["a b", "a/b"]))).unwrap_err();
+        assert!(matches!(clash, SourceError::Classes(_)));
+    }
+
+    #[test]
+    fn names_that_were_given_come_before_those_of_the_source() {
+        let name = |names: Option<&[&str]>| {
+            let data = data(3, &[0, 0, 1], naming(names)).unwrap();
+            assert_eq!((data.images(), data.validation()), (3, Some(7)));
+            data.classes().name(1).map(str::to_owned)
+        };
+        assert_eq!(name(Some(&["c", "d"])).as_deref(), Some("d"));
+        assert_eq!(name(None).as_deref(), Some("b"), "and those before the catalogue's");
+    }
+}

@@ -357,3 +357,6 @@ impl Source for Parquet {
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> SourceError {
     SourceError::unfit(path, format!("cannot be read: {error}"))
 }
+
+#[cfg(test)]
+mod tests;
