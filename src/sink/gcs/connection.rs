@@ -41,7 +41,7 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
 
 /// A connection that was idle for so long is not used again: a firewall between may have forgotten it.
-const LONGEST_IDLE: Duration = Duration::from_secs(60);
+const LONGEST_IDLE: Duration = Duration::from_mins(1);
 
 /// A service that is reached directly, and the connections to it that nobody uses now.
 pub(super) struct Connections {
