@@ -30,6 +30,6 @@ start_emulator() {
     shift 2
     "$program" emulate --port 0 "$@" >"$log" &
     emulator=$!
-    wait_for "$emulator" "$log"
+    wait_for "$emulator" "$log" || return
     endpoint=$(sed -n 's/^serving \([^;]*\);.*/\1/p' "$log")
 }
