@@ -10,10 +10,10 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
 use super::error::Error;
+use super::report::{Picture, Style, draw};
 use super::{colour_is_welcome, say};
 use crate::exit::Exit;
 use crate::model::Size;
-use crate::report::picture::{Picture, Style, draw};
 use crate::source::{
     Array, Dtype, Files, Source, SourceError, array_names, folder_files, label_counts, open_images,
 };

@@ -9,14 +9,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
+use super::report::{Bar, JsonLines, LogWriter, PlainLines, start_logging};
 use super::settings;
 use super::signals::Signals;
-use crate::config::{Layers, Settings};
+use crate::config::{Layers, LogFormat, Progress, Settings};
 use crate::limits::fit_open_files;
 use crate::load::{self, Control, Load, Output, Surveyed, Transfer};
 use crate::pace::Bounds;
 use crate::pipeline::{DRAIN, Observer, Silent};
-use crate::report::{Bar, JsonLines, LogFormat, LogWriter, PlainLines, Progress, start_logging};
 use crate::sink::{Endpoint, Place};
 
 /// One run of the program.

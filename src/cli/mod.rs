@@ -12,6 +12,7 @@ mod inspect;
 mod invocation;
 mod live;
 mod load;
+mod report;
 mod settings;
 mod signals;
 mod tune;

@@ -8,6 +8,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::destination;
 use super::error::Error;
+use super::report::{LogWriter, start_logging};
 use super::signals::Signals;
 use super::{say, settings};
 use crate::config::{ConfigError, Settings};
@@ -15,7 +16,6 @@ use crate::exit::Exit;
 use crate::files;
 use crate::limits::fit_open_files;
 use crate::load::{self, Load, Transfer, check_destination};
-use crate::report::{LogWriter, start_logging};
 use crate::retry::{Chance, Retry};
 use crate::sink::Place;
 use crate::sink::{Fault, Purpose};

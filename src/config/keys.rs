@@ -9,13 +9,13 @@ use super::destination::{
     ENDPOINT_FORMS, FORMATS, IN_FLIGHT, Location, URL_FORMS, read_concurrency, read_endpoint,
     read_manifests, read_url,
 };
+use super::display::{LogFormat, Progress};
 use super::key::{About, Key, Kind};
 use crate::check::Duplicates;
 use crate::encode::{OutputFormat, Scale};
 use crate::manifest::ManifestFormat;
 use crate::pace::Ramp;
 use crate::pipeline::OnError;
-use crate::report::{LogFormat, Progress};
 use crate::sink::{Endpoint, IfExists};
 use crate::source::{Files, Range, Transposed};
 use crate::split::{HeldOut, SplitMethod};

@@ -3,6 +3,7 @@
 
 mod data;
 mod destination;
+mod display;
 mod key;
 pub(crate) mod keys;
 mod layers;
@@ -10,6 +11,7 @@ mod value;
 
 use std::path::PathBuf;
 
+pub use self::display::{LogFormat, Progress};
 pub use self::key::{About, Key, Kind};
 pub use self::keys::KEYS;
 pub use self::layers::{ConfigError, Layers};
@@ -20,7 +22,6 @@ use crate::manifest::ManifestFormat;
 use crate::naming::Template;
 use crate::pace::Bounds;
 use crate::pipeline::OnError;
-use crate::report::{LogFormat, Progress};
 use crate::retry::Limits;
 use crate::sink::{Endpoint, IfExists, Place};
 use crate::source::{Catalogue, SourceOptions};

@@ -1,4 +1,4 @@
-//! The options of what is shown while a run goes on.
+//! How the program shows a run on the terminal.
 
 /// How progress is shown.
 #[derive(

@@ -11,7 +11,7 @@ const SHADES: &[u8; 10] = b" .:-=+*#%@";
 
 /// How a terminal can be drawn on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// Characters of ten shades, for files and terminals without colour.
     Ascii,
     /// Half blocks in the 256 colours of xterm.
@@ -22,7 +22,7 @@ pub enum Style {
 
 /// One image.
 #[derive(Debug, Clone, Copy)]
-pub struct Picture<'a> {
+pub(crate) struct Picture<'a> {
     /// Height in pixels, at least 1.
     pub rows: usize,
     /// Width in pixels, at least 1.
@@ -37,7 +37,7 @@ pub struct Picture<'a> {
 
 /// Lines that show the pictures, as many beside each other as `width` columns hold. Larger images are
 /// shrunk to fit, pixels averaged.
-pub fn draw(pictures: &[Picture<'_>], style: Style, width: usize) -> String {
+pub(crate) fn draw(pictures: &[Picture<'_>], style: Style, width: usize) -> String {
     let most = MOST.min(width.max(1));
     let drawn: Vec<_> = pictures.iter().map(|picture| Drawn::new(picture, most)).collect();
     let mut text = String::new();

@@ -8,11 +8,11 @@ use crate::text::{rounded, short, thousands};
 
 /// A line every few seconds.
 #[derive(Debug, Clone, Copy)]
-pub struct PlainLines;
+pub(crate) struct PlainLines;
 
 /// A JSON object a line, every second.
 #[derive(Debug, Clone, Copy)]
-pub struct JsonLines;
+pub(crate) struct JsonLines;
 
 /// Writes a line to stderr; a closed stderr is nobody to tell.
 fn line(text: &str) {

@@ -13,11 +13,11 @@ const TEMPLATE: &str =
 
 /// A bar over the images of a run.
 #[derive(Debug, Clone)]
-pub struct Bar(ProgressBar);
+pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
     /// A bar over so many images. Where stderr is no terminal nothing is drawn.
-    pub fn new(images: u32) -> Self {
+    pub(crate) fn new(images: u32) -> Self {
         let target = ProgressDrawTarget::stderr_with_hz(10);
         let bar = ProgressBar::with_draw_target(Some(images.into()), target);
         let style = ProgressStyle::with_template(TEMPLATE)
@@ -28,7 +28,7 @@ impl Bar {
     }
 
     /// The bar itself, for log lines to step around.
-    pub(crate) fn inner(&self) -> ProgressBar {
+    pub(super) fn inner(&self) -> ProgressBar {
         self.0.clone()
     }
 }

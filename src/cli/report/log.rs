@@ -10,15 +10,15 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Bar;
-use super::LogFormat;
+use crate::config::LogFormat;
 
 /// Writes to stderr, with the bar out of the way where there is one.
 #[derive(Debug, Clone, Default)]
-pub struct LogWriter(Arc<Mutex<Option<ProgressBar>>>);
+pub(crate) struct LogWriter(Arc<Mutex<Option<ProgressBar>>>);
 
 impl LogWriter {
     /// From now on lines step around this bar.
-    pub fn step_around(&self, bar: &Bar) {
+    pub(crate) fn step_around(&self, bar: &Bar) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.inner());
     }
 }
@@ -49,7 +49,7 @@ impl<'a> MakeWriter<'a> for LogWriter {
 
 /// Starts logging for the process. `verbosity` is the number of `-v`: warnings, then information,
 /// details and everything; libraries only warn. Credentials are never logged: no request header is.
-pub fn start_logging(writer: &LogWriter, format: LogFormat, verbosity: u8, colour: bool) {
+pub(crate) fn start_logging(writer: &LogWriter, format: LogFormat, verbosity: u8, colour: bool) {
     let level = match verbosity {
         0 => LevelFilter::WARN,
         1 => LevelFilter::INFO,
