@@ -37,15 +37,16 @@
 
 mod check;
 mod classes;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "cli")]
 mod config;
 pub mod encode;
 mod exit;
 mod files;
 mod histogram;
 mod http;
-mod limits;
 pub mod load;
 mod manifest;
 mod model;
@@ -88,6 +89,7 @@ pub mod internals {
     pub mod classes {
         pub use crate::classes::*;
     }
+    #[cfg(feature = "cli")]
     pub mod config {
         pub use crate::config::*;
     }

@@ -9,11 +9,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
+use super::limits::fit_open_files;
 use super::report::{Bar, JsonLines, LogWriter, PlainLines, start_logging};
 use super::settings;
 use super::signals::Signals;
 use crate::config::{Layers, LogFormat, Progress, Settings};
-use crate::limits::fit_open_files;
 use crate::load::{self, Control, Load, Output, Surveyed, Transfer};
 use crate::pace::Bounds;
 use crate::pipeline::{DRAIN, Observer, Silent};

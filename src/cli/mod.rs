@@ -10,6 +10,7 @@ mod fetch;
 mod generate;
 mod inspect;
 mod invocation;
+mod limits;
 mod live;
 mod load;
 mod report;

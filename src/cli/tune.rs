@@ -8,13 +8,13 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::destination;
 use super::error::Error;
+use super::limits::fit_open_files;
 use super::report::{LogWriter, start_logging};
 use super::signals::Signals;
 use super::{say, settings};
 use crate::config::{ConfigError, Settings};
 use crate::exit::Exit;
 use crate::files;
-use crate::limits::fit_open_files;
 use crate::load::{self, Load, Transfer, check_destination};
 use crate::retry::{Chance, Retry};
 use crate::sink::Place;

@@ -7,7 +7,7 @@ const RESERVED: u64 = 64;
 /// Raises the limit of open files to what the system allows, and returns the number of requests in
 /// flight, at most `wanted` and at least one, that it leaves room for. `ends` is the number of files a
 /// request takes: one for its connection, two if the other end is in this process as well.
-pub(crate) fn fit_open_files(wanted: u32, ends: u32) -> u32 {
+pub(super) fn fit_open_files(wanted: u32, ends: u32) -> u32 {
     let room = raise_open_files().saturating_sub(RESERVED) / u64::from(ends);
     wanted.min(u32::try_from(room).unwrap_or(u32::MAX).max(1))
 }
