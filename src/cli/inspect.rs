@@ -15,7 +15,8 @@ use super::{colour_is_welcome, say};
 use crate::exit::Exit;
 use crate::model::Size;
 use crate::source::{
-    Array, Dtype, Files, Source, SourceError, array_names, folder_files, label_counts, open_images,
+    Array, Dtype, Files, Source, SourceError, array_names, array_of, folder_files, label_counts,
+    open_images,
 };
 use crate::text::thousands;
 
@@ -79,7 +80,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
             }
         } else if let Some(arrays) = array_names(path)? {
             for array in arrays {
-                findings.push(inspect(Path::new(&format!("{}#{array}", path.display())))?);
+                findings.push(inspect(&array_of(path, &array))?);
             }
         } else {
             findings.push(inspect(path)?);

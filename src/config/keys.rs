@@ -39,7 +39,7 @@ keys! {
     DATASET: String = Key::text("source.dataset", "a named data set").placeholder("NAME")
         .help("A named data set, looked for in /usr/share/datasets, then in the user's cache, then downloaded");
     PATH: PathBuf = Key::path("source.path", "a folder or a file").placeholder("DIR")
-        .help("A folder with the four usual files, or one file: a .npz with arrays of the usual names, or images without labels; with `dataset`, where that data set's files lie");
+        .help("A folder of IDX, CIFAR or Parquet files under their common names, or one file: .npz, Parquet, CIFAR's .tar.gz, or images without labels; with `dataset`, where that data set's files are");
     FILES: Vec<Files> = Key::new("source.files", Kind::List("[[source.files]] tables"), read_files)
         .help("Instead: parts of a data set as [[source.files]] with images, labels (left out where there are none) and partition (train, validation or test); IDX, .npy or archive.npz#array");
     CLASSES: Vec<String> = Key::new("source.classes", Kind::List("names, each of visible characters"), read_classes)
@@ -47,7 +47,7 @@ keys! {
     FIRST_LABEL: u32 = Key::number("source.first_label", 0, MOST)
         .help("The label of the first class [default: as the data set says, else 0]");
     LABEL_COLUMN: u32 = Key::number("source.label_column", 0, MOST)
-        .help("Where labels have several columns: which is the class, from 0");
+        .help("Where images have several labels: which is the class, from 0");
     RANGE: Range = Key::new("source.range", Kind::List("two different numbers, [black, white]"), read_range)
         .help("For images that are not bytes: the values that become black and white, such as [0.0, 1.0]");
     TRANSPOSED: Transposed = Key::word("source.transposed").default("auto")

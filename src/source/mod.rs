@@ -28,8 +28,8 @@ use crate::model::{Image, ImageFormat, Partition, Size};
 
 pub use arrays::header::{ArrayError, Dtype, Endian, Header, Shape};
 pub use arrays::{
-    Array, ArrayRecords, Payload, array_names, folder_files, label_counts, payload, records,
-    single_file,
+    Array, ArrayRecords, Payload, array_names, array_of, folder_files, label_counts, payload,
+    records, single_file,
 };
 pub use builder::{DataSetBuilder, open_images};
 pub use catalogue::{Archive, Catalogue, Entry, EntryFile, EntryPart, WholeFile};

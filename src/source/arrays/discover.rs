@@ -42,6 +42,14 @@ pub fn array_names(path: &Path) -> Result<Option<Vec<String>>, SourceError> {
     .map_err(|e: ArrayError| SourceError::file(path, e))
 }
 
+/// The path of an array in an archive.
+pub fn array_of(archive: &Path, name: &str) -> PathBuf {
+    let mut path = archive.as_os_str().to_owned();
+    path.push("#");
+    path.push(name);
+    path.into()
+}
+
 /// The parts of a `.npz` archive, by the usual names of its arrays; any other file is images without
 /// labels, all to train on.
 ///
@@ -57,7 +65,7 @@ pub fn single_file(path: &Path) -> Result<Vec<Files>, SourceError> {
     };
     let member = |name: &str| {
         let exists = names.iter().any(|existing| existing == name);
-        exists.then(|| PathBuf::from(format!("{}#{name}", path.display())))
+        exists.then(|| array_of(path, name))
     };
     // One family of names or the other: an archive that has both would hold each image twice.
     let usual = USUAL_ARRAYS

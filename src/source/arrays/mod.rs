@@ -25,7 +25,7 @@ use super::{Images, Part, Source};
 use crate::model::{Image, ImageFormat, Partition, Size};
 
 pub use self::array::Array;
-pub use self::discover::{array_names, folder_files, single_file};
+pub use self::discover::{array_names, array_of, folder_files, single_file};
 pub(super) use self::discover::{complete, find_file, must_be_folder};
 pub use self::records::{ArrayRecords, Payload};
 pub use self::stream::records;

@@ -1,5 +1,6 @@
 //! The bytes of an array, plain or packed, and the format that they begin with.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -37,9 +38,9 @@ pub fn records<R: Read>(mut reader: R) -> Result<ArrayRecords<R>, ArrayError> {
 /// A file that cannot be opened, and an archive that cannot be read.
 pub(super) fn open(path: &Path) -> Result<(Payload, Option<u64>), ArrayError> {
     let (path, member) = member_of(path);
-    let mut file = File::open(path)?;
+    let mut file = File::open(&path)?;
     if begins_with(&mut file, b"PK")? || member.is_some() {
-        return Ok((npz::payload(path, member)?, None));
+        return Ok((npz::payload(&path, member)?, None));
     }
     let gzip = begins_with(&mut file, &[0x1F, 0x8B])?;
     let size = file.metadata()?.len();
@@ -54,10 +55,17 @@ pub(super) fn open(path: &Path) -> Result<(Payload, Option<u64>), ArrayError> {
 }
 
 /// `archive.npz` and `name` of `archive.npz#name`, unless a file has that very name.
-pub(super) fn member_of(path: &Path) -> (&Path, Option<&str>) {
-    match path.to_str().and_then(|text| text.rsplit_once('#')) {
-        Some((archive, member)) if !path.exists() => (Path::new(archive), Some(member)),
-        _ => (path, None),
+pub(super) fn member_of(path: &Path) -> (Cow<'_, Path>, Option<&str>) {
+    // The folders before a name may be of any bytes; the names of arrays may have slashes.
+    let name = path.file_name().and_then(|name| name.to_str()?.rsplit_once('#'));
+    let whole = || path.to_str().and_then(|path| path.rsplit_once('#'));
+    match name.map(|(archive, array)| (path.with_file_name(archive).into(), array)) {
+        _ if path.exists() => (path.into(), None),
+        Some((archive, array)) => (archive, Some(array)),
+        None => match whole() {
+            Some((archive, array)) => (Path::new(archive).into(), Some(array)),
+            None => (path.into(), None),
+        },
     }
 }
 
@@ -68,4 +76,34 @@ pub(super) fn begins_with(file: &mut File, wanted: &[u8]) -> std::io::Result<boo
     file.take(wanted.len() as u64).read_to_end(&mut magic)?;
     file.seek(SeekFrom::Start(0))?;
     Ok(magic == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_are_named_behind_their_archive() {
+        let archive = |path: &'static str| {
+            let (archive, array) = member_of(Path::new(path));
+            (archive.into_owned(), array)
+        };
+        assert_eq!(archive("a#b/c.npz#d"), ("a#b/c.npz".into(), Some("d")));
+        assert_eq!(archive("b/c.npz#d/e"), ("b/c.npz".into(), Some("d/e")));
+        assert_eq!(archive("c.npz"), ("c.npz".into(), None));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.npz#d");
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(member_of(&path).1, None, "a file of that very name");
+    }
+
+    /// A folder's name need not be text.
+    #[cfg(unix)]
+    #[test]
+    fn folders_may_have_names_of_any_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = Path::new(std::ffi::OsStr::from_bytes(b"\xFF"));
+        let path = super::super::array_of(&folder.join("c.npz"), "d");
+        assert_eq!(member_of(&path), (folder.join("c.npz").into(), Some("d")));
+    }
 }
