@@ -79,7 +79,7 @@ fn command() -> Command {
         .after_help(
             "Exit codes: 0 all stored and the manifests published, 1 some images failed (a rerun \
              finishes the rest), 2 usage or configuration, 3 the source is bad, 4 the destination \
-             refused, 130 interrupted, 143 terminated",
+             refused, 70 a defect of the program, 130 interrupted, 143 terminated",
         )
         .subcommand_required(true)
         .arg_required_else_help(true)

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use strum::VariantNames;
+
+use super::destination::FORMATS;
 use super::keys::{NAME, PATH, QUALITY, URL};
 use super::*;
 use crate::model::Partition;
@@ -403,4 +406,11 @@ fn keys_are_named_once() {
     flags.sort_unstable();
     flags.dedup();
     assert_eq!((paths.len(), flags.len()), (n, m));
+}
+
+#[test]
+fn every_manifest_format_is_named_in_messages_and_help() {
+    let all = ManifestFormat::VARIANTS.join(", ");
+    assert!(FORMATS.starts_with(&all), "{FORMATS}");
+    assert!(keys::MANIFESTS.about.help.ends_with(&all), "{}", keys::MANIFESTS.about.help);
 }

@@ -1,5 +1,5 @@
 //! Everything that can keep a load from being complete. The type says what happened; the sentences
-//! for a person are made here and nowhere else.
+//! about a run are made here.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -158,6 +158,19 @@ pub enum Error {
         /// What it holds.
         verdict: Verdict,
     },
+    /// Some images failed because of a defect of this program.
+    #[error(
+        "{} of {} images failed because of a defect of idx2gcs{}; please report it",
+        thousands((*.defects).into()), thousands((*.images).into()), see(failures.as_deref())
+    )]
+    Defects {
+        /// How many.
+        defects: u32,
+        /// All images.
+        images: u32,
+        /// The list of all failures.
+        failures: Option<PathBuf>,
+    },
     /// A defect of this program; a rerun does not mend it.
     #[error("{0}; this is a defect of idx2gcs, please report it")]
     Internal(String),
@@ -216,7 +229,7 @@ impl Error {
             | Self::StoppedBefore(_)
             | Self::NotPublished { .. }
             | Self::Inexact { .. } => Exit::Incomplete,
-            Self::Internal(_) => Exit::Internal,
+            Self::Internal(_) | Self::Defects { .. } => Exit::Internal,
         }
     }
 

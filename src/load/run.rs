@@ -264,8 +264,7 @@ pub(super) fn judge(
         Some(Stop::OnError) | None => {}
     }
     if defects > 0 {
-        let see = failures.map_or(String::new(), |path| format!(", see {}", path.display()));
-        return Err(Error::Internal(format!("{defects} of {images} images failed{see}")));
+        return Err(Error::Defects { defects, images, failures });
     }
     if conflicts > 0 {
         return Err(Error::Conflicts { url, count: conflicts, failures });

@@ -136,6 +136,7 @@ impl<W: Write + Send> RowWriter<W> {
     /// # Errors
     /// When the writer below fails.
     pub fn write(&mut self, row: &Row) -> io::Result<()> {
+        use ManifestFormat::{Automl, HuggingFace, Parquet, Vertex, VertexJsonl};
         if !self.manifest.lists(row.partition) {
             return Ok(());
         }
@@ -145,16 +146,26 @@ impl<W: Write + Send> RowWriter<W> {
         match &mut self.out {
             Out::Csv(csv) => {
                 match format {
-                    ManifestFormat::Automl => record(csv, &format::automl(row)),
-                    ManifestFormat::Vertex => record(csv, &format::vertex(row, classes)),
-                    _ => record(csv, &format::columns(row, row.content()?, classes)),
+                    Automl => record(csv, &format::automl(row)),
+                    Vertex => record(csv, &format::vertex(row, classes)),
+                    ManifestFormat::Csv => {
+                        record(csv, &format::columns(row, row.content()?, classes))
+                    }
+                    VertexJsonl | HuggingFace | Parquet => unreachable!("{format} is no CSV"),
                 }?;
             }
             Out::Lines(out) => {
-                if format == ManifestFormat::VertexJsonl {
-                    serde_json::to_writer(&mut *out, &VertexLine::new(row, classes))?;
-                } else {
-                    serde_json::to_writer(&mut *out, &self.manifest.hugging_face(row, classes))?;
+                match format {
+                    VertexJsonl => {
+                        serde_json::to_writer(&mut *out, &VertexLine::new(row, classes))?;
+                    }
+                    HuggingFace => {
+                        let line = self.manifest.hugging_face(row, classes);
+                        serde_json::to_writer(&mut *out, &line)?;
+                    }
+                    Automl | Vertex | ManifestFormat::Csv | Parquet => {
+                        unreachable!("{format} has no lines of JSON")
+                    }
                 }
                 out.write_all(b"\n")?;
             }
