@@ -4,6 +4,7 @@
 mod fault;
 pub mod folder;
 pub mod gcs;
+mod local;
 mod options;
 pub mod zip;
 

@@ -11,9 +11,6 @@ use idx2gcs_emulator::{Emulator, Options};
 use crate::support::destinations::{Destination, Kind};
 use crate::support::for_each_row;
 
-/// The sinks that compare what they store with what they were given. To go: all do.
-const COMPARING: [Kind; 1] = [Kind::Bucket];
-
 fn object(name: &str, content: &[u8]) -> NewObject {
     NewObject {
         name: name.to_owned(),
@@ -208,7 +205,7 @@ fn a_file_is_stored_whole_or_not_at_all() {
         file("longer.csv", rows.len() - 1, crc32c::crc32c(&rows.as_bytes()[..rows.len() - 1])),
     ];
     for_each_row(wrong, |wrong| {
-        with_each(&COMPARING, async |to: Destination<'_>| {
+        with_each(&Kind::ALL, async |to: Destination<'_>| {
             to.sink.put(&wrong, Precondition::Absent).await.unwrap_err();
             assert_eq!(to.sink.stat(&wrong.name).await.unwrap(), None);
         });
@@ -217,7 +214,7 @@ fn a_file_is_stored_whole_or_not_at_all() {
 
 #[test]
 fn what_does_not_have_its_checksum_is_not_stored() {
-    with_each(&COMPARING, async |to: Destination<'_>| {
+    with_each(&Kind::ALL, async |to: Destination<'_>| {
         let wrong = NewObject { crc32c: 7, ..object("a", b"one") };
         to.sink.put(&wrong, Precondition::Absent).await.unwrap_err();
         assert_eq!(to.sink.stat("a").await.unwrap(), None);

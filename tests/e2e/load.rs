@@ -277,6 +277,32 @@ fn two_runs_share_a_folder() {
     assert_eq!(desk.read("out/automl.csv"), desk.read("other/automl.csv"));
 }
 
+/// Loads whose folders are one in the other, each begun while another writes.
+#[test]
+fn loads_into_one_folder_and_one_below_it() {
+    let (desk, set) = (Desk::new(), Set::new(390, 10));
+    let source = set.path().to_str().unwrap();
+    let start = |to: &str, out: &str| {
+        let mut command = desk.command(&["load", "--source", source, "--validation", "10"]);
+        command.args(["--to", to, "--out", out]).stderr(Stdio::piped());
+        command.stdout(Stdio::null()).spawn().unwrap()
+    };
+    for round in 0..3 {
+        let folders = ["pictures", "pictures/a", "pictures/b", "pictures/a/c"];
+        let runs: Vec<_> =
+            folders.iter().enumerate().map(|(i, to)| start(to, &format!("out{i}"))).collect();
+        for run in runs {
+            let ran = run.wait_with_output().unwrap();
+            let says = String::from_utf8_lossy(&ran.stderr);
+            assert!(ran.status.success(), "round {round}: {says}");
+        }
+        let mut pictures = desk.files();
+        pictures.retain(|file| file.starts_with("pictures/"));
+        assert_eq!(pictures.len(), 4 * 402, "nothing half-written");
+        fs::remove_dir_all(desk.path("pictures")).unwrap();
+    }
+}
+
 #[test]
 fn packed_files_and_other_spellings_are_read() {
     let (desk, set, server) = (Desk::new(), Set::new(60, 10), Server::new());

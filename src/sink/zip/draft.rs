@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use zip::write::{PreparedZipFile, SimpleFileOptions};
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
-use super::super::{NameRange, Stored};
+use super::super::local::{compare, copy};
+use super::super::{NameRange, NewObject, Stored};
 use crate::files;
 
 /// What an archive written here holds, by name: bytes and CRC32C.
@@ -103,25 +104,22 @@ impl Draft {
         self.added(name, (size, crc32c), added.map_err(io::Error::from))
     }
 
-    /// Adds an entry of so many bytes from a reader, deflated.
+    /// Adds an object's entry, deflated, from a reader of its content.
     ///
     /// # Errors
-    /// When the reader fails, or the file cannot be written; then nothing more can be added.
-    pub(super) fn add_from(
-        &mut self,
-        name: &str,
-        mut from: impl io::Read,
-        size: u64,
-        crc32c: u32,
-    ) -> io::Result<()> {
+    /// When the reader fails or gives other content than the object's, or the file cannot be written;
+    /// then nothing more can be added.
+    pub(super) fn add_from(&mut self, object: &NewObject, from: impl io::Read) -> io::Result<()> {
+        let (name, size) = (&object.name, object.body.size());
         let writer = self.writer()?;
         let large = size >= u64::from(u32::MAX);
         let options = options(CompressionMethod::Deflated).large_file(large);
         let copied = writer
             .start_file(name, options)
             .map_err(io::Error::from)
-            .and_then(|()| io::copy(&mut from, writer).map(drop));
-        self.added(name, (size, crc32c), copied)
+            .and_then(|()| copy(from, writer))
+            .and_then(|written| compare(object, written).map_err(io::Error::other));
+        self.added(name, (size, object.crc32c), copied)
     }
 
     fn added(&mut self, name: &str, held: (u64, u32), added: io::Result<()>) -> io::Result<()> {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use self::archive::Archive;
 use self::draft::{Draft, Entries, prepare};
-use super::folder::local;
+use super::local::{compare, local};
 use super::{
     Body, BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink,
     Stored,
@@ -137,9 +137,12 @@ impl Inner {
         let name = &object.name;
         let unwritable =
             |e: &io::Error| Fault::new(FaultKind::Local, format!("cannot be written: {e}"));
-        // The checksum is computed before others are kept from writing.
+        // The checksums are computed before others are kept from writing.
         let prepared = match &object.body {
-            Body::Bytes(content) => Some(prepare(name, content).map_err(|e| unwritable(&e))?),
+            Body::Bytes(content) => {
+                compare(object, (content.len() as u64, crc32c::crc32c(content)))?;
+                Some(prepare(name, content).map_err(|e| unwritable(&e))?)
+            }
             Body::File(..) => None,
         };
         let mut state = self.state()?;
@@ -152,9 +155,9 @@ impl Inner {
             return Err(Fault::new(FaultKind::Precondition, format!("{name}: exists already")));
         }
         match (&object.body, prepared) {
-            (Body::File(from, size), _) => {
+            (Body::File(from, _), _) => {
                 let file = File::open(from).map_err(|e| local("cannot be read", &e))?;
-                draft.add_from(name, file, *size, object.crc32c)
+                draft.add_from(object, file)
             }
             (Body::Bytes(_), Some(prepared)) => draft.add(name, prepared, object.crc32c),
             (Body::Bytes(_), None) => return Err(closed()),
