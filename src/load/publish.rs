@@ -8,7 +8,7 @@ use super::job::Job;
 use crate::manifest::{Draft, Written};
 use crate::pipeline::{NotStored, Storing};
 use crate::report::ManifestEntry;
-use crate::retry::policy::refuses_all;
+use crate::retry::policy::is_refusal;
 use crate::sink::{Body, NewObject};
 
 /// Writes each manifest locally, stores it below the prefix, where it replaces one of an earlier
@@ -42,7 +42,7 @@ pub(super) async fn publish(
     for file in written {
         let url = address(&file);
         store(&storing, &object(&file)).await.map_err(|error| match error {
-            NotStored::Fault(fault) if refuses_all(fault.kind) => {
+            NotStored::Fault(fault) if is_refusal(fault.kind) => {
                 Error::Refused { url: url.clone(), fault }
             }
             error => Error::NotPublished { url, error },

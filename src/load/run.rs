@@ -182,6 +182,7 @@ impl Run {
                 retry: Arc::new(retry),
                 pace: Some(Arc::clone(&pace)),
                 stats: Arc::clone(stats),
+                refusals: pipeline::Refusals::default(),
             },
             existing,
             pace,

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::decision::{ExistingAction, Rule, decide};
-use super::{ImageFailure, NotStored, State, Stats, Stop, Work};
+use super::{ImageFailure, NotStored, Refusals, State, Stats, Stop, Work};
 use crate::pace::{Gate, Pace};
-use crate::retry::policy::refuses_all;
 use crate::retry::{Retry, Tried};
 use crate::sink::{Fault, FaultKind, IfExists, NewObject, Precondition, Sink, Stored};
 
@@ -50,6 +49,8 @@ pub struct Storing {
     pub pace: Option<Arc<Pace>>,
     /// The counters.
     pub stats: Arc<Stats>,
+    /// The refusals in a row, which end the run once they are many.
+    pub refusals: Refusals,
 }
 
 impl Work for Storing {
@@ -58,15 +59,22 @@ impl Work for Storing {
         object: NewObject,
         seen: Option<Stored>,
     ) -> Result<State, (NotStored, u32)> {
-        self.store(&object, seen).await
+        let ended = self.store(&object, seen).await;
+        // An object that needs no write says nothing of whether writes are refused.
+        if matches!(ended, Ok(State::Uploaded(_))) {
+            self.refusals.stored();
+        }
+        ended
     }
 
     fn stops_at(&self, failure: &ImageFailure) -> Option<Stop> {
+        let fault = match &failure.error {
+            NotStored::Fault(fault) => Some(fault),
+            _ => None,
+        };
+        let refuses_all = self.refusals.failed(fault.map(|fault| fault.kind));
         match &failure.error {
-            // Every other object would meet the same; a folder that is full or gone as well.
-            NotStored::Fault(fault) if refuses_all(fault.kind) => {
-                Some(Stop::Refused(fault.clone()))
-            }
+            NotStored::Fault(fault) if refuses_all => Some(Stop::Refused(fault.clone())),
             NotStored::Fault(fault) if self.retry.is_dead() => Some(Stop::Dead(fault.clone())),
             _ => (self.on_error == OnError::Abort).then_some(Stop::OnError),
         }
@@ -86,6 +94,7 @@ impl Storing {
             on_error: self.on_error,
             pace: None,
             stats: Arc::new(Stats::new(0, Arc::clone(self.stats.pace()))),
+            refusals: Refusals::default(),
         }
     }
 

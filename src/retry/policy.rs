@@ -42,14 +42,19 @@ pub fn decide(kind: FaultKind) -> Decision {
     }
 }
 
-/// Whether every other object would meet the same refusal: then the run is over.
+/// Whether one such fault shows that every other object would fail in the same way: then the run is
+/// over.
 pub fn refuses_all(kind: FaultKind) -> bool {
     matches!(
         kind,
-        FaultKind::Credentials { transient: false }
-            | FaultKind::Status(401 | 403 | 404)
-            | FaultKind::Local
+        FaultKind::Credentials { transient: false } | FaultKind::Status(401) | FaultKind::Local
     )
+}
+
+/// Whether the service has refused an object for good. That may be for a reason of this one object, as
+/// a hold on it, or one of all objects, as a missing permission.
+pub fn is_refusal(kind: FaultKind) -> bool {
+    refuses_all(kind) || (matches!(kind, FaultKind::Status(_)) && decide(kind) == Decision::Stop)
 }
 
 #[cfg(test)]
@@ -98,6 +103,18 @@ mod tests {
         for status in 400..=599 {
             let kind = FaultKind::Status(status);
             assert!(!(refuses_all(kind) && decide(kind) == Decision::Retry), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_is_not_retried_is_a_refusal_but_of_one_object() {
+        for status in 400..=599 {
+            let kind = FaultKind::Status(status);
+            assert_eq!(is_refusal(kind), decide(kind) != Decision::Retry, "{status}");
+            assert_eq!(refuses_all(kind), status == 401, "{status}");
+        }
+        for kind in [FaultKind::LocalFile, FaultKind::Mismatch, FaultKind::Precondition] {
+            assert!(!is_refusal(kind), "{kind}");
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::histogram::Histogram;
 use crate::retry::Retry;
-use crate::retry::policy::refuses_all;
+use crate::retry::policy::is_refusal;
 use crate::sink::{Fault, FaultKind, NewObject, Precondition, Sink};
 
 /// The first rung; each has twice as many in flight as the one before.
@@ -199,7 +199,7 @@ impl Rung {
                     met.errors += 1;
                     let limited = [FaultKind::RateLimited, FaultKind::Status(429)];
                     met.limited += u32::from(limited.contains(&fault.kind));
-                    met.refusal = refuses_all(fault.kind).then_some(fault);
+                    met.refusal = is_refusal(fault.kind).then_some(fault);
                 }
             }
         }
@@ -260,7 +260,7 @@ async fn remove(sink: &Arc<dyn Sink>, folder: &str, begun: u32) -> Option<(u32, 
             let mut last = sink.delete(&name).await;
             for wait in [1, 2, 4] {
                 let Err(fault) = &last else { break };
-                if refuses_all(fault.kind) {
+                if is_refusal(fault.kind) {
                     break;
                 }
                 let pause = fault.retry_after().unwrap_or(Duration::from_secs(wait));

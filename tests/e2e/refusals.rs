@@ -42,7 +42,7 @@ fn no_permission_to_write() {
     assert_eq!(server.images().len(), 0);
 }
 
-/// A permission that is taken away during the run ends it: every image would meet the same.
+/// A permission that is taken away during the run ends it: every other image would be refused too.
 #[test]
 fn a_permission_that_goes_away() {
     let rule = Rule::new(Operation::Insert, Answer::status(403));
@@ -51,7 +51,42 @@ fn a_permission_that_goes_away() {
     let ran = desk.load(&set, &server, &["--concurrency", "2"]).expect(4);
     assert!(ran.error().contains("HTTP 403"), "{ran:?}");
     let failed = desk.summary()["failed"].as_u64().unwrap();
-    assert!((1..=2).contains(&failed), "{failed} images met the refusal");
+    assert!((10..=12).contains(&failed), "{failed} images were refused");
+}
+
+/// A hold or a retention policy forbids to replace one object, and says nothing of the others.
+#[test]
+fn a_hold_on_one_object_costs_one_image() {
+    let rule = Rule::new(Operation::Insert, Answer::status(403)).named("fm/image_7.jpg");
+    let (desk, set) = (Desk::new(), Set::new(100, 5));
+    let server = Server::scripted(Script::new().with(rule));
+    let ran = desk.load(&set, &server, &[]).expect(1);
+    let summary = desk.summary();
+    assert_eq!((&summary["failed"], &summary["uploaded"]), (&1.into(), &104.into()), "{ran:?}");
+    assert_eq!(server.images().len(), 104);
+    assert!(desk.read("out/failures.jsonl").contains("image_7.jpg"));
+}
+
+/// What the service finds wrong with every request is said once, in its own words.
+#[test]
+fn a_service_that_refuses_every_image() {
+    let refused = Answer::Status {
+        code: 400,
+        reason: Some("invalid".to_owned()),
+        retry_after: None,
+        body: Some(
+            r#"{"error":{"code":400,"message":"Uploads need a key of the customer.",
+            "errors":[{"reason":"invalid"}]}}"#
+                .to_owned(),
+        ),
+    };
+    let (desk, set) = (Desk::new(), Set::new(500, 5));
+    let server = Server::scripted(Script::new().with(Rule::new(Operation::Insert, refused)));
+    let ran = desk.load(&set, &server, &["--concurrency", "2"]).expect(4);
+    assert!(ran.error().contains("HTTP 400"), "{ran:?}");
+    assert!(ran.error().contains("Uploads need a key of the customer."), "{ran:?}");
+    let failed = desk.summary()["failed"].as_u64().unwrap();
+    assert!((10..=12).contains(&failed), "{failed} images were refused");
 }
 
 /// All images are stored, but the manifest may not be written.
