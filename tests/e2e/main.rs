@@ -36,6 +36,8 @@ mod manifests;
 mod pace;
 /// Answers that end a load, and their messages.
 mod refusals;
+/// Several runs that write into one folder.
+mod shared_folder;
 /// What a person sees: the bar, colours, log lines.
 #[cfg(unix)]
 mod terminal;
