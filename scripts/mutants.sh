@@ -40,7 +40,7 @@ for room in "${rooms[@]}"; do
     out=$target/mutants/$room
     mkdir -p "$out"
     # It copies the tree, and builds the copy in a folder of its own.
-    CARGO_TARGET_DIR='' cargo mutants --package idx2gcs --file "${files[$room]}" --output "$out" \
+    env -u CARGO_TARGET_DIR cargo mutants --package idx2gcs --file "${files[$room]}" --output "$out" \
         --jobs 1 --minimum-test-timeout 60 --no-times --colors never \
         -- --lib "${tests[$room]}" || [ $? -le 3 ]
     count() { wc -l <"$out/mutants.out/$1.txt"; }

@@ -22,7 +22,7 @@ use tempfile::{NamedTempFile, TempPath};
 const PREFIX: &str = ".idx2gcs-";
 const SUFFIX: &str = ".partial";
 
-/// The file whose lock stands for a folder's.
+/// The file in a folder whose lock is the folder's.
 const LOCK: &str = ".idx2gcs.lock";
 
 /// A file that is being written under a temporary name in its final folder. Dropped, it is removed.
@@ -299,9 +299,9 @@ mod tests {
         let (new, ours) = (dir.path().join("new"), dir.path().join("ours"));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         fs::write(&ours, "").unwrap();
-        let usual = mode(&ours);
+        let default = mode(&ours);
         write(&new, "").unwrap();
-        assert_eq!(mode(&new), usual, "as any program's");
+        assert_eq!(mode(&new), default, "as any program's");
         fs::set_permissions(&ours, PermissionsExt::from_mode(0o640)).unwrap();
         write(&ours, "secret").unwrap();
         assert_eq!(mode(&ours), 0o640);

@@ -60,8 +60,7 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     safe.into()
 }
 
-/// JSON in which foreign text is safe to print too: unsafe characters, line ends between values aside,
-/// as escapes of JSON such as `\u009b`, so that it says the same.
+/// The same JSON with unsafe characters as escapes such as `\u009b`; line ends between values stay.
 pub(crate) fn shown_json(json: &str) -> Cow<'_, str> {
     let is_unsafe = |c: char| c != '\n' && is_unsafe(c);
     if !json.contains(is_unsafe) {

@@ -19,7 +19,7 @@ pub struct Survey {
 /// has, once `stopped` says so.
 ///
 /// # Errors
-/// The first file that is damaged, or shorter or longer than it says; values that are no pixels.
+/// The first file that is damaged, or whose length contradicts its header; values that are no pixels.
 pub fn survey(
     data: &DataSet,
     count: u32,

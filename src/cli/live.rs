@@ -38,7 +38,7 @@ pub(super) async fn follow(
         let changed = settings::layers(&args).and_then(|now| Ok((Settings::validate(&now)?, now)));
         match changed {
             Ok((settings, now)) => {
-                if let Some(line) = tell(&layers, &now) {
+                if let Some(line) = describe(&layers, &now) {
                     observer.note(&line);
                 }
                 apply(settings.pace);
@@ -58,7 +58,7 @@ fn ignored(error: &ConfigError) -> String {
 }
 
 /// What has changed, in one line; nothing if nothing has.
-fn tell(before: &Layers, now: &Layers) -> Option<String> {
+fn describe(before: &Layers, now: &Layers) -> Option<String> {
     let text = |layers: &Layers, key: &str| layers.get(key).map(Value::shown);
     let changed = KEYS.iter().filter(|key| text(before, key.path) != text(now, key.path));
     let parts = changed.map(|key| match text(now, key.path) {
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_told_in_a_line() {
+    fn changes_are_described_in_one_line() {
         let layers = |toml: &str| {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("c.toml");
@@ -84,9 +84,9 @@ mod tests {
             layers
         };
         let before = layers("[upload]\nconcurrency = 8\n");
-        assert_eq!(tell(&before, &layers("[upload]\nconcurrency=8")), None);
+        assert_eq!(describe(&before, &layers("[upload]\nconcurrency=8")), None);
         assert_eq!(
-            tell(&before, &layers("[upload]\nmax_rate = 500\n[image]\nquality = 3")).unwrap(),
+            describe(&before, &layers("[upload]\nmax_rate = 500\n[image]\nquality = 3")).unwrap(),
             "config file changed: image.quality waits for the next run, upload.concurrency is auto \
              now, upload.max_rate is 500 now"
         );

@@ -20,7 +20,7 @@ pub(super) fn add_flags(command: Command) -> Command {
         .value_name("NAME|DIR")
         .value_parser(value_parser!(OsString))
         .help(
-            "A named data set, a folder with the four usual files, .gz or not, or one file: a .npz, \
+            "A named data set, a folder with the four files of the MNIST family, or one file: a .npz, \
              or images without labels",
         );
     command.arg(config).arg(source).args(KEYS.iter().filter_map(|key| flag(key)))

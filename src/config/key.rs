@@ -27,7 +27,7 @@ pub struct About {
     pub path: &'static str,
     /// The flag, without dashes, where there is one.
     pub flag: Option<&'static str>,
-    /// What stands for the value in help texts.
+    /// The placeholder of the value in help texts.
     pub placeholder: &'static str,
     /// The default as a flag would have it; `None` where there is none.
     pub default: Option<&'static str>,

@@ -43,15 +43,15 @@ keys! {
     FILES: Vec<Files> = Key::new("source.files", Kind::List("[[source.files]] tables"), read_files)
         .help("Instead: parts of a data set as [[source.files]] with images, labels (left out where there are none) and partition (train, validation or test); IDX, .npy or archive.npz#array");
     CLASSES: Vec<String> = Key::new("source.classes", Kind::List("names, each of visible characters"), read_classes)
-        .help("Names of the classes; a label outside of them is an error [default: as the data set says, else any label is a class]");
+        .help("Names of the classes; a label outside of them is an error [default: those of the data set; without any, each label is a class]");
     FIRST_LABEL: u32 = Key::number("source.first_label", 0, MOST)
-        .help("The label of the first class [default: as the data set says, else 0]");
+        .help("The label of the first class [default: that of the data set, else 0]");
     LABEL_COLUMN: u32 = Key::number("source.label_column", 0, MOST)
         .help("Where images have several labels: which is the class, from 0");
     RANGE: Range = Key::new("source.range", Kind::List("two different numbers, [black, white]"), read_range)
         .help("For images that are not bytes: the values that become black and white, such as [0.0, 1.0]");
     TRANSPOSED: Transposed = Key::word("source.transposed").default("auto")
-        .help("Whether rows and columns are exchanged in the file; auto is as the data set says");
+        .help("Whether rows and columns are exchanged in the file; auto takes it from the data set");
     LIMIT: u32 = Key::number("source.limit", 1, MOST).flag("limit")
         .help("Only the first N images; the partition of each stays what it is without a limit");
 
@@ -59,7 +59,7 @@ keys! {
         .help("How images are held out of the training part; hash goes by the content, so that an image keeps its partition as data grows");
     VALIDATION: HeldOut = Key::new("split.validation", Kind::Text(HELD_OUT), read_held_out)
         .flag("validation").placeholder("N")
-        .help("Images held out of the training part for validation, or a share of it such as 0.15 [default: as the data set says, else 0.1; none where it has a validation part]");
+        .help("Images held out of the training part for validation, or a share of it such as 0.15 [default: that of the named data set, else 0.1; 0 where the source has a validation part]");
     SEED: u32 = Key::number("split.seed", 0, MOST).flag("seed").placeholder("S").default("42")
         .help("Seed of the split, as scikit-learn's random_state");
     SPLIT_FILE: PathBuf = Key::path("split.file", "a file").placeholder("FILE")

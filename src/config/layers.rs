@@ -139,8 +139,8 @@ impl Layers {
     }
 
     /// Puts `--source` above what is known: a data set of the catalogue, or else a path (`./mnist`
-    /// always is one). It replaces the source of a config file, and what that file says of the source's
-    /// values, unless it is the same source.
+    /// always is one). It replaces the source of a config file together with the file's description of its
+    /// values, unless it names the same source.
     pub fn add_source(&mut self, source: OsString) {
         let of_catalogue = source.to_str().is_some_and(|name| self.catalogue.get(name).is_some());
         let key = if of_catalogue { &DATASET.about } else { &PATH.about };

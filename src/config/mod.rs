@@ -48,7 +48,7 @@ pub struct Settings {
     pub endpoint: Endpoint,
     /// Names below the prefix, where the user chose them.
     pub name: Option<Template>,
-    /// Names below the prefix, where nobody did.
+    /// The default template for names below the prefix.
     pub default_name: &'static str,
     /// Whether objects carry label, class and partition as custom metadata.
     pub metadata: bool,

@@ -159,7 +159,7 @@ impl Value {
         number.parse::<u64>().ok()?.checked_mul(factor).filter(|bytes| *bytes > 0)
     }
 
-    /// The value as a type that serde reads, or what serde says of it.
+    /// The value as a type that serde reads. The error is serde's message.
     pub(super) fn deserialize<T: serde::de::DeserializeOwned>(&self) -> Result<T, String> {
         let value = match self.as_toml() {
             // A flag or a variable has it as TOML writes it.

@@ -50,7 +50,7 @@ impl Job {
         let manifests = Manifest::all(&load.manifests, &template);
         let names = Names { template, classes: Arc::clone(data.classes()) };
         let count = load.images();
-        let lists_contents = load.manifests.iter().any(|format| format.tells_content());
+        let lists_contents = load.manifests.iter().any(|format| format.lists_content());
         let contents = lists_contents.then(|| Arc::new(Contents::new(count)));
         let images =
             Images { encoder, split, names, contents, metadata: load.metadata, samples: None };

@@ -1,4 +1,4 @@
-//! What some manifests tell of each object, noted when it is made.
+//! Checksum and size of each object, noted when it is made, for the manifests that list them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,7 +19,7 @@ impl Content {
     }
 }
 
-/// The contents of a run's images by index, noted by whoever makes them. Eight bytes an image.
+/// The contents of a run's images by index, noted when they are made. Eight bytes an image.
 #[derive(Debug)]
 pub struct Contents(Vec<AtomicU64>);
 

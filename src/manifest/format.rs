@@ -63,8 +63,8 @@ impl ManifestFormat {
         }
     }
 
-    /// Whether rows tell of each object's [`Content`].
-    pub fn tells_content(self) -> bool {
+    /// Whether rows have each object's [`Content`].
+    pub fn lists_content(self) -> bool {
         matches!(self, Self::Csv | Self::Parquet)
     }
 

@@ -150,7 +150,7 @@ fn a_format_that_tells_the_content_cannot_do_without() {
     for format in ManifestFormat::built() {
         let manifest = Manifest { format, only: None };
         let mut writer = RowWriter::new(Vec::new(), manifest, classes()).unwrap();
-        assert_eq!(writer.write(&row).is_err(), format.tells_content(), "{format:?}");
+        assert_eq!(writer.write(&row).is_err(), format.lists_content(), "{format:?}");
     }
 }
 
@@ -220,10 +220,10 @@ mod as_parquet {
             }
         }
         let manifest = Manifest { format: ManifestFormat::Parquet, only: None };
-        let told = RowWriter::new(Full, manifest, classes()).and_then(|mut writer| {
+        let written = RowWriter::new(Full, manifest, classes()).and_then(|mut writer| {
             writer.write(&rows()[0])?;
             writer.finish()
         });
-        assert_eq!(told.err().unwrap().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(written.err().unwrap().kind(), io::ErrorKind::StorageFull);
     }
 }

@@ -1,6 +1,6 @@
 //! Why a name or a template cannot be used.
 
-/// What a template's tokens can say.
+/// The tokens of templates.
 const TOKENS: &str =
     "{index}, {index:05}, {label}, {label:02}, {class}, {partition}, {hash}, {hash:2}, {ext}";
 

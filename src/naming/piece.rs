@@ -47,21 +47,21 @@ pub enum Identity {
 }
 
 /// What makes names differ, if anything does. Names have as many slashes as their template, so that
-/// equal names have equal parts between them: it is enough that one part tells images apart.
+/// equal names have equal parts between them: it is enough that one part differs between images.
 pub(super) fn identity(pieces: &[Piece]) -> Result<Identity, NameError> {
     let parts = || pieces.split(|piece| *piece == Piece::Slash);
-    if parts().any(tells_index) {
+    if parts().any(has_index) {
         return Ok(Identity::Index);
     }
-    if parts().any(tells_content) {
+    if parts().any(has_hash) {
         return Ok(Identity::Content);
     }
     let has = |wanted: fn(&Piece) -> bool| pieces.iter().any(wanted);
     Err(NameError::NotUnique(if has(|piece| matches!(piece, Piece::Index { .. })) {
-        "{index} cannot be told from what stands beside it; put a letter or _ between it and another \
+        "{index} runs into what is beside it; put a letter or _ between it and another \
          number, {class} or {hash}, and those on one side of it or a slash between"
     } else if has(|piece| matches!(piece, Piece::Hash { digits: HASH_DIGITS })) {
-        "{hash} cannot be told from what stands beside it; put tokens of other kinds on one side of it, \
+        "{hash} runs into what is beside it; put tokens of other kinds on one side of it, \
          or a slash between"
     } else {
         "it has no {index} and no {hash}"
@@ -69,9 +69,9 @@ pub(super) fn identity(pieces: &[Piece]) -> Result<Identity, NameError> {
 }
 
 /// Whether the index is a run of digits of known place in the part: the n-th from the left or from
-/// the right, because what holds an unknown number of digits stands on one side of it, and no other
+/// the right, because pieces with an unknown number of digits are on one side of it, and no other
 /// number touches it. Digits of a literal are the same in every name and may touch it.
-fn tells_index(part: &[Piece]) -> bool {
+fn has_index(part: &[Piece]) -> bool {
     part.iter().enumerate().any(|(at, piece)| {
         let (before, after) = (part.get(..at).unwrap_or(&[]), part.get(at + 1..).unwrap_or(&[]));
         let touched = touches(before.iter().rev(), false) || touches(after.iter(), true);
@@ -81,7 +81,7 @@ fn tells_index(part: &[Piece]) -> bool {
     })
 }
 
-/// Whether a number touches what stands beside these pieces, the nearest first.
+/// Whether a number touches what is beside these pieces, the nearest first.
 fn touches<'a>(pieces: impl Iterator<Item = &'a Piece>, forwards: bool) -> bool {
     for piece in pieces {
         match piece {
@@ -96,9 +96,9 @@ fn touches<'a>(pieces: impl Iterator<Item = &'a Piece>, forwards: bool) -> bool 
     false
 }
 
-/// Whether the whole hash stands at a known place in the part: what has no fixed length is on one
+/// Whether the whole hash is at a known place in the part: pieces without a fixed length are on one
 /// side of it.
-fn tells_content(part: &[Piece]) -> bool {
+fn has_hash(part: &[Piece]) -> bool {
     part.iter().enumerate().any(|(at, piece)| {
         let (before, after) = (part.get(..at).unwrap_or(&[]), part.get(at + 1..).unwrap_or(&[]));
         *piece == Piece::Hash { digits: HASH_DIGITS }

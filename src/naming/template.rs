@@ -9,7 +9,7 @@ use super::rules::{check_file_name, check_object_name};
 use crate::classes::Classes;
 use crate::model::{ImageFormat, Partition};
 
-/// The longest part between two slashes that usual file systems take, in bytes.
+/// The longest part between two slashes that common file systems take, in bytes.
 const LONGEST_PART: usize = 255;
 
 /// A class that takes as many characters as a label may have.
@@ -64,7 +64,7 @@ impl Template {
                 "a part between slashes can take {len} bytes; files allow {LONGEST_PART}"
             )));
         }
-        // Tokens are neither reserved nor do they have such characters, so that one stands for any.
+        // Tokens are neither reserved nor do they have such characters: any text will do for them.
         let token = |piece: &Piece| match piece {
             Piece::Literal(text) => text.clone(),
             _ => "0".to_owned(),
@@ -101,17 +101,17 @@ impl Template {
         self.identity
     }
 
-    /// Whether names tell of the content.
+    /// Whether names have a hash of the content.
     pub fn uses_hash(&self) -> bool {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Hash { .. }))
     }
 
-    /// Whether names tell of the label.
+    /// Whether names have the label or the class.
     pub fn uses_label(&self) -> bool {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Label { .. } | Piece::Class))
     }
 
-    /// Whether names tell of the partition.
+    /// Whether names have the partition.
     pub fn uses_partition(&self) -> bool {
         self.pieces.contains(&Piece::Partition)
     }
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_what_tells_images_apart() {
+    fn knows_what_makes_names_differ() {
         for (text, identity) in [
             ("{class}/{index}_{hash}.{ext}", Identity::Index),
             ("{index}{class}", Identity::Index),

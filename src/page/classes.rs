@@ -87,7 +87,7 @@ fn bars(classes: &[Class], present: &[Partition]) -> Markup {
                 @for (at, class) in classes.iter().enumerate() {
                     @let middle = top(at) + (row - gap) / 2 + 4;
                     g {
-                        title { (said(class, present)) }
+                        title { (description(class, present)) }
                         text.number x="-128" y=(middle) text-anchor="end" { (class.number) }
                         @for (nth, partition) in present.iter().enumerate() {
                             rect class=(partition.name()) x="0" y=(top(at) + nth * (bar + 1))
@@ -108,7 +108,7 @@ fn bars(classes: &[Class], present: &[Partition]) -> Markup {
 }
 
 /// `3 Dress: train 5,012, validation 988, test 1,000`.
-fn said(class: &Class, present: &[Partition]) -> String {
+fn description(class: &Class, present: &[Partition]) -> String {
     let counts: Vec<_> = present
         .iter()
         .map(|partition| format!("{partition} {}", thousands(class.images.get(*partition))))

@@ -1,4 +1,4 @@
-//! What a page tells, as plain data.
+//! What a page shows, as plain data.
 
 use serde::{Serialize, Serializer};
 
@@ -11,7 +11,7 @@ pub const HTML: &str = "report.html";
 /// The file name of the same for programs.
 pub const JSON: &str = "report.json";
 
-/// What the page tells.
+/// What the page shows.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// The data set's title, the page's heading.

@@ -1,4 +1,4 @@
-//! The page and its data, told apart from how they look.
+//! What the page and its data hold, apart from how the page looks.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn times_are_as_people_say_them() {
-        let said = [0.04, 59.9, 60.0, 723.4, 7325.0].map(seconds);
-        assert_eq!(said, ["0.0 s", "59.9 s", "1 min 0 s", "12 min 3 s", "2 h 2 min"]);
+        let texts = [0.04, 59.9, 60.0, 723.4, 7325.0].map(seconds);
+        assert_eq!(texts, ["0.0 s", "59.9 s", "1 min 0 s", "12 min 3 s", "2 h 2 min"]);
     }
 }

@@ -180,12 +180,12 @@ impl Drawing<'_> {
     fn throughput(&self) -> Markup {
         let max = self.max(|step| step.images_per_s);
         let vertical = Axis::linear(max);
-        let said = format!("At most {} images a second.", rounded(max));
+        let description = format!("At most {} images a second.", rounded(max));
         let marks = html! {
             path.area.faint d=(self.area(&vertical, |step| step.images_per_s)) {}
             path.area.edge d=(self.line(&vertical, |step| Some(step.images_per_s))) {}
         };
-        self.panel("images-per-s", "Images a second", &[], (&vertical, said), &marks)
+        self.panel("images-per-s", "Images a second", &[], (&vertical, description), &marks)
     }
 
     fn in_flight(&self) -> Markup {
@@ -193,7 +193,7 @@ impl Drawing<'_> {
             (self.max(|step| step.in_flight.into()), self.max(|step| step.limit.into()));
         // A limit that is never used would flatten what is.
         let vertical = Axis::linear(limit.min(most * 4.0).max(most));
-        let said = format!(
+        let description = format!(
             "At most {} in flight; the limit was at most {}.",
             rounded(most),
             rounded(limit)
@@ -204,7 +204,7 @@ impl Drawing<'_> {
             path.limit d=(self.line(&vertical, |step| Some(step.limit.into()))) {}
         };
         let legend = [("area", "in flight"), ("limit", "limit")];
-        self.panel("in-flight", "Requests in flight", &legend, (&vertical, said), &marks)
+        self.panel("in-flight", "Requests in flight", &legend, (&vertical, description), &marks)
     }
 
     fn latency(&self) -> Markup {
@@ -213,13 +213,13 @@ impl Drawing<'_> {
             .fold((f64::INFINITY, 0.0_f64), |(min, max), (p50, p99)| (min.min(p50), max.max(p99)));
         let min = if min.is_finite() { min } else { 1.0 };
         let vertical = Axis::decades(min, max.max(min));
-        let said =
+        let description =
             format!("The medians are at least {} ms, 99 % at most {} ms.", short(min), short(max));
         let p50 = self.line(&vertical, |step| step.latency_ms.map(|(p50, _)| p50));
         let p99 = self.line(&vertical, |step| step.latency_ms.map(|(_, p99)| p99));
         let marks = html! { path.p99 d=(p99) {} path.p50 d=(p50) {} };
         let legend = [("p50", "median"), ("p99", "99 %")];
-        self.panel("latency", "Milliseconds an upload", &legend, (&vertical, said), &marks)
+        self.panel("latency", "Milliseconds an upload", &legend, (&vertical, description), &marks)
     }
 
     fn retries(&self) -> Markup {
@@ -227,7 +227,8 @@ impl Drawing<'_> {
         let limited: u64 = self.steps.iter().map(|step| step.limited).sum();
         let max = self.max(|step| step.a_second(step.retries).max(step.a_second(step.limited)));
         let vertical = Axis::linear(max);
-        let said = format!("{} retries, {} refusals.", thousands(retries), thousands(limited));
+        let description =
+            format!("{} retries, {} refusals.", thousands(retries), thousands(limited));
         let marks = html! {
             @if max > 0.0 {
                 path.retries d=(self.area(&vertical, |step| step.a_second(step.retries))) {}
@@ -238,7 +239,7 @@ impl Drawing<'_> {
         };
         let legend = [("retries", "retries"), ("refused", "refused (429)")];
         let legend = if max > 0.0 { &legend[..] } else { &[("none", "there were none")] };
-        self.panel("retries", "Retries a second", legend, (&vertical, said), &marks)
+        self.panel("retries", "Retries a second", legend, (&vertical, description), &marks)
     }
 }
 

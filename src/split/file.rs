@@ -22,7 +22,7 @@ const LONGEST_LINE: u64 = 64 * 1024;
 /// `test`, in any case. A first line that holds neither is a heading. Further columns are ignored. One
 /// byte an image.
 ///
-/// This counts lines itself: the `csv` crate says a wrong one after an empty line.
+/// Lines are counted here: the `csv` crate gives a wrong number after an empty line.
 ///
 /// # Errors
 /// A line that is no such pair, an index that no image of `images` has, or one that comes twice.

@@ -32,7 +32,7 @@ pub enum SplitMethod {
     Stratified,
     /// By a hash of the pixels: stable as data grows.
     Hash,
-    /// As a file says.
+    /// By a list in a file.
     File,
     /// Not at all.
     None,
@@ -43,7 +43,7 @@ pub enum SplitMethod {
 pub struct SplitSettings {
     /// The way.
     pub method: SplitMethod,
-    /// How many; `None` is as the data set says.
+    /// How many; `None` is the default of the data set.
     pub validation: Option<HeldOut>,
     /// Seed.
     pub seed: u32,
@@ -121,7 +121,7 @@ pub enum SplitError {
     NoShare,
 }
 
-/// A split. One bit an image of the training part, or a byte where a file says it; four to eight
+/// A split. One bit an image of the training part, or a byte where a file lists it; four to eight
 /// bytes an image while it is drawn.
 #[derive(Debug, Clone)]
 pub struct Split {
@@ -168,7 +168,7 @@ impl Split {
     }
 
     /// Holds images out so that each class has its share, as scikit-learn's `train_test_split(…,
-    /// test_size=held_out, stratify=labels, random_state=seed)`. `label` tells that of an index.
+    /// test_size=held_out, stratify=labels, random_state=seed)`. `label` returns that of an index.
     ///
     /// # Errors
     /// When no image would be left to train on, or a class cannot be in both partitions.
@@ -193,7 +193,7 @@ impl Split {
 
     /// Holds out a share of the images by their content: whatever is added to the data set or taken from
     /// it, an image keeps its partition, and images of the same pixels are in the same one. `hash`
-    /// tells that of an index; all its values must be as likely.
+    /// returns that of an index; all its values must be equally likely.
     ///
     /// # Errors
     /// When a number of images is asked for.

@@ -118,7 +118,7 @@ pub struct CheckInput<'a> {
     pub duplicates: Duplicates,
 }
 
-/// Looks for all that is known to go wrong. `item` tells what is known of an index.
+/// Looks for everything that is known to go wrong. `item` returns what is known of an index.
 pub fn findings(input: &CheckInput<'_>, item: impl Fn(u32) -> Item) -> Vec<Finding> {
     let mut found = duplicates::duplicates(input, item);
     found.extend(classes::labels(input.frequencies));

@@ -213,7 +213,7 @@ fn folders_that_differ_only_by_case_are_one_on_other_systems() {
                 macOS and Windows take for one (A = a, b = B); use {label} instead of {class} in the \
                 name template";
     assert_eq!(case("{class}/{index}", true), [line]);
-    assert_eq!(case("{class}/{index}", false), [""; 0], "a bucket tells them apart");
+    assert_eq!(case("{class}/{index}", false), [""; 0], "in a bucket they are two");
     for template in ["{class}_{index}", "{label}/{class}_{index}", "{label}_{class}/{index}"] {
         assert_eq!(case(template, true), [""; 0], "{template}");
     }
