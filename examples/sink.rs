@@ -68,7 +68,7 @@ impl Sink for Memory {
         Box::pin(async move {
             let bytes = match &object.body {
                 Body::Bytes(bytes) => bytes.to_vec(),
-                Body::File(path, _) => tokio::fs::read(path)
+                Body::File(file) => tokio::fs::read(file.path())
                     .await
                     .map_err(|e| Fault::new(FaultKind::LocalFile, e.to_string()))?,
             };

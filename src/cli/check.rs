@@ -11,8 +11,8 @@ use super::{destination, say, settings};
 use crate::check::{self, Finding, Severity};
 use crate::config::keys::URL;
 use crate::exit::Exit;
-use crate::load::{Surveyed, about};
-use crate::sink::Endpoint;
+use crate::load::{ABOUT_TIMEOUT, Surveyed, about};
+use crate::sink::{Endpoint, TimedSink};
 
 pub(super) fn command() -> Command {
     let command = Command::new("check")
@@ -38,7 +38,9 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         if named && invocation.settings.endpoint == Endpoint::Google {
             // What a bucket does not tell is no finding: it is not what is checked here.
             if let Ok(destination) = destination::open(&invocation.settings).await {
-                surveyed.findings.extend(about(&*destination.sink).await);
+                surveyed
+                    .findings
+                    .extend(about(&TimedSink::new(destination.sink, ABOUT_TIMEOUT)).await);
             }
         }
         Ok(surveyed)

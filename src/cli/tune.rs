@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Arg, ArgMatches, Command};
 
@@ -17,8 +18,7 @@ use crate::exit::Exit;
 use crate::files;
 use crate::load::{self, Load, Transfer, check_destination};
 use crate::retry::{Chance, Retry};
-use crate::sink::Place;
-use crate::sink::{Fault, Purpose};
+use crate::sink::{Fault, Place, Purpose, TimedSink};
 use crate::text::thousands;
 use crate::tune::{Advice, IMAGES, Ladder, Step, climb};
 
@@ -95,11 +95,12 @@ async fn measure(settings: &Settings, quiet: bool) -> Result<Option<Ladder>, Err
     let images = tokio::task::spawn_blocking(move || load.first_objects(IMAGES));
     let images = images.await.map_err(Error::internal)??;
     let destination = destination::open(settings).await?;
-    let sink = destination.sink;
+    let attempt = settings.retry.attempt_timeout;
+    let sink = Arc::new(TimedSink::new(destination.sink, attempt));
     let refused = |fault| load::Error::Refused { url: settings.url.clone(), fault };
     let retry = Retry::new(settings.retry, Chance::default(), signals.stop.clone());
     let transfer = Transfer { retry: settings.retry, ..Transfer::default() };
-    check_destination(&*sink, &transfer, Purpose::Write, &signals.stop).await?;
+    check_destination(&sink, &transfer, Purpose::Write, &signals.stop).await?;
 
     let most = settings.pace.concurrency.limit;
     let most = match settings.place {

@@ -27,7 +27,7 @@ pub use self::error::Error;
 use self::job::Job;
 pub use self::output::Output;
 pub use self::plan::{Plan, RequestCost};
-pub use self::prepare::{Prepared, Surveyed, about, check_destination};
+pub use self::prepare::{ABOUT_TIMEOUT, Prepared, Surveyed, about, check_destination};
 pub use self::run::{Control, Outcome, Run};
 pub use self::transfer::Transfer;
 pub use self::verify::Verdict;

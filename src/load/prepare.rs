@@ -15,14 +15,14 @@ use super::{Load, Output, Plan, Transfer};
 use crate::check::{self, Duplicates, Finding, Frequencies, Survey};
 use crate::pipeline::Observer;
 use crate::retry::{Chance, Limits, Retry};
-use crate::sink::{Fault, FaultKind, Purpose, Sink};
+use crate::sink::{Fault, FaultKind, Purpose, Sink, TimedSink};
 use crate::split::SplitMethod;
 
 /// Before the work begins a destination that cannot be connected to is given up after so many attempts.
 const CHECK_ATTEMPTS: u32 = 4;
 
 /// Time for the questions about a bucket whose answers are only worth knowing.
-const ABOUT_TIMEOUT: Duration = Duration::from_secs(3);
+pub const ABOUT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A data set that was read through: split, names and findings are known. No destination is.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ impl Load {
     ) -> Result<Prepared, Error> {
         // Options that do not fit the data set are reported before anybody is asked, if possible.
         let early = self.early()?;
+        let sink = Arc::new(TimedSink::new(sink, transfer.retry.attempt_timeout));
         let courtesies = self.courtesies && purpose == Purpose::Write;
         let surveying = async {
             let surveyed = self.survey_after(early, stop).await?;
@@ -69,8 +70,8 @@ impl Load {
             }
         };
         let asking = async {
-            check_destination(&*sink, &transfer, purpose, stop).await?;
-            Ok(if courtesies { about(&*sink).await } else { Vec::new() })
+            check_destination(&sink, &transfer, purpose, stop).await?;
+            Ok(if courtesies { about(&sink).await } else { Vec::new() })
         };
         let (mut surveyed, about) = if sink.check_makes_something() {
             let surveyed = surveying.await?;
@@ -160,7 +161,7 @@ pub struct Prepared {
     pub(super) job: Arc<Job>,
     /// What is worth knowing of the images and the destination, the worst first.
     pub findings: Vec<Finding>,
-    pub(super) sink: Arc<dyn Sink>,
+    pub(super) sink: Arc<TimedSink>,
     pub(super) output: Output,
     pub(super) transfer: Transfer,
 }
@@ -210,7 +211,7 @@ impl Prepared {
 /// # Errors
 /// A destination that refuses or does not work.
 pub async fn check_destination(
-    sink: &dyn Sink,
+    sink: &TimedSink,
     transfer: &Transfer,
     purpose: Purpose,
     stop: &CancellationToken,
@@ -219,8 +220,9 @@ pub async fn check_destination(
     let limits = Limits { max_elapsed: limits.max_elapsed.min(limits.max_outage), ..limits };
     let retry = Retry::new(limits, Chance::default(), stop.clone());
     let unreachable = AtomicU32::new(0);
-    let attempt = || async {
-        let checked = sink.check(purpose).await;
+    let unreachable = &unreachable;
+    let attempt = |within| async move {
+        let checked = sink.check(purpose, within).await;
         checked.map_err(|mut fault| {
             if fault.kind == FaultKind::Connect
                 && unreachable.fetch_add(1, Ordering::Relaxed) + 1 >= CHECK_ATTEMPTS
@@ -241,13 +243,12 @@ pub async fn check_destination(
 
 /// What is worth knowing of a bucket before it is imported from. What cannot be learned soon is no
 /// finding.
-pub async fn about(sink: &dyn Sink) -> Vec<Finding> {
-    match tokio::time::timeout(ABOUT_TIMEOUT, sink.about()).await {
-        Ok(Ok(about)) => check::of_bucket(&about),
-        Ok(Err(fault)) => {
+pub async fn about(sink: &TimedSink) -> Vec<Finding> {
+    match sink.about(ABOUT_TIMEOUT).await {
+        Ok(about) => check::of_bucket(&about),
+        Err(fault) => {
             tracing::debug!(%fault, "the bucket's metadata cannot be read");
             Vec::new()
         }
-        Err(_) => Vec::new(),
     }
 }

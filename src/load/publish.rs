@@ -69,7 +69,7 @@ async fn store(storing: &Storing, object: &NewObject) -> Result<(), NotStored> {
 fn object(file: &Written) -> NewObject {
     NewObject {
         name: file.manifest.object_name(),
-        body: Body::File(file.temporary().to_owned(), file.size),
+        body: Body::file(file.temporary().to_owned(), file.size),
         crc32c: file.crc32c,
         content_type: file.manifest.format.content_type(),
         metadata: Vec::new(),

@@ -5,14 +5,14 @@ use super::job::Job;
 use crate::pipeline::{Existing, Stats, list_all};
 use crate::retry::Retry;
 use crate::retry::policy::{Decision, decide};
-use crate::sink::{Fault, NameRange, Purpose, Sink, Stored};
+use crate::sink::{Fault, NameRange, Purpose, Stored, TimedSink};
 
 /// Lists what exists: for writing, the names that can be the job's; for reading, everything below the
 /// prefix. `on_other` receives every object that is none of the job's images. A stop ends it at once:
 /// nothing is under way that would matter.
 pub(super) async fn list_existing(
     job: &Job,
-    sink: &dyn Sink,
+    sink: &TimedSink,
     retry: &Retry,
     stats: &Stats,
     purpose: Purpose,

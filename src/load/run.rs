@@ -19,7 +19,7 @@ use crate::page;
 use crate::pipeline::{self, Counts, Observer, RunResult, Stats, Stop, Storing, keep_observed};
 use crate::report::{JsonLog, ManifestEntry, Summary};
 use crate::retry::{Chance, Retry};
-use crate::sink::{IfExists, Purpose, Sink};
+use crate::sink::{IfExists, Purpose, TimedSink};
 
 /// How a load ended.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Outcome {
 pub struct Run {
     job: Arc<Job>,
     findings: Vec<Finding>,
-    sink: Arc<dyn Sink>,
+    sink: Arc<TimedSink>,
     output: Arc<Output>,
     transfer: Transfer,
     stats: Arc<Stats>,
@@ -59,7 +59,7 @@ pub struct Run {
 /// folder, with its lock, alive.
 #[derive(Clone)]
 pub struct Control {
-    sink: Weak<dyn Sink>,
+    sink: Weak<TimedSink>,
     output: Weak<Output>,
     stats: Arc<Stats>,
 }
@@ -89,6 +89,7 @@ impl Control {
 impl Run {
     pub(super) fn new(prepared: Prepared) -> Self {
         let Prepared { job, findings, sink, output, transfer } = prepared;
+        let sink = Arc::new(sink.limited_to(transfer.retry.attempt_timeout));
         let mut job = job;
         if output.report {
             let samples = report::samples(&job);
@@ -214,7 +215,7 @@ impl Run {
         let mut count = images;
         for manifest in &self.job.manifests {
             let name = manifest.object_name();
-            let stat = || self.sink.stat(&name);
+            let stat = |within| self.sink.stat(&name, within);
             let stored = retry.run(|fault| self.stats.retried(fault.kind), stat).await.result;
             let stored = stored.map_err(|fault| Error::Refused { url: url.to_owned(), fault })?;
             count += u64::from(stored.is_some());

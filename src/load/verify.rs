@@ -23,7 +23,7 @@ use crate::pipeline::{
 };
 use crate::report::JsonLog;
 use crate::retry::{Chance, Retry};
-use crate::sink::{Body, Fault, NewObject, Purpose, Sink, Stored};
+use crate::sink::{Body, Fault, NewObject, Purpose, Stored, TimedSink};
 use crate::text::thousands;
 
 /// The file of what is not as it should be, in the output folder.
@@ -120,13 +120,13 @@ impl Findings {
 
 /// Compares an object with what the listing said of it.
 struct Comparing {
-    sink: Arc<dyn Sink>,
+    sink: Arc<TimedSink>,
     retry: Retry,
 }
 
 impl Comparing {
     async fn stat(&self, name: &str) -> Result<Option<Stored>, Fault> {
-        self.retry.run(|_| (), || self.sink.stat(name)).await.result
+        self.retry.run(|_| (), |within| self.sink.stat(name, within)).await.result
     }
 }
 
@@ -217,7 +217,7 @@ impl Prepared {
             None => findings.unexpected(&stored.name),
         };
         let retry = Retry::new(self.transfer.retry, Chance::default(), stop.clone());
-        let existing = list_existing(job, &**sink, &retry, stats, Purpose::Read, on_other).await?;
+        let existing = list_existing(job, sink, &retry, stats, Purpose::Read, on_other).await?;
         let into = Arc::clone(findings);
         let run = Arc::new(Run {
             images: job.count,
@@ -297,7 +297,7 @@ fn expected(job: &Job, address: impl Fn(&str) -> String) -> io::Result<Vec<NewOb
         let (out, _) = writer.finish()?;
         Ok(NewObject {
             name: manifest.object_name(),
-            body: Body::File(PathBuf::new(), out.size),
+            body: Body::file(PathBuf::new(), out.size),
             crc32c: out.crc32c,
             content_type: manifest.format.content_type(),
             metadata: Vec::new(),

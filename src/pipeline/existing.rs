@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::retry::Retry;
-use crate::sink::{Fault, FaultKind, NameRange, Sink, Stored};
+use crate::sink::{Fault, FaultKind, NameRange, Stored, TimedSink};
 
 /// Ranges that are listed at the same time, where one page does not hold all.
 const LISTS_IN_FLIGHT: usize = 8;
@@ -65,7 +65,7 @@ impl Existing {
 /// # Errors
 /// A listing that fails for good.
 pub async fn list_all(
-    sink: &dyn Sink,
+    sink: &TimedSink,
     retry: &Retry,
     within: NameRange,
     stem: &str,
@@ -73,7 +73,8 @@ pub async fn list_all(
     mut on_object: impl FnMut(Stored),
 ) -> Result<(), Fault> {
     let page = |range: NameRange, token: Option<String>| async move {
-        let listed = retry.run(on_retry, || sink.list(&range, token.clone())).await.result?;
+        let listed =
+            retry.run(on_retry, |within| sink.list(&range, token.clone(), within)).await.result?;
         if listed.next.is_some() && listed.next == token {
             let stuck = "the listing does not advance: its next page is the same again";
             return Err(Fault::new(FaultKind::Unparsable, stuck));

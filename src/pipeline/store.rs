@@ -8,7 +8,7 @@ use super::decision::{ExistingAction, Rule, decide};
 use super::{ImageFailure, NotStored, Refusals, State, Stats, Stop, Work};
 use crate::pace::{Gate, Pace};
 use crate::retry::{Retry, Tried};
-use crate::sink::{Fault, FaultKind, IfExists, NewObject, Precondition, Sink, Stored};
+use crate::sink::{Fault, FaultKind, IfExists, NewObject, Precondition, Stored, TimedSink};
 
 /// Between one look and the next write somebody else may be faster; not for ever.
 const ROUNDS: u32 = 5;
@@ -36,7 +36,7 @@ pub enum OnError {
 /// How objects are stored.
 pub struct Storing {
     /// Where.
-    pub sink: Arc<dyn Sink>,
+    pub sink: Arc<TimedSink>,
     /// What to do with what is there.
     pub if_exists: IfExists,
     /// Whether what somebody else writes meanwhile is replaced as well.
@@ -146,14 +146,14 @@ impl Storing {
     pub async fn stat(&self, name: &str) -> Result<Option<Stored>, Fault> {
         let noted = |fault: &Fault| self.note_retry(name, fault);
         let gate = self.pace.as_deref().map_or(Gate::Open, Gate::Place);
-        self.retry.run_through(gate, noted, || self.sink.stat(name)).await.result
+        self.retry.run_through(gate, noted, |within| self.sink.stat(name, within)).await.result
     }
 
     async fn put(&self, object: &NewObject, condition: Precondition) -> Tried<Stored> {
-        let attempt = || async {
+        let attempt = |within| async move {
             let _in_flight = self.stats.begin_attempt();
             let began = Instant::now();
-            let answer = self.sink.put(object, condition).await;
+            let answer = self.sink.put(object, condition, within).await;
             if answer.is_ok() {
                 self.stats.answered(began.elapsed());
             }

@@ -100,11 +100,12 @@ impl Retry {
     }
 
     /// Calls `attempt` until it succeeds, or its fault is not worth another attempt, or the limits
-    /// are reached. `on_retry` hears of each fault that is followed by another attempt.
+    /// are reached. An attempt is told the time within which it is to end, and keeps to that itself.
+    /// `on_retry` hears of each fault that is followed by another attempt.
     pub async fn run<T, F>(
         &self,
         on_retry: impl FnMut(&Fault),
-        attempt: impl FnMut() -> F,
+        attempt: impl FnMut(Duration) -> F,
     ) -> Tried<T>
     where
         F: Future<Output = Result<T, Fault>>,
@@ -118,7 +119,7 @@ impl Retry {
         &self,
         gate: Gate<'_>,
         mut on_retry: impl FnMut(&Fault),
-        mut attempt: impl FnMut() -> F,
+        mut attempt: impl FnMut(Duration) -> F,
     ) -> Tried<T>
     where
         F: Future<Output = Result<T, Fault>>,
@@ -142,12 +143,8 @@ impl Retry {
             let began = Instant::now();
             let left = deadline.saturating_duration_since(began);
             let alive = self.health.left(began).unwrap_or(Duration::MAX);
-            let left = left.min(alive).max(SHORTEST_ATTEMPT);
-            let timeout = self.limits.attempt_timeout.min(left);
-            let ended = tokio::time::timeout(timeout, attempt()).await.unwrap_or_else(|_| {
-                let timeout = humantime::format_duration(round(timeout));
-                Err(Fault::new(FaultKind::Timeout, format!("no answer within {timeout}")))
-            });
+            let within = left.min(alive).max(SHORTEST_ATTEMPT);
+            let ended = attempt(within).await;
             if let Some(pace) = gate.turns() {
                 pace.ended(ended.as_ref().err(), began.elapsed());
             }
@@ -175,6 +172,11 @@ impl Retry {
             }
             if decision != Decision::Stop && !idle {
                 self.health.failed(work, began, Instant::now(), fault.retry_after());
+                if fault.has_progressed() {
+                    // What is left is less work than before: it has all the time and attempts again.
+                    deadline = Instant::now() + self.limits.max_elapsed;
+                    (failures, counted) = (0, 0);
+                }
                 failures += 1;
                 counted += u32::from(!fault.kind.is_rate_limit());
             }
@@ -218,14 +220,10 @@ impl Retry {
     }
 }
 
-/// Whole milliseconds read better than nanoseconds.
-fn round(duration: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::timed;
     use std::cell::RefCell;
     use std::sync::{Arc, Mutex};
 
@@ -259,10 +257,15 @@ mod tests {
         let tried = retry
             .run(
                 |_| retries += 1,
-                || std::future::ready(faults.borrow_mut().next().map_or(Ok(()), Err)),
+                |_| std::future::ready(faults.borrow_mut().next().map_or(Ok(()), Err)),
             )
             .await;
         (tried, retries)
+    }
+
+    /// An attempt without an answer.
+    async fn stalled(within: Duration) -> Result<(), Fault> {
+        timed(within.min(Duration::from_secs(10)), std::future::pending()).await
     }
 
     fn fault(kind: FaultKind) -> Fault {
@@ -345,14 +348,15 @@ mod tests {
             let began = Instant::now();
             let image = || async {
                 let attempts = AtomicU64::new(0);
-                let attempt = || async {
-                    // A request takes its time, so that no time would not be enough.
+                // A request takes its time, so that no time would not be enough.
+                let request = async || {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     match attempts.fetch_add(1, Ordering::Relaxed) {
                         0 => Err(asking(FaultKind::Status(429), pause)),
                         _ => Ok(()),
                     }
                 };
+                let attempt = |within| timed(within, request());
                 retry.run_through(Gate::Turn(&pace), |_| (), attempt).await
             };
             let ended = tokio::join!(image(), image(), image(), image());
@@ -372,9 +376,11 @@ mod tests {
         let _ = tokio::join!(run(&retry, faults()), run(&retry, faults()));
         tokio::time::advance(2 * max_outage).await;
         assert!(retry.is_dead());
-        let slow = || async {
-            tokio::time::sleep(SHORTEST_ATTEMPT / 2).await;
-            Ok::<_, Fault>(())
+        let slow = |within| {
+            timed(within, async {
+                tokio::time::sleep(SHORTEST_ATTEMPT / 2).await;
+                Ok(())
+            })
         };
         assert!(retry.run(|_| (), slow).await.result.is_ok());
         assert!(!retry.is_dead());
@@ -402,7 +408,7 @@ mod tests {
         let max_outage = Duration::from_secs(15);
         let (retry, _) = recorded(Limits { max_outage, ..limits() });
         let began = Instant::now();
-        let stall = || retry.run(|_| (), std::future::pending::<Result<(), Fault>>);
+        let stall = || retry.run(|_| (), stalled);
         let (first, second) = tokio::join!(stall(), stall());
         assert!(first.result.is_err() && second.result.is_err());
         assert_eq!(began.elapsed(), max_outage, "10 s of the first attempt, 5 of the second");
@@ -413,7 +419,7 @@ mod tests {
         let stop = CancellationToken::new();
         let retry = Retry::new(limits(), Chance::default(), stop.clone());
         let began = Instant::now();
-        let attempt = || async {
+        let attempt = |_| async {
             tokio::time::sleep(Duration::from_secs(3)).await;
             stop.cancel();
             Err::<(), _>(fault(FaultKind::Status(503)))
@@ -435,7 +441,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_attempt_without_answer_times_out() {
         let (retry, _) = recorded(limits());
-        let tried = retry.run(|_| (), std::future::pending::<Result<(), Fault>>).await;
+        let tried = retry.run(|_| (), stalled).await;
         assert_eq!(tried.result.unwrap_err().kind, FaultKind::Timeout);
         assert_eq!(tried.attempts, 5);
     }

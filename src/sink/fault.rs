@@ -88,12 +88,13 @@ pub struct Fault {
     /// What to tell a person; holds no secret.
     pub message: String,
     retry_after: Option<Duration>,
+    progressed: bool,
 }
 
 impl Fault {
     /// A fault after which the service has asked for no pause.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after: None }
+        Self { kind, message: message.into(), retry_after: None, progressed: false }
     }
 
     /// The same fault with the pause that the service asked for, up to [`LONGEST_RETRY_AFTER`].
@@ -101,6 +102,17 @@ impl Fault {
     pub fn with_retry_after(mut self, pause: Option<Duration>) -> Self {
         self.retry_after = pause.map(|pause| pause.min(LONGEST_RETRY_AFTER));
         self
+    }
+
+    /// The same fault of an attempt that stored more of a file than any before, or did not.
+    #[must_use]
+    pub(super) fn after_progress(self, progressed: bool) -> Self {
+        Self { progressed, ..self }
+    }
+
+    /// Whether the attempt stored more of a file than any before.
+    pub fn has_progressed(&self) -> bool {
+        self.progressed
     }
 
     /// The pause that the service asked for, at most [`LONGEST_RETRY_AFTER`].

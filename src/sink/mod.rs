@@ -1,41 +1,24 @@
 //! Where objects go. A sink does one attempt at a time; whether to try again is decided in
 //! `retry`.
 
+mod body;
 mod fault;
 pub mod folder;
 pub mod gcs;
 mod local;
 mod options;
+mod timed;
+mod transport;
 pub mod zip;
 
-use std::path::PathBuf;
-
-use bytes::Bytes;
+pub use body::{Body, FileBody, FileReader};
 pub use fault::{Fault, FaultKind, LONGEST_RETRY_AFTER};
 pub use folder::Folder;
 pub use futures::future::BoxFuture;
 pub use gcs::{Auth, GOOGLE, Gcs};
 pub use options::{Endpoint, IfExists, Place};
+pub use timed::{TimedSink, timed};
 pub use zip::Zip;
-
-/// What an object consists of.
-#[derive(Debug, Clone)]
-pub enum Body {
-    /// Bytes in memory: an image.
-    Bytes(Bytes),
-    /// A file on disk of so many bytes, streamed: a manifest.
-    File(PathBuf, u64),
-}
-
-impl Body {
-    /// Bytes of the body.
-    pub fn size(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(_, size) => *size,
-        }
-    }
-}
 
 /// An object to be written.
 #[derive(Debug, Clone)]

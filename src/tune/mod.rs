@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::histogram::Histogram;
 use crate::retry::Retry;
 use crate::retry::policy::is_refusal;
-use crate::sink::{Fault, FaultKind, NewObject, Precondition, Sink};
+use crate::sink::{Fault, FaultKind, NewObject, Precondition, TimedSink};
 
 /// The first rung; each has twice as many in flight as the one before.
 const FIRST: u32 = 8;
@@ -125,7 +125,7 @@ impl Ladder {
 /// A destination that refuses all objects.
 pub async fn climb(
     images: &[NewObject],
-    sink: &Arc<dyn Sink>,
+    sink: &Arc<TimedSink>,
     retry: &Retry,
     most: u32,
     mut on_step: impl FnMut(&Step),
@@ -155,7 +155,7 @@ pub async fn climb(
 
 /// What the tasks of a rung share.
 struct Rung {
-    sink: Arc<dyn Sink>,
+    sink: Arc<TimedSink>,
     images: Vec<NewObject>,
     folder: String,
     most: u32,
@@ -190,7 +190,7 @@ impl Rung {
             let Some(image) = image.filter(|_| number < self.most) else { break };
             let object = NewObject { name: name(&self.folder, number), ..image.clone() };
             let began = Instant::now();
-            match self.sink.put(&object, Precondition::Absent).await {
+            match self.sink.put(&object, Precondition::Absent, Duration::MAX).await {
                 Ok(_) => {
                     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
                     met.latency.record(micros);
@@ -209,7 +209,7 @@ impl Rung {
 
 /// One rung: what it has shown, how many objects were begun, and a refusal of all objects.
 async fn measure(
-    sink: &Arc<dyn Sink>,
+    sink: &Arc<TimedSink>,
     images: &[NewObject],
     folder: &str,
     concurrency: u32,
@@ -252,12 +252,12 @@ async fn measure(
 }
 
 /// Removes what may have been written; how many objects stay, and why.
-async fn remove(sink: &Arc<dyn Sink>, folder: &str, begun: u32) -> Option<(u32, Fault)> {
+async fn remove(sink: &Arc<TimedSink>, folder: &str, begun: u32) -> Option<(u32, Fault)> {
     let removals = (0..begun).map(|number| {
         let name = name(folder, number);
         async move {
             // An answer that was lost, or one of many at a limit: a few attempts are enough.
-            let mut last = sink.delete(&name).await;
+            let mut last = sink.delete(&name, Duration::MAX).await;
             for wait in [1, 2, 4] {
                 let Err(fault) = &last else { break };
                 if is_refusal(fault.kind) {
@@ -265,7 +265,7 @@ async fn remove(sink: &Arc<dyn Sink>, folder: &str, begun: u32) -> Option<(u32, 
                 }
                 let pause = fault.retry_after().unwrap_or(Duration::from_secs(wait));
                 tokio::time::sleep(pause.min(Duration::from_secs(10))).await;
-                last = sink.delete(&name).await;
+                last = sink.delete(&name, Duration::MAX).await;
             }
             last.err()
         }

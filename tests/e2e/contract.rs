@@ -184,7 +184,7 @@ fn a_file_is_stored_whole_or_not_at_all() {
     fs::write(&path, &rows).unwrap();
     let file = |name: &str, size: usize, crc32c| NewObject {
         name: name.to_owned(),
-        body: Body::File(path.clone(), size as u64),
+        body: Body::file(path.clone(), size as u64),
         crc32c,
         content_type: "text/csv",
         metadata: Vec::new(),

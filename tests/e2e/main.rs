@@ -55,6 +55,8 @@ mod credentials;
 mod emulate;
 /// fake-gcs-server as destination.
 mod other_emulators;
+/// Large manifests, which go in chunks.
+mod resumable;
 /// Sinks that misbehave, at each attempt.
 mod sinks;
 /// TLS, proxies, connections that close.

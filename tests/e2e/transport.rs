@@ -8,7 +8,6 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::Response;
 use axum::http::request::Parts;
-use idx2gcs_emulator::{Answer, Operation, Rule, Script};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -126,18 +125,6 @@ fn a_connection_that_closed_while_idle_is_no_failed_attempt() {
     assert_eq!(desk.summary()["uploaded"], 35);
     assert_eq!(behind.server.images().len(), 35);
     assert_eq!(behind.server.emulator().counters().overwrites, 0);
-}
-
-/// Nobody can have closed a new connection while it was idle.
-#[test]
-fn a_new_connection_that_closes_is_a_failed_attempt() {
-    let rule = Rule::new(Operation::Insert, Answer::ResetBefore).named("fm/image_0.jpg").attempt(1);
-    let server = Server::scripted(Script::new().with(rule));
-    let (desk, set) = (Desk::new().env("IDX2GCS_RETRY_MAX_ATTEMPTS", "1"), Set::new(30, 5));
-    desk.load(&set, &server, &["--concurrency", "1"]).expect(1);
-    let summary = desk.summary();
-    assert_eq!((&summary["uploaded"], &summary["failed"]), (&34.into(), &1.into()));
-    assert_eq!(server.emulator().insert_attempts("demo", "fm/image_0.jpg"), 1);
 }
 
 /// A proxy that takes requests with whole addresses, for hosts of any name.

@@ -217,8 +217,8 @@ fn fill(mut file: File, object: &NewObject) -> io::Result<(u64, u32)> {
             file.write_all(bytes)?;
             Ok((bytes.len() as u64, crc32c::crc32c(bytes)))
         }
-        Body::File(from, _) => {
-            let written = copy(File::open(from)?, &file)?;
+        Body::File(from) => {
+            let written = copy(from.open()?, &file)?;
             file.sync_all()?;
             Ok(written)
         }

@@ -123,7 +123,7 @@ async fn a_file_that_has_changed_is_not_stored() {
     let folder = Folder::new("x", dir.path().join("to"));
     folder.check(Purpose::Write).await.unwrap();
     let path = dir.path().join("manifest");
-    let manifest = NewObject { body: Body::File(path.clone(), 3), ..object("m.csv", b"one") };
+    let manifest = NewObject { body: Body::file(path.clone(), 3), ..object("m.csv", b"one") };
     for changed in ["two", "on", "one!"] {
         fs::write(&path, changed).unwrap();
         let fault = folder.put(&manifest, Precondition::Absent).await.unwrap_err();

@@ -1,19 +1,14 @@
-//! Answers of the service, and what went wrong instead of one.
+//! Responses of the service, successful or not. Pure: no connection, no clock.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::error::Error;
-use std::io;
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
-use http::{Response, header};
-use http_body::Body;
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
 use serde::Deserialize;
 
 use super::super::{Fault, FaultKind, Stored};
-use crate::http::deepest;
 
 /// An object as `fields=name,size,crc32c,generation` gives it. Numbers of 64 bits are strings in
 /// Google's JSON.
@@ -69,7 +64,7 @@ impl ObjectAnswer<'_> {
     /// The object with its name below `prefix`.
     pub(super) fn into_stored(self, prefix: &str) -> Result<Stored, Fault> {
         let unparsable =
-            || Fault::new(FaultKind::Unparsable, "the answer names no object below the prefix");
+            || Fault::new(FaultKind::Unparsable, "the response names no object below the prefix");
         let decode = |text: Cow<'_, str>| {
             let bytes = data_encoding::BASE64.decode(text.as_bytes()).ok()?;
             <[u8; 4]>::try_from(bytes).ok().map(u32::from_be_bytes)
@@ -92,59 +87,26 @@ impl ObjectAnswer<'_> {
     }
 }
 
-/// No answer is longer: a page of 1,000 objects with names of 1,024 bytes takes 1.2 MB.
-const LONGEST_ANSWER: usize = 4 << 20;
-
-/// The explanation of a refusal is waited for no longer than this.
-const EXPLANATION: Duration = Duration::from_secs(2);
-
-/// Reads an answer to its end.
-pub(super) async fn body<B>(mut answer: B) -> Result<Bytes, Fault>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Error + 'static,
-{
-    // One piece, nearly always.
-    let mut first = Bytes::new();
-    let mut whole = BytesMut::new();
-    while let Some(frame) = answer.frame().await {
-        let Ok(piece) = frame.map_err(|e| cut_off(&e))?.into_data() else { continue };
-        if first.len() + whole.len() + piece.len() > LONGEST_ANSWER {
-            return Err(Fault::new(FaultKind::Unparsable, "the answer does not end"));
-        }
-        if first.is_empty() && whole.is_empty() {
-            first = piece;
-        } else {
-            whole.extend_from_slice(&std::mem::take(&mut first));
-            whole.extend_from_slice(&piece);
-        }
-    }
-    Ok(if whole.is_empty() { first } else { whole.freeze() })
-}
-
 /// Understands an answer of success.
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
     serde_json::from_slice(body).map_err(|e| {
-        Fault::new(FaultKind::Unparsable, format!("the answer cannot be understood: {e}"))
+        Fault::new(FaultKind::Unparsable, format!("the response cannot be understood: {e}"))
     })
 }
 
-/// A fault for an answer that is no success.
-pub(super) async fn refusal<B>(answer: Response<B>) -> Fault
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Error + 'static,
-{
-    let status = answer.status().as_u16();
-    let retry_after = answer
-        .headers()
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| retry_after(value, SystemTime::now()));
-    // The status alone decides; a body that does not come only takes the explanation with it.
-    let body = tokio::time::timeout(EXPLANATION, body(answer.into_body())).await;
-    let body = body.ok().and_then(Result::ok).unwrap_or_default();
-    refusal_of(status, &body).with_retry_after(retry_after)
+/// A fault for a response that is no success, received at `now`.
+pub(super) fn refusal(response: &Response<Bytes>, now: SystemTime) -> Fault {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let status = response.status();
+    let mut fault = refusal_of(status.as_u16(), response.body());
+    if let Some(to) = header(header::LOCATION).filter(|_| status.is_redirection()) {
+        let to: String = to.chars().take(300).collect();
+        fault.message = format!("{} to {to}: redirects are not followed", fault.message);
+    }
+    if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        fault.message.push_str(": the proxy asks for a user and a password");
+    }
+    fault.with_retry_after(header(header::RETRY_AFTER).and_then(|value| retry_after(value, now)))
 }
 
 fn refusal_of(status: u16, body: &[u8]) -> Fault {
@@ -180,61 +142,6 @@ fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
-}
-
-/// The innermost cause of an error, and the kind of the system's error in it.
-fn cause(error: &(dyn Error + 'static)) -> (String, Option<io::ErrorKind>) {
-    let mut io_kind = None;
-    let mut next = Some(error);
-    while let Some(error) = next {
-        io_kind = error.downcast_ref::<io::Error>().map(io::Error::kind).or(io_kind);
-        next = error.source();
-    }
-    (deepest(error).to_string(), io_kind)
-}
-
-/// A fault for an answer that began.
-fn cut_off(error: &(dyn Error + 'static)) -> Fault {
-    match cause(error) {
-        (why, Some(io::ErrorKind::TimedOut)) => Fault::new(FaultKind::Timeout, why),
-        (why, _) => Fault::new(FaultKind::CutOff, format!("the answer was cut off: {why}")),
-    }
-}
-
-/// A fault for a connection that was not made.
-pub(super) fn unconnected(error: &(dyn Error + 'static)) -> Fault {
-    match cause(error) {
-        (why, Some(io::ErrorKind::TimedOut)) => Fault::new(FaultKind::Timeout, why),
-        (why, _) => Fault::new(FaultKind::Connect, why),
-    }
-}
-
-/// A fault for a request that was sent, or begun, and not answered; `kept` says whether its
-/// connection had served others before.
-pub(super) fn unanswered(error: &hyper::Error, kept: bool) -> Fault {
-    let kind = match cause(error) {
-        (_, Some(io::ErrorKind::TimedOut)) => FaultKind::Timeout,
-        _ if error.is_parse() => FaultKind::Unparsable,
-        _ if kept => FaultKind::Idle,
-        _ => FaultKind::Closed,
-    };
-    Fault::new(kind, cause(error).0)
-}
-
-/// Turns the client's error into one of ours. Its address is left out: it may hold a token.
-pub(super) fn transport_fault(error: &reqwest::Error) -> Fault {
-    let (why, io_kind) = cause(error);
-    let kind = if error.is_timeout() || io_kind == Some(io::ErrorKind::TimedOut) {
-        FaultKind::Timeout
-    } else if error.is_connect() {
-        FaultKind::Connect
-    } else if error.is_body() && io_kind == Some(io::ErrorKind::NotFound) {
-        FaultKind::Local
-    } else {
-        // The client does not tell whether the connection was kept; most are.
-        FaultKind::Idle
-    };
-    Fault::new(kind, why)
 }
 
 #[cfg(test)]
@@ -303,6 +210,20 @@ mod tests {
         }
         assert_eq!(refusal_of(412, b"<html>").kind, FaultKind::Precondition);
         assert_eq!(refusal_of(502, b"").message, "HTTP 502");
+    }
+
+    #[test]
+    fn a_redirect_names_where_to_and_a_proxy_is_named() {
+        let message = |status: u16, location: &str| {
+            let response = Response::builder().status(status).header("location", location);
+            refusal(&response.body(Bytes::new()).unwrap(), SystemTime::UNIX_EPOCH).message
+        };
+        assert_eq!(
+            message(302, "https://login.example.org/"),
+            "HTTP 302 to https://login.example.org/: redirects are not followed"
+        );
+        assert_eq!(message(503, "https://example.org/"), "HTTP 503");
+        assert!(message(407, "").contains("the proxy asks for a user"));
     }
 
     #[test]

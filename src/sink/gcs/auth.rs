@@ -1,7 +1,6 @@
 //! Credentials, as Google's own library finds and refreshes them.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use google_cloud_auth::credentials::{Builder, CacheableResource, Credentials};
 use http::{Extensions, HeaderMap};
@@ -11,10 +10,6 @@ use crate::http::{deepest, use_ring};
 
 /// Reading and writing objects; no more is asked for.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
-
-/// A token that is not there within this time is asked for anew: the library, having met a token
-/// that is about to run out, looks again only after some seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who we are to the service.
 #[derive(Clone, Default)]
@@ -73,17 +68,15 @@ impl Auth {
             return Ok(Signed { headers: HeaderMap::new(), built: 0 });
         };
         let (credentials, built) = renewable.get();
-        let headers = tokio::time::timeout(PATIENCE, credentials.headers(Extensions::new())).await;
-        let fault = match headers {
-            Ok(Ok(CacheableResource::New { data, .. })) => {
-                return Ok(Signed { headers: data, built });
-            }
+        // However long that takes: whoever asks has a time limit, and what was begun goes on, so that a
+        // program which asks a person or a slow service is heard in the end.
+        let fault = match credentials.headers(Extensions::new()).await {
+            Ok(CacheableResource::New { data, .. }) => return Ok(Signed { headers: data, built }),
             // Only given to callers that say which headers they hold.
-            Ok(Ok(CacheableResource::NotModified)) => {
-                no_token(true, "the library kept its token to itself")
+            Ok(CacheableResource::NotModified) => {
+                no_token(true, "the credentials library returned no token")
             }
-            Ok(Err(e)) => no_credentials(e.is_transient(), &e),
-            Err(_) => no_token(true, "no token came in time"),
+            Err(e) => no_credentials(e.is_transient(), &e),
         };
         // The next attempt begins with credentials that know nothing of this.
         renewable.renew(built)?;

@@ -4,22 +4,20 @@
 mod about;
 mod answer;
 mod auth;
-mod connection;
 mod request;
-mod uploads;
+mod resumable;
 
-use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
-use reqwest::RequestBuilder;
+use http::{Request, Response, StatusCode};
 
 use self::answer::{ListAnswer, ObjectAnswer, PermissionsAnswer};
 use self::auth::Signed;
 pub use self::auth::{Auth, Renewable};
-use self::request::Requests;
-use self::uploads::Uploads;
+use self::request::{ApiRequest, Requests};
+use self::resumable::{ONE_REQUEST, Sessions};
+use super::transport::Transport;
 use super::{
     About, Body, BoxFuture, Fault, FaultKind, MOST_METADATA, NameRange, NewObject, Page,
     Precondition, Purpose, Sink, Stored,
@@ -33,100 +31,78 @@ const PERMISSIONS: [&str; 3] =
     ["storage.objects.list", "storage.objects.get", "storage.objects.create"];
 
 /// Asking for permissions is a courtesy, and waited for no longer than this.
-const COURTESY: Duration = Duration::from_secs(5);
+const PERMISSIONS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A bucket, or a prefix in it.
 pub struct Gcs {
-    client: reqwest::Client,
-    uploads: Uploads,
+    transport: Transport,
     auth: Auth,
     requests: Requests,
+    sessions: Sessions,
+    endpoint: String,
+    bucket: String,
     url: String,
-}
-
-/// A client for requests to an endpoint.
-fn client(endpoint: &str, builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Fault> {
-    let mut builder =
-        builder.redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(usize::MAX);
-    if crate::http::is_loopback(endpoint) {
-        builder = builder.no_proxy();
-    }
-    builder.build().map_err(|e| {
-        Fault::new(FaultKind::Connect, format!("the HTTP client cannot be set up: {e}"))
-    })
 }
 
 impl Gcs {
     /// A prefix (may be empty) of a bucket at an endpoint such as [`GOOGLE`].
     ///
     /// # Errors
-    /// When TLS cannot be set up.
+    /// An endpoint that is no address, or TLS that cannot be set up.
     pub fn new(endpoint: &str, bucket: &str, prefix: &str, auth: Auth) -> Result<Self, Fault> {
         let mut url = format!("gs://{bucket}");
         if !prefix.is_empty() {
             url.push('/');
             url.push_str(prefix);
         }
-        let client = client(endpoint, crate::http::client())?;
-        let requests = Requests::new(endpoint, bucket, prefix);
-        let uploads = Uploads::new(&requests)?;
-        Ok(Self { client, uploads, auth, requests, url })
+        Ok(Self {
+            transport: Transport::new(endpoint)?,
+            auth,
+            requests: Requests::new(endpoint, bucket, prefix),
+            sessions: Sessions::default(),
+            endpoint: endpoint.to_owned(),
+            bucket: bucket.to_owned(),
+            url,
+        })
     }
 
-    /// Sends one request with fresh credentials, and returns what a success says.
-    async fn send(&self, request: RequestBuilder) -> Result<Bytes, Fault> {
+    /// Sends a request with credentials, and returns the response, successful or not.
+    async fn exchange(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, Fault> {
         let Signed { headers, built } = self.auth.sign().await?;
-        let answer = request.headers(headers).send().await;
-        let answer = answer.map_err(|e| answer::transport_fault(&e))?;
-        self.read(Response::<reqwest::Body>::from(answer), built).await
-    }
-
-    /// Reads an answer to a request with the credentials built `built` times; one that is no success
-    /// becomes a fault.
-    async fn read<B>(&self, answer: Response<B>, built: u64) -> Result<Bytes, Fault>
-    where
-        B: http_body::Body<Data = Bytes> + Unpin,
-        B::Error: Error + 'static,
-    {
-        if answer.status() == StatusCode::UNAUTHORIZED {
+        request.headers_mut().extend(headers);
+        let response = self.transport.send(request).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
             self.auth.rejected(built)?;
         }
-        if answer.status().is_success() {
-            answer::body(answer.into_body()).await
+        Ok(response)
+    }
+
+    /// The same, and a response that is no success becomes a fault.
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Fault> {
+        let response = self.exchange(request).await?;
+        if response.status().is_success() {
+            Ok(response)
         } else {
-            Err(answer::refusal(answer).await)
+            Err(answer::refusal(&response, SystemTime::now()))
         }
     }
 
-    async fn get(&self, url: &str) -> Result<Bytes, Fault> {
-        self.send(self.client.get(url)).await
+    /// What a success says.
+    async fn call(&self, request: ApiRequest) -> Result<Bytes, Fault> {
+        Ok(self.send(request?).await?.into_body())
     }
 
-    /// Sends an object, and returns what a success says.
+    /// Sends an object, and returns what the service says of it.
     async fn insert(&self, object: &NewObject, condition: Precondition) -> Result<Bytes, Fault> {
-        let post = || {
-            let request = self.client.post(self.requests.insert_url(condition));
-            request.header(header::CONTENT_TYPE, self.requests.content_type())
-        };
-        let content = match &object.body {
-            Body::Bytes(content) => content,
-            Body::File(path, size) => {
-                let (length, body) = self.requests.file_body(object, path, *size);
-                let request = post().header(header::CONTENT_LENGTH, length);
-                return self.send(request.body(body)).await;
+        match &object.body {
+            Body::Bytes(content) => {
+                self.call(self.requests.insert(object, content, condition)).await
             }
-        };
-        let body = self.requests.body(object, content);
-        match &self.uploads {
-            Uploads::Client => self.send(post().body(body)).await,
-            Uploads::Direct(direct) => {
-                let path = direct.path(&self.requests, condition).ok_or_else(|| {
-                    Fault::new(FaultKind::Internal, "the address of an upload is none")
-                })?;
-                let Signed { headers, built } = self.auth.sign().await?;
-                let request = direct.connections.post(path, body, headers);
-                self.read(direct.connections.send(request).await?, built).await
+            Body::File(file) if file.size() <= ONE_REQUEST => {
+                let content = resumable::read(file, 0, file.size()).await?;
+                self.call(self.requests.insert(object, &content, condition)).await
             }
+            Body::File(file) => Box::pin(self.insert_chunks(object, file, condition)).await,
         }
     }
 
@@ -145,7 +121,7 @@ impl Gcs {
         Err(Fault::new(
             FaultKind::Mismatch,
             format!(
-                "the answer to {} is about another object: {}",
+                "the response to {} is about another object: {}",
                 object.name,
                 stored.unlike(object)
             ),
@@ -153,14 +129,14 @@ impl Gcs {
     }
 
     async fn stat_now(&self, name: &str) -> Result<Option<Stored>, Fault> {
-        match self.get(&self.requests.stat_url(name)).await {
+        match self.call(self.requests.stat(name)).await {
             Ok(answer) => {
                 let stored: ObjectAnswer<'_> = answer::parse(&answer)?;
                 let stored = stored.into_stored(self.requests.prefix())?;
                 if stored.name == name {
                     return Ok(Some(stored));
                 }
-                let other = format!("the answer to {name} is about {}", stored.name);
+                let other = format!("the response to {name} is about {}", stored.name);
                 Err(Fault::new(FaultKind::Mismatch, other))
             }
             Err(fault) if fault.kind == FaultKind::Status(404) => Ok(None),
@@ -169,7 +145,7 @@ impl Gcs {
     }
 
     async fn delete_now(&self, name: &str) -> Result<(), Fault> {
-        match self.send(self.client.delete(self.requests.object_url(name))).await {
+        match self.call(self.requests.delete(name)).await {
             Err(fault) if fault.kind != FaultKind::Status(404) => Err(fault),
             _ => Ok(()),
         }
@@ -181,7 +157,7 @@ impl Gcs {
         page: Option<&str>,
         most: u32,
     ) -> Result<Page, Fault> {
-        let answer = self.get(&self.requests.list_url(range, page, most)).await?;
+        let answer = self.call(self.requests.list(range, page, most)).await?;
         let answer: ListAnswer<'_> = answer::parse(&answer)?;
         let objects = answer
             .items
@@ -200,8 +176,8 @@ impl Gcs {
             Purpose::Read => &PERMISSIONS[..2],
             Purpose::Write => &PERMISSIONS[..],
         };
-        let url = self.requests.permissions_url(needed);
-        let granted = tokio::time::timeout(COURTESY, self.get(&url)).await;
+        let asked = self.call(self.requests.permissions(needed));
+        let granted = tokio::time::timeout(PERMISSIONS_TIMEOUT, asked).await;
         let Ok(Ok(granted)) = granted else { return Ok(()) };
         let Ok(granted) = answer::parse::<PermissionsAnswer>(&granted) else { return Ok(()) };
         let missing: Vec<_> =
@@ -217,9 +193,9 @@ impl Gcs {
 
     /// Two questions that few may ask; the role "Storage Object User" does not include them.
     async fn about_now(&self) -> Result<About, Fault> {
-        let bucket = unless_refused(self.get(&self.requests.about_url()).await)?;
+        let bucket = unless_refused(self.call(self.requests.about()).await)?;
         let mut about = bucket.map_or(Ok(About::default()), |answer| about::of_bucket(&answer))?;
-        if let Some(policy) = unless_refused(self.get(&self.requests.policy_url()).await)? {
+        if let Some(policy) = unless_refused(self.call(self.requests.policy()).await)? {
             about.vertex_agent_reads = about::vertex_agent_reads(&policy)?;
         }
         Ok(about)
@@ -227,7 +203,7 @@ impl Gcs {
 
     /// Says what a refusal means for this bucket and what to do.
     fn explain(&self, mut fault: Fault) -> Fault {
-        let bucket = self.requests.bucket();
+        let bucket = &self.bucket;
         let said = &fault.message;
         fault.message = match fault.kind {
             FaultKind::Status(404) => format!(
@@ -242,7 +218,7 @@ impl Gcs {
                 "the credentials were not accepted for gs://{bucket} ({said}); try: gcloud auth \
                  application-default login"
             ),
-            FaultKind::Connect => format!("{} cannot be reached: {said}", self.requests.endpoint()),
+            FaultKind::Connect => format!("{} cannot be reached: {said}", self.endpoint),
             _ => return fault,
         };
         fault

@@ -7,7 +7,7 @@
 mod archive;
 mod draft;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -155,8 +155,8 @@ impl Inner {
             return Err(Fault::new(FaultKind::Precondition, format!("{name}: exists already")));
         }
         match (&object.body, prepared) {
-            (Body::File(from, _), _) => {
-                let file = File::open(from).map_err(|e| local("cannot be read", &e))?;
+            (Body::File(from), _) => {
+                let file = from.open().map_err(|e| local("cannot be read", &e))?;
                 draft.add_from(object, file)
             }
             (Body::Bytes(_), Some(prepared)) => draft.add(name, prepared, object.crc32c),

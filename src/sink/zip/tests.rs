@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::io::Read;
 
 use bytes::Bytes;
@@ -60,7 +61,7 @@ async fn an_archive_has_its_name_when_it_is_finished() {
     let rows = "TRAIN,1/a.jpg,1\n".repeat(1000);
     fs::write(&csv, &rows).unwrap();
     let manifest = NewObject {
-        body: Body::File(csv.clone(), rows.len() as u64),
+        body: Body::file(csv.clone(), rows.len() as u64),
         crc32c: crc32c::crc32c(rows.as_bytes()),
         ..object("automl.csv", b"")
     };
@@ -253,7 +254,8 @@ async fn after_a_failure_nothing_more_is_written() {
     let zip = place.zip(IfExists::Skip);
     zip.check(Purpose::Write).await.unwrap();
     // A folder can be opened and not read.
-    let body = Body::File(place.0.path().to_owned(), 3);
+    let size = place.0.path().metadata().unwrap().len();
+    let body = Body::file(place.0.path().to_owned(), size);
     let folder = NewObject { body, ..object("automl.csv", b"") };
     assert_eq!(zip.put(&folder, Precondition::Absent).await.unwrap_err().kind, FaultKind::Local);
     assert!(zip.put(&object("a", b"one"), Precondition::Absent).await.is_err());
