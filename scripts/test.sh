@@ -67,6 +67,11 @@ if cargo deny fetch db >/dev/null 2>&1; then
 else
     echo "NOT CHECKED: the advisory database cannot be reached from here"
 fi
+library=$(cargo tree --locked --package idx2gcs --no-default-features --edges normal --prefix none)
+if grep -E '^(axum|clap|indicatif|tracing-subscriber) ' <<<"$library"; then
+    echo "the library alone needs these, which are the program's" >&2
+    exit 1
+fi
 
 step "tests"
 cargo nextest run --locked --workspace --no-run
