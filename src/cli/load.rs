@@ -184,6 +184,24 @@ async fn prepare(
 ) -> Result<(Prepared, destination::Destination), Error> {
     let settings = &invocation.settings;
     let destination = destination::open(settings).await?;
+    // What a check makes is removed by a second signal, too. The hooks outlive the run, and the sink must
+    // not.
+    let sink = Arc::downgrade(&destination.sink);
+    let (written, images, pace) = (output.folder().to_owned(), load.images(), settings.pace);
+    signals.set_hooks(Hooks {
+        stopping: Box::new(|| {}),
+        leaving: Box::new(move |exit| {
+            if purpose == Purpose::Write {
+                let mut summary = Summary::new(&Stats::new(images, Arc::new(Pace::new(pace))));
+                summary.exit_code = exit as u8;
+                // The process is leaving: there is nobody to report to that this failed.
+                let _ = summary.write(&written.join(crate::load::SUMMARY));
+            }
+            if let Some(sink) = sink.upgrade() {
+                sink.abandon();
+            }
+        }),
+    });
     let (sink, transfer) = (Arc::clone(&destination.sink), invocation.transfer());
     let prepared = load.prepare(sink, output, transfer, purpose, &signals.stop).await?;
     Ok((prepared, destination))

@@ -1,7 +1,7 @@
 //! SIGINT and SIGTERM: the first ends the run in order, the second at once.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +13,7 @@ pub(super) struct Signals {
     /// Cancelled by the first signal.
     pub(super) stop: CancellationToken,
     number: Arc<AtomicU8>,
-    hooks: Arc<OnceLock<Hooks>>,
+    hooks: Arc<Mutex<Option<Arc<Hooks>>>>,
 }
 
 /// What the run wants to be done at a signal.
@@ -43,9 +43,13 @@ impl Signals {
         signals
     }
 
-    /// Says what is to be done; only the first call counts.
+    /// Says what is to be done; in place of what an earlier call asked for.
     pub(super) fn set_hooks(&self, hooks: Hooks) {
-        let _ = self.hooks.set(hooks);
+        *self.lock() = Some(Arc::new(hooks));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Hooks>>> {
+        self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The exit code that the last signal asks for.
@@ -60,11 +64,12 @@ impl Signals {
         self.stop.cancel();
         if first {
             // Standard error may block, and must not keep the next signal waiting.
-            let hooks = Arc::clone(&self.hooks);
-            std::thread::spawn(move || hooks.get().map(|hooks| (hooks.stopping)()));
+            let hooks = self.lock().clone();
+            std::thread::spawn(move || hooks.map(|hooks| (hooks.stopping)()));
             return;
         }
-        if let Some(hooks) = self.hooks.get() {
+        let hooks = self.lock().clone();
+        if let Some(hooks) = hooks {
             (hooks.leaving)(exit);
         }
         // The user wants out; what is stored is stored, a rerun finishes the rest.

@@ -26,6 +26,8 @@ use std::sync::Arc;
 pub use self::error::Error;
 use self::job::Job;
 pub use self::output::Output;
+pub(crate) use self::output::SUMMARY;
+
 pub use self::plan::{Plan, RequestCost};
 pub use self::prepare::{ABOUT_TIMEOUT, Prepared, Surveyed, about, check_destination};
 pub use self::run::{Control, Outcome, Run};

@@ -13,7 +13,7 @@ use crate::page;
 use crate::report::Summary;
 
 /// The files that a run leaves in the output folder, beside the manifests.
-const SUMMARY: &str = "summary.json";
+pub(crate) const SUMMARY: &str = "summary.json";
 pub(super) const FAILURES: &str = "failures.jsonl";
 
 /// A folder for the files of one run: summary, failures, page, manifests.
@@ -76,17 +76,17 @@ impl Output {
         Ok(())
     }
 
-    /// Removes files that are not complete, for a process that exits at once.
-    pub(super) fn remove_partials(&self) {
-        files::remove_partials(&self.folder);
-    }
-
     /// Writes `summary.json`.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write_summary(&self, summary: &Summary) -> Result<(), Error> {
-        let path = self.folder.join(SUMMARY);
-        summary.write(&path).map_err(|e| Error::unwritten(&path, e))
+        write_summary(&self.folder, summary)
     }
+}
+
+/// Writes the summary into a folder.
+pub(super) fn write_summary(folder: &Path, summary: &Summary) -> Result<(), Error> {
+    let path = folder.join(SUMMARY);
+    summary.write(&path).map_err(|e| Error::unwritten(&path, e))
 }

@@ -59,6 +59,9 @@ impl Load {
     ) -> Result<Prepared, Error> {
         // Options that do not fit the data set are reported before anybody is asked, if possible.
         let early = self.early()?;
+        if let Some(job) = &early {
+            output.check_manifests(&job.manifests)?;
+        }
         let sink = Arc::new(TimedSink::new(sink, transfer.retry.attempt_timeout));
         let courtesies = self.courtesies && purpose == Purpose::Write;
         let surveying = async {

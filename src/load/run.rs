@@ -1,6 +1,6 @@
 //! The run itself: images first, then the manifests that name them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -9,11 +9,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::error::Error;
 use super::job::Job;
-use super::output::FAILURES;
+use super::output::{self, FAILURES};
 use super::resume::list_existing;
 use super::{Output, Prepared, Transfer, publish, report};
 use crate::check::Finding;
 use crate::exit::Exit;
+use crate::files;
 use crate::pace::{Bounds, Pace};
 use crate::page;
 use crate::pipeline::{self, Counts, Observer, RunResult, Stats, Stop, Storing, keep_observed};
@@ -60,7 +61,7 @@ pub struct Run {
 #[derive(Clone)]
 pub struct Control {
     sink: Weak<TimedSink>,
-    output: Weak<Output>,
+    output: PathBuf,
     stats: Arc<Stats>,
 }
 
@@ -75,11 +76,9 @@ impl Control {
     pub fn leave(&self, exit: Exit) {
         let mut summary = Summary::new(&self.stats);
         summary.exit_code = exit as u8;
-        if let Some(output) = self.output.upgrade() {
-            // The process is leaving: there is nobody to report to that this failed.
-            let _ = output.write_summary(&summary);
-            output.remove_partials();
-        }
+        // The process is leaving: there is nobody to report to that this failed.
+        let _ = output::write_summary(&self.output, &summary);
+        files::remove_partials(&self.output);
         if let Some(sink) = self.sink.upgrade() {
             sink.abandon();
         }
@@ -106,7 +105,7 @@ impl Run {
     pub fn control(&self) -> Control {
         Control {
             sink: Arc::downgrade(&self.sink),
-            output: Arc::downgrade(&self.output),
+            output: self.output.folder().to_owned(),
             stats: Arc::clone(&self.stats),
         }
     }
