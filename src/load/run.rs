@@ -1,7 +1,7 @@
 //! The run itself: images first, then the manifests that name them.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,8 @@ pub struct Run {
     output: Arc<Output>,
     transfer: Transfer,
     stats: Arc<Stats>,
+    /// Whether the process is leaving: its summary is the last.
+    left: Arc<Mutex<bool>>,
 }
 
 /// What another thread may do to a run while it goes on. It keeps neither the sink nor the output
@@ -63,6 +65,7 @@ pub struct Control {
     sink: Weak<TimedSink>,
     output: PathBuf,
     stats: Arc<Stats>,
+    left: Arc<Mutex<bool>>,
 }
 
 impl Control {
@@ -76,6 +79,7 @@ impl Control {
     pub fn leave(&self, exit: Exit) {
         let mut summary = Summary::new(&self.stats);
         summary.exit_code = exit as u8;
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = true;
         // The process is leaving: there is nobody to report to that this failed.
         let _ = output::write_summary(&self.output, &summary);
         files::remove_partials(&self.output);
@@ -98,7 +102,15 @@ impl Run {
             }
         }
         let stats = Arc::new(Stats::new(job.count, Arc::new(Pace::new(transfer.pace))));
-        Self { job, findings, sink, output: Arc::new(output), transfer, stats }
+        Self {
+            job,
+            findings,
+            sink,
+            output: Arc::new(output),
+            transfer,
+            stats,
+            left: Arc::default(),
+        }
     }
 
     /// A handle for other threads.
@@ -107,6 +119,7 @@ impl Run {
             sink: Arc::downgrade(&self.sink),
             output: self.output.folder().to_owned(),
             stats: Arc::clone(&self.stats),
+            left: Arc::clone(&self.left),
         }
     }
 
@@ -127,7 +140,10 @@ impl Run {
         summary.count(counts.unwrap_or(Counts { images: self.job.count, ..Counts::default() }));
         summary.manifests = manifests;
         summary.exit_code = error.as_ref().map_or(Exit::Complete, Error::exit) as u8;
-        let written = self.output.write_summary(&summary);
+        let written = {
+            let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+            if *left { Ok(()) } else { self.output.write_summary(&summary) }
+        };
         let unwritten = match written {
             Ok(()) => self.write_page(&summary, error.as_ref().map(Error::to_string)).await.err(),
             Err(error) => Some(error),
