@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use self::error::Error;
 use self::job::Job;
 pub use self::output::Output;
-pub(crate) use self::output::SUMMARY;
+pub use self::output::SUMMARY;
 
 pub use self::plan::{Plan, RequestCost};
 pub use self::prepare::{ABOUT_TIMEOUT, Prepared, Surveyed, about, check_destination};

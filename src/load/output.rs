@@ -13,7 +13,8 @@ use crate::page;
 use crate::report::Summary;
 
 /// The files that a run leaves in the output folder, beside the manifests.
-pub(crate) const SUMMARY: &str = "summary.json";
+/// The file name of the summary in the output folder.
+pub const SUMMARY: &str = "summary.json";
 pub(super) const FAILURES: &str = "failures.jsonl";
 
 /// A folder for the files of one run: summary, failures, page, manifests.
