@@ -1,6 +1,7 @@
 //! `idx2gcs tune`.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,16 +12,15 @@ use super::destination;
 use super::error::Error;
 use super::limits::fit_open_files;
 use super::report::{LogWriter, start_logging};
-use super::signals::Signals;
-use super::{say, settings};
+use super::signals::{Hooks, Signals};
+use super::{complain, say, settings};
 use crate::config::{ConfigError, Settings};
 use crate::exit::Exit;
 use crate::files;
 use crate::load::{self, Load, Transfer, check_destination};
-use crate::retry::{Chance, Retry};
-use crate::sink::{Fault, Place, Purpose, TimedSink};
-use crate::text::thousands;
-use crate::tune::{Advice, IMAGES, Ladder, Step, climb};
+use crate::sink::{Place, Purpose, TimedSink};
+use crate::text::{shown, thousands};
+use crate::tune::{Advice, IMAGES, Ladder, Left, Step, TuneError, Tuner};
 
 pub(super) fn command() -> Command {
     let command = Command::new("tune")
@@ -49,11 +49,18 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let verbosity = args.get_count("verbose");
     start_logging(&LogWriter::default(), settings.log_format, verbosity, super::colour_on_stderr());
     let write = args.get_one::<PathBuf>("write");
-    // A file that cannot be understood is told before the work, not after it.
+    // A file that cannot be understood is reported before the work, not after it.
     let document = write.map(|path| read(path)).transpose()?;
-    let Some(ladder) = super::block_on(measure(&settings, args.get_flag("quiet")))? else {
-        return Ok(Exit::Interrupted.into());
-    };
+    let signals = Signals::watch();
+    let measured = super::block_on(measure(&settings, args.get_flag("quiet"), &signals));
+    if let Some(exit) = signals.exit() {
+        // What stays is worth a word, also of a run that was stopped.
+        if let Err(error) | Ok(Some(Measured { left: Some(error), .. })) = measured {
+            complain(&error);
+        }
+        return Ok(exit.into());
+    }
+    let Some(Measured { ladder, left }) = measured? else { return Ok(Exit::Interrupted.into()) };
     say(&ladder)?;
     let advice = ladder.advice().ok_or_else(|| {
         Error::Tune(format!("{} has stored nothing; nothing is recommended", settings.url))
@@ -66,10 +73,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     if let (Some(path), Some(document)) = (write, document) {
         put(path, &with_advice(document, advice).to_string())?;
     }
-    match &ladder.left {
-        None => Ok(Exit::Complete.into()),
-        Some(left) => Err(left_behind(&settings, left)),
-    }
+    left.map_or_else(|| Ok(Exit::Complete.into()), Err)
 }
 
 fn put(path: &Path, text: &str) -> Result<(), Error> {
@@ -79,28 +83,40 @@ fn put(path: &Path, text: &str) -> Result<(), Error> {
     say(format_args!("written to {}", path.display()))
 }
 
-fn left_behind(settings: &Settings, (count, fault): &(u32, Fault)) -> Error {
+/// The error for objects that stay below an address.
+fn left_behind(url: &str, left: &Left) -> Error {
+    let Left { count, fault } = left;
     Error::Tune(format!(
-        "{} objects could not be removed again ({fault}); their names begin with {}/idx2gcs-tune-",
-        thousands((*count).into()),
-        settings.url
+        "{} objects could not be removed again ({fault}); their names begin with {url}",
+        thousands((*count).into())
     ))
 }
 
-/// Climbs the ladder; nothing if it was stopped.
-async fn measure(settings: &Settings, quiet: bool) -> Result<Option<Ladder>, Error> {
-    let signals = Signals::watch();
-    let data = super::fetch::open(settings, quiet).await?;
+/// What `tune` found out.
+struct Measured {
+    ladder: Ladder,
+    /// Objects that stay.
+    left: Option<Error>,
+}
+
+/// Climbs the ladder; nothing if it was stopped before.
+async fn measure(
+    settings: &Settings,
+    quiet: bool,
+    signals: &Signals,
+) -> Result<Option<Measured>, Error> {
+    let stop = &signals.stop;
+    let data = tokio::select! {
+        data = super::fetch::open(settings, quiet) => data?,
+        () = stop.cancelled() => return Ok(None),
+    };
     let load = Load::of(data).encode(settings.encoding).limit(settings.source.limit);
     let images = tokio::task::spawn_blocking(move || load.first_objects(IMAGES));
     let images = images.await.map_err(Error::internal)??;
     let destination = destination::open(settings).await?;
-    let attempt = settings.retry.attempt_timeout;
-    let sink = Arc::new(TimedSink::new(destination.sink, attempt));
-    let refused = |fault| load::Error::Refused { url: settings.url.clone(), fault };
-    let retry = Retry::new(settings.retry, Chance::default(), signals.stop.clone());
+    let sink = TimedSink::new(destination.sink, settings.retry.attempt_timeout);
     let transfer = Transfer { retry: settings.retry, ..Transfer::default() };
-    check_destination(&sink, &transfer, Purpose::Write, &signals.stop).await?;
+    check_destination(&sink, &transfer, Purpose::Write, stop).await?;
 
     let most = settings.pace.concurrency.limit;
     let most = match settings.place {
@@ -110,11 +126,33 @@ async fn measure(settings: &Settings, quiet: bool) -> Result<Option<Ladder>, Err
     let on_step = |step: &Step| {
         tracing::info!(in_flight = step.concurrency, images_per_s = step.per_second(), "measured");
     };
-    let ladder = climb(&images, &sink, &retry, most, on_step).await.map_err(refused)?;
-    match &ladder.left {
-        Some(left) if signals.stop.is_cancelled() => Err(left_behind(settings, left)),
-        _ => Ok((!signals.stop.is_cancelled()).then_some(ladder)),
+    let tuner = Tuner::new(Arc::new(sink), settings.retry, stop.clone());
+    let url = tuner.url();
+    let leaving = url.clone();
+    signals.set_hooks(Hooks {
+        stopping: Box::new(|| note("stopping: removing what was written (again to quit now)")),
+        leaving: Box::new(move |_| note(&format!("objects below {leaving} may remain"))),
+    });
+    let refused = |fault| load::Error::Refused { url: settings.url.clone(), fault };
+    match tuner.climb(&images, most, on_step).await {
+        Ok(ladder) => {
+            let left = ladder.left.as_ref().map(|left| left_behind(&url, left));
+            Ok(Some(Measured { ladder, left }))
+        }
+        Err(TuneError::Refused(fault)) => Err(refused(fault).into()),
+        Err(TuneError::NotRemoved(left)) if stop.is_cancelled() => Err(left_behind(&url, &left)),
+        Err(TuneError::NotRemoved(Left { mut fault, .. })) => {
+            let why = "objects cannot be removed again, so nothing was measured";
+            fault.message = format!("{why} ({fault}); one object stays: {url}first");
+            Err(refused(fault).into())
+        }
     }
+}
+
+/// A line for the person who stops the program, on standard error.
+fn note(line: &str) {
+    // Whoever leaves does not wait for it to be read.
+    let _ = writeln!(io::stderr().lock(), "{}", shown(line));
 }
 
 fn read(path: &Path) -> Result<toml_edit::DocumentMut, Error> {
@@ -124,7 +162,7 @@ fn read(path: &Path) -> Result<toml_edit::DocumentMut, Error> {
     };
     text.parse().map_err(|e: toml_edit::TomlError| {
         let why = e.message().lines().next().unwrap_or_default().to_owned();
-        ConfigError::Unfit(format!("{}: is no TOML: {why}", path.display())).into()
+        ConfigError::Unfit(format!("{}: is not valid TOML: {why}", path.display())).into()
     })
 }
 

@@ -3,35 +3,30 @@
 //! Real images are written under names of their own below the prefix, and removed again after each
 //! step, whatever happened.
 
+mod rung;
 mod table;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::histogram::Histogram;
-use crate::retry::Retry;
-use crate::retry::policy::is_refusal;
+use self::rung::{Rung, Shown};
+use crate::retry::{Chance, Limits, Retry};
 use crate::sink::{Fault, FaultKind, NewObject, Precondition, TimedSink};
 
 /// The first rung; each has twice as many in flight as the one before.
 const FIRST: u32 = 8;
-
-/// A step lasts so long, or until it has written so many objects: some, or some for each place.
-const LASTS: Duration = Duration::from_secs(1);
-const FEWEST: u32 = 500;
-const EACH_PLACE: u32 = 4;
 
 /// Different images that are written, again and again.
 pub const IMAGES: usize = 256;
 
 /// Removals in flight.
 const REMOVING: usize = 64;
+
+/// Time for the removal of one object.
+const REMOVING_TIME: Duration = Duration::from_secs(30);
 
 /// The ladder ends with a rung that refuses more than this share, or that is so much slower than the
 /// best.
@@ -88,8 +83,23 @@ pub struct Advice {
 pub struct Ladder {
     /// The rungs, from the fewest in flight on.
     pub steps: Vec<Step>,
-    /// Objects that could not be removed again, and why.
-    pub left: Option<(u32, Fault)>,
+    /// Objects that could not be removed again.
+    pub left: Option<Left>,
+}
+
+/// Objects that could not be removed again.
+#[derive(Debug, Clone)]
+pub struct Left {
+    /// How many there may be.
+    pub count: u32,
+    /// Why the first of them stays.
+    pub fault: Fault,
+}
+
+impl Left {
+    fn and(self, more: Option<Self>) -> Self {
+        Self { count: self.count + more.map_or(0, |more| more.count), ..self }
+    }
 }
 
 impl Ladder {
@@ -107,7 +117,7 @@ impl Ladder {
         Some(Advice { concurrency: chosen.concurrency, max_rate })
     }
 
-    /// Whether another rung would say anything new.
+    /// Whether another rung would show anything new.
     fn goes_on(&self) -> bool {
         let best = self.steps.iter().map(Step::per_second).fold(0.0, f64::max);
         self.steps.last().is_none_or(|last| {
@@ -118,162 +128,108 @@ impl Ladder {
     }
 }
 
-/// Climbs the ladder up to `most` in flight; `on_step` hears of each rung. A stop ends it after the
-/// objects of the rung under way are removed.
-///
-/// # Errors
-/// A destination that refuses all objects.
-pub async fn climb(
-    images: &[NewObject],
-    sink: &Arc<TimedSink>,
-    retry: &Retry,
-    most: u32,
-    mut on_step: impl FnMut(&Step),
-) -> Result<Ladder, Fault> {
-    let mut ladder = Ladder { steps: Vec::new(), left: None };
-    let rungs = std::iter::successors(Some(FIRST.min(most)), |n| Some(n * 2));
-    for concurrency in rungs.take_while(|n| *n <= most) {
-        if !ladder.goes_on() || retry.stop().is_cancelled() {
-            break;
-        }
-        let folder = format!("idx2gcs-tune-{:016x}", fastrand::u64(..));
-        let (step, begun, refusal) =
-            measure(sink, images, &folder, concurrency, retry.stop()).await;
-        let left = remove(sink, &folder, begun).await;
-        if let Some((count, fault)) = left {
-            let before = ladder.left.take().map_or(0, |(count, _)| count);
-            ladder.left = Some((before + count, fault));
-        }
-        if let Some(fault) = refusal.filter(|_| step.written == 0) {
-            return Err(fault);
-        }
-        on_step(&step);
-        ladder.steps.push(step);
-    }
-    Ok(ladder)
+/// Why nothing was measured.
+#[derive(Debug)]
+pub enum TuneError {
+    /// The destination stores nothing, or refuses all objects.
+    Refused(Fault),
+    /// What is written cannot be removed again.
+    NotRemoved(Left),
 }
 
-/// What the tasks of a rung share.
-struct Rung {
+/// Measures one destination. Its objects are in a folder of their own, and are removed on every way
+/// out; one that is dropped leaves them.
+pub struct Tuner {
     sink: Arc<TimedSink>,
-    images: Vec<NewObject>,
     folder: String,
-    most: u32,
-    until: Instant,
+    /// Trying again; it goes on after a stop, so that what was written is removed.
+    retry: Retry,
     stop: CancellationToken,
-    begun: AtomicU32,
 }
 
-/// What one task of a rung has met.
-struct Met {
-    latency: Histogram,
-    errors: u32,
-    limited: u32,
-    refusal: Option<Fault>,
-}
+impl Tuner {
+    /// For a destination. A first object and removals are tried within `limits`, each measured write
+    /// once. A `stop` abandons writes in flight; what may have been written is removed all the same.
+    pub fn new(sink: Arc<TimedSink>, limits: Limits, stop: CancellationToken) -> Self {
+        let limits = Limits { max_elapsed: limits.max_elapsed.min(REMOVING_TIME), ..limits };
+        let retry = Retry::new(limits, Chance::default(), CancellationToken::new());
+        let folder = format!("idx2gcs-tune-{:016x}", fastrand::u64(..));
+        Self { sink, folder, retry, stop }
+    }
 
-/// Latencies in microseconds, one per cent exact.
-fn histogram() -> Histogram {
-    Histogram::new(7)
-}
+    /// The address that all its objects begin with.
+    pub fn url(&self) -> String {
+        format!("{}/", self.sink.address(&self.folder))
+    }
 
-fn name(folder: &str, number: u32) -> String {
-    format!("{folder}/{number}.jpg")
-}
-
-impl Rung {
-    async fn write(self: Arc<Self>) -> Met {
-        let mut met = Met { latency: histogram(), errors: 0, limited: 0, refusal: None };
-        while Instant::now() < self.until && !self.stop.is_cancelled() && met.refusal.is_none() {
-            let number = self.begun.fetch_add(1, Relaxed);
-            let image = self.images.get(number as usize % self.images.len().max(1));
-            let Some(image) = image.filter(|_| number < self.most) else { break };
-            let object = NewObject { name: name(&self.folder, number), ..image.clone() };
-            let began = Instant::now();
-            match self.sink.put(&object, Precondition::Absent, Duration::MAX).await {
-                Ok(_) => {
-                    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-                    met.latency.record(micros);
-                }
-                Err(fault) => {
-                    met.errors += 1;
-                    let limited = [FaultKind::RateLimited, FaultKind::Status(429)];
-                    met.limited += u32::from(limited.contains(&fault.kind));
-                    met.refusal = is_refusal(fault.kind).then_some(fault);
-                }
+    /// Climbs the ladder up to `most` in flight; `on_step` hears of each rung. One object is written and
+    /// removed first: where that does not work nothing is measured.
+    ///
+    /// # Errors
+    /// A destination that does not store objects, or does not remove them.
+    pub async fn climb(
+        &self,
+        images: &[NewObject],
+        most: u32,
+        mut on_step: impl FnMut(&Step),
+    ) -> Result<Ladder, TuneError> {
+        let mut ladder = Ladder { steps: Vec::new(), left: None };
+        let Some(image) = images.first() else { return Ok(ladder) };
+        self.try_one(image).await?;
+        let rungs = std::iter::successors(Some(FIRST.min(most)), |n| Some(n * 2));
+        for concurrency in rungs.take_while(|n| *n <= most) {
+            if !ladder.goes_on() || self.stop.is_cancelled() {
+                break;
             }
-        }
-        met
-    }
-}
-
-/// One rung: what it has shown, how many objects were begun, and a refusal of all objects.
-async fn measure(
-    sink: &Arc<TimedSink>,
-    images: &[NewObject],
-    folder: &str,
-    concurrency: u32,
-    stop: &CancellationToken,
-) -> (Step, u32, Option<Fault>) {
-    let began = Instant::now();
-    let rung = Arc::new(Rung {
-        sink: Arc::clone(sink),
-        images: images.to_vec(),
-        folder: folder.to_owned(),
-        most: FEWEST.max(concurrency * EACH_PLACE),
-        until: began + LASTS,
-        stop: stop.clone(),
-        begun: AtomicU32::new(0),
-    });
-    let mut tasks = JoinSet::new();
-    for _ in 0..concurrency {
-        tasks.spawn(Arc::clone(&rung).write());
-    }
-    let mut latency = histogram();
-    let (mut errors, mut limited, mut refusal) = (0, 0, None);
-    while let Some(met) = tasks.join_next().await {
-        let Ok(met) = met else { continue };
-        latency.add(&met.latency);
-        errors += met.errors;
-        limited += met.limited;
-        refusal = refusal.or(met.refusal);
-    }
-    let at = |quantile| Duration::from_micros(latency.quantile(quantile));
-    let shown = Step {
-        concurrency,
-        written: u32::try_from(latency.count()).unwrap_or(u32::MAX),
-        errors,
-        limited,
-        lasted: began.elapsed(),
-        p50: at(0.5),
-        p99: at(0.99),
-    };
-    (shown, rung.begun.load(Relaxed).min(rung.most), refusal)
-}
-
-/// Removes what may have been written; how many objects stay, and why.
-async fn remove(sink: &Arc<TimedSink>, folder: &str, begun: u32) -> Option<(u32, Fault)> {
-    let removals = (0..begun).map(|number| {
-        let name = name(folder, number);
-        async move {
-            // An answer that was lost, or one of many at a limit: a few attempts are enough.
-            let mut last = sink.delete(&name, Duration::MAX).await;
-            for wait in [1, 2, 4] {
-                let Err(fault) = &last else { break };
-                if is_refusal(fault.kind) {
-                    break;
-                }
-                let pause = fault.retry_after().unwrap_or(Duration::from_secs(wait));
-                tokio::time::sleep(pause.min(Duration::from_secs(10))).await;
-                last = sink.delete(&name, Duration::MAX).await;
+            let folder = format!("{}/{concurrency}", self.folder);
+            let rung = Rung::new(&self.sink, images, folder, concurrency, &self.stop);
+            let Shown { step, names, refusal } = rung.climb().await;
+            if let Some(left) = self.remove(names).await {
+                ladder.left = Some(left.and(ladder.left.take()));
             }
-            last.err()
+            if let Some(fault) = refusal.filter(|_| step.written == 0) {
+                return Err(TuneError::Refused(fault));
+            }
+            if self.stop.is_cancelled() {
+                break;
+            }
+            on_step(&step);
+            ladder.steps.push(step);
         }
-    });
-    let failed = futures::stream::iter(removals).buffer_unordered(REMOVING);
-    let failed: Vec<_> = failed.filter_map(std::future::ready).collect().await;
-    let count = u32::try_from(failed.len()).unwrap_or(u32::MAX);
-    failed.into_iter().next().map(|fault| (count, fault))
+        Ok(ladder)
+    }
+
+    async fn try_one(&self, image: &NewObject) -> Result<(), TuneError> {
+        let name = format!("{}/first", self.folder);
+        let object = NewObject { name: name.clone(), ..image.clone() };
+        let put = |within| self.sink.put(&object, Precondition::Absent, within);
+        let putting = self.retry.run(|_| (), put);
+        let stored = tokio::select! {
+            tried = putting => tried.result.map(drop),
+            () = self.stop.cancelled() => Ok(()),
+        };
+        let left = self.remove(vec![name]).await;
+        match (stored, left) {
+            // A write that got no answer is found by the next attempt.
+            (Err(fault), _) if fault.kind != FaultKind::Precondition => {
+                Err(TuneError::Refused(fault))
+            }
+            (_, Some(left)) => Err(TuneError::NotRemoved(left)),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// Removes what may have been written; what stays, if anything.
+    async fn remove(&self, names: Vec<String>) -> Option<Left> {
+        let removals = names.into_iter().map(|name| async move {
+            let delete = |within| self.sink.delete(&name, within);
+            self.retry.run(|_| (), delete).await.result.err()
+        });
+        let failed = futures::stream::iter(removals).buffer_unordered(REMOVING);
+        let failed: Vec<_> = failed.filter_map(std::future::ready).collect().await;
+        let count = u32::try_from(failed.len()).unwrap_or(u32::MAX);
+        failed.into_iter().next().map(|fault| Left { count, fault })
+    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ mod library;
 mod load;
 /// The manifests: formats, order, complete or absent.
 mod manifests;
-/// `tune`, the learned concurrency, `config` followed while a load runs.
+/// The learned concurrency, `config` followed while a load runs.
 mod pace;
 /// Answers that end a load, and their messages.
 mod refusals;
@@ -41,6 +41,8 @@ mod shared_folder;
 /// What a person sees: the bar, colours, log lines.
 #[cfg(unix)]
 mod terminal;
+/// `tune`.
+mod tune;
 /// `verify`.
 mod verify;
 

@@ -1,10 +1,10 @@
-//! How fast: a service's limit, a changed config file, `tune`.
+//! How fast: a service's limit, a changed config file.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use idx2gcs_emulator::{Answer, Faults, Operation, Options, Rule, Script};
+use idx2gcs_emulator::{Faults, Options};
 
 use crate::support::{Desk, Server, Set, until};
 
@@ -64,50 +64,4 @@ fn a_changed_config_file_takes_effect_during_the_run() {
     let (_, image) = server.emulator().object("demo", "fm/image_399.jpg").unwrap();
     desk.load(&set, &server, &[]).expect(0);
     assert_eq!(desk.summary()["already_present"], 400, "all of one quality: {} B", image.len());
-}
-
-fn tune(desk: &Desk, set: &Set, server: &Server, more: &[&str]) -> crate::support::Ran {
-    let (source, endpoint) = (set.path().to_str().unwrap(), server.url());
-    let args = ["tune", "--source", source, "--to", "gs://demo/fm", "--endpoint", &endpoint];
-    desk.run(&[&args[..], &["--validation", "10", "--max-concurrency", "16"], more].concat())
-}
-
-#[test]
-fn tune_measures_recommends_and_leaves_nothing_behind() {
-    let (desk, set, server) = (Desk::new(), Set::new(90, 10), Server::new());
-    fs::write(desk.path("c.toml"), "# mine\n[upload]\nqueue = 9 # nine\n").unwrap();
-    let ran = tune(&desk, &set, &server, &["--write", "c.toml"]).expect(0);
-    assert!(ran.stdout.starts_with("in flight   images/s"), "{ran:?}");
-    assert!(ran.stdout.contains("\n        8  "), "{ran:?}");
-    assert!(ran.stdout.contains("\nrecommended: concurrency = "), "{ran:?}");
-    assert!(server.emulator().counters().inserts > 100);
-    assert!(server.emulator().objects("demo").is_empty());
-    let config = desk.read("c.toml");
-    assert!(config.starts_with("# mine\n[upload]\nqueue = 9 # nine\nconcurrency = "), "{config}");
-    desk.load(&set, &server, &["--config", "c.toml"]).expect(0);
-    assert_eq!(desk.summary()["concurrency"]["mode"], "fixed");
-}
-
-#[test]
-fn tune_says_what_it_could_not_remove() {
-    let rule = Rule::new(Operation::Delete, Answer::status(403));
-    let (desk, set) = (Desk::new(), Set::new(30, 10));
-    let server = Server::scripted(Script::new().with(rule));
-    let ran = tune(&desk, &set, &server, &[]).expect(1);
-    assert!(ran.error().contains("could not be removed again (HTTP 403"), "{ran:?}");
-    assert!(ran.error().ends_with("their names begin with gs://demo/fm/idx2gcs-tune-"), "{ran:?}");
-    assert!(ran.stdout.contains("recommended: "), "{ran:?}");
-}
-
-#[test]
-fn tune_refuses_before_it_works() {
-    let (desk, set, server) = (Desk::new(), Set::new(30, 10), Server::new());
-    fs::write(desk.path("c.toml"), "[upload\n").unwrap();
-    let ran = tune(&desk, &set, &server, &["--write", "c.toml"]).expect(2);
-    assert!(ran.error().starts_with("c.toml: is no TOML: "), "{ran:?}");
-    assert_eq!(server.emulator().counters().inserts, 0);
-    let rule = Rule::new(Operation::Insert, Answer::status(403));
-    let server = Server::scripted(Script::new().with(rule));
-    let ran = tune(&desk, &set, &server, &[]).expect(4);
-    assert!(ran.error().starts_with("gs://demo/fm: HTTP 403"), "{ran:?}");
 }
