@@ -116,7 +116,7 @@ async fn measure(
     let destination = destination::open(settings).await?;
     let sink = TimedSink::new(destination.sink, settings.retry.attempt_timeout);
     let transfer = Transfer { retry: settings.retry, ..Transfer::default() };
-    check_destination(&sink, &transfer, Purpose::Write, stop).await?;
+    check_destination(&sink, &transfer, Purpose::Replace, stop).await?;
 
     let most = settings.pace.concurrency.limit;
     let most = match settings.place {

@@ -15,7 +15,7 @@ use super::{Load, Output, Plan, Transfer};
 use crate::check::{self, Duplicates, Finding, Frequencies, Survey};
 use crate::pipeline::Observer;
 use crate::retry::{Chance, Limits, Retry};
-use crate::sink::{Fault, FaultKind, Purpose, Sink, TimedSink};
+use crate::sink::{Fault, FaultKind, IfExists, Purpose, Sink, TimedSink};
 use crate::split::SplitMethod;
 
 /// Before the work begins a destination that cannot be connected to is given up after so many attempts.
@@ -63,17 +63,21 @@ impl Load {
             output.check_manifests(&job.manifests)?;
         }
         let sink = Arc::new(TimedSink::new(sink, transfer.retry.attempt_timeout));
-        let courtesies = self.courtesies && purpose == Purpose::Write;
+        let courtesies = self.courtesies && purpose.writes();
         let surveying = async {
             let surveyed = self.survey_after(early, stop).await?;
             output.check_manifests(&surveyed.job.manifests)?;
             match check::errors(&surveyed.findings) {
-                Some(errors) if purpose == Purpose::Write => Err(Error::Findings(errors)),
+                Some(errors) if purpose.writes() => Err(Error::Findings(errors)),
                 _ => Ok(surveyed),
             }
         };
+        let checked = match purpose {
+            Purpose::Write if transfer.if_exists == IfExists::Overwrite => Purpose::Replace,
+            purpose => purpose,
+        };
         let asking = async {
-            check_destination(&sink, &transfer, purpose, stop).await?;
+            check_destination(&sink, &transfer, checked, stop).await?;
             Ok(if courtesies { about(&sink).await } else { Vec::new() })
         };
         let (mut surveyed, about) = if sink.check_makes_something() {

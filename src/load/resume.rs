@@ -25,7 +25,7 @@ pub(super) async fn list_existing(
     let stem = job.images.names.literal_prefix();
     let within = match purpose {
         // A prefix may be shared, and a bucket may be large.
-        Purpose::Write => NameRange::beginning_with(stem),
+        Purpose::Write | Purpose::Replace => NameRange::beginning_with(stem),
         Purpose::Read => NameRange::default(),
     };
     let mut existing = Existing::new();

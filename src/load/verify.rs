@@ -145,7 +145,7 @@ impl Work for Comparing {
         };
         match seen {
             Some(seen) if seen.holds(&object) => Ok(State::AlreadyPresent),
-            Some(seen) => Err((NotStored::Conflict(seen.unlike(&object)), 0)),
+            Some(seen) => Err((NotStored::Conflict(seen.diff(&object)), 0)),
             None => Err((NotStored::Missing, 0)),
         }
     }
@@ -256,7 +256,7 @@ impl Prepared {
                 Some(stored) if stored.holds(object) => {
                     findings.exact_manifests.fetch_add(1, Ordering::Relaxed);
                 }
-                Some(stored) => findings.different(&object.name, None, stored.unlike(object)),
+                Some(stored) => findings.different(&object.name, None, stored.diff(object)),
             }
         }
         Ok(counts)

@@ -1,13 +1,13 @@
 //! How many requests are in flight, and how fast they begin.
 //!
 //! [`limiter`] finds out what the service takes; it knows neither clock nor network. [`Pace`] is what
-//! the tasks of a run share: places among the requests in flight, turns to begin, and the limiter
-//! that moves both.
+//! the tasks of a run share: permits to be in flight, turns to begin, and the limiter that moves
+//! both.
 
 pub mod limiter;
 mod pacer;
+mod permits;
 mod ramp;
-mod slots;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use self::limiter::{Answer, Limiter};
 use self::pacer::Pacer;
-use self::slots::Slots;
+use self::permits::Permits;
 
 use crate::sink::{Fault, FaultKind};
 
@@ -29,25 +29,25 @@ pub enum Gate<'a> {
     /// Nothing: it may be made at any time.
     #[default]
     Open,
-    /// A place in flight, which is given up while the caller waits between attempts.
-    Place(&'a Pace),
-    /// A place, and a turn for each attempt, whose end is noted: a write.
+    /// A permit to be in flight, which is lent while the caller waits between attempts.
+    Permit(&'a Pace),
+    /// A permit, and a turn for each attempt, whose end is noted: a write.
     Turn(&'a Pace),
 }
 
 impl<'a> Gate<'a> {
-    /// The pace that hands out the places, if any.
+    /// The pace that hands out the permits, if any.
     pub fn pace(self) -> Option<&'a Pace> {
         match self {
             Self::Open => None,
-            Self::Place(pace) | Self::Turn(pace) => Some(pace),
+            Self::Permit(pace) | Self::Turn(pace) => Some(pace),
         }
     }
 
     /// The pace that hands out the turns, if any.
     pub fn turns(self) -> Option<&'a Pace> {
         match self {
-            Self::Open | Self::Place(_) => None,
+            Self::Open | Self::Permit(_) => None,
             Self::Turn(pace) => Some(pace),
         }
     }
@@ -97,7 +97,7 @@ pub struct Bounds {
 #[derive(Debug)]
 pub struct Pace {
     epoch: Instant,
-    slots: Slots,
+    permits: Permits,
     pacer: Pacer,
     state: Mutex<State>,
 }
@@ -131,7 +131,7 @@ impl Pace {
         let limiter = limiter(bounds.concurrency);
         let pace = Self {
             epoch: Instant::now(),
-            slots: Slots::new(limiter.limit()),
+            permits: Permits::new(limiter.limit()),
             pacer: Pacer::new(),
             state: Mutex::new(State {
                 bounds,
@@ -173,7 +173,7 @@ impl Pace {
     /// The pace now.
     pub fn now(&self) -> PaceNow {
         let state = self.state();
-        PaceNow { limit: self.slots.places(), rate: state.rate, limited: state.limited }
+        PaceNow { limit: self.permits.limit(), rate: state.rate, limited: state.limited }
     }
 
     /// Waits for a turn to begin a write, and says how long that took.
@@ -184,7 +184,7 @@ impl Pace {
     /// Notes how a write ended that took `latency`.
     pub fn ended(&self, fault: Option<&Fault>, latency: Duration) {
         if fault.is_none() {
-            self.slots.succeeded();
+            self.permits.succeeded();
         }
         let Some(answer) = answer(fault.map(|fault| fault.kind)) else { return };
         let retry_after = fault.and_then(Fault::retry_after);
@@ -210,7 +210,7 @@ impl Pace {
         self.settle(&mut state);
     }
 
-    /// Makes places and turns what the limiter and the bounds say.
+    /// Makes permits and turns what the limiter and the bounds say.
     fn settle(&self, state: &mut State) {
         let limit = state.limiter.limit();
         let Bounds { max_rate, ramp, .. } = state.bounds;
@@ -220,9 +220,9 @@ impl Pace {
             (ramp == Ramp::Google).then(|| ramp::google(self.epoch.elapsed())),
         ];
         let rate = bounds.into_iter().flatten().reduce(f64::min);
-        if limit != self.slots.places() {
-            tracing::debug!(from = self.slots.places(), to = limit, "limit of requests in flight");
-            self.slots.resize(limit);
+        if limit != self.permits.limit() {
+            tracing::debug!(from = self.permits.limit(), to = limit, "limit of requests in flight");
+            self.permits.resize(limit);
         }
         if rate != state.rate {
             tracing::debug!(from = state.rate, to = rate, "writes a second");
@@ -231,35 +231,35 @@ impl Pace {
         }
     }
 
-    /// Gives the caller's place up for a wait, if the service deserves that; whoever did must
-    /// [`Pace::come_back`] before its next request.
-    pub fn give_up(&self) -> bool {
-        self.slots.give_up()
+    /// Lends the caller's permit for a wait, if the service deserves that; whoever did must
+    /// [`Pace::reacquire`] before its next request.
+    pub fn release(&self) -> bool {
+        self.permits.release()
     }
 
-    /// Takes a place again after a wait.
-    pub async fn come_back(&self) {
-        self.slots.come_back().await;
+    /// Takes a permit again after a wait.
+    pub async fn reacquire(&self) {
+        self.permits.reacquire().await;
     }
 
-    /// Waits for a place without a worker: one is to be started for it.
+    /// Waits for a permit without a worker: one is to be started for it.
     pub async fn vacancy(&self) {
-        self.slots.vacancy().await;
+        self.permits.vacancy().await;
     }
 
-    /// Whether the calling worker is to leave; if so it holds no place any more.
+    /// Whether the calling worker is to end; if so it holds no permit any more.
     pub fn must_leave(&self) -> bool {
-        self.slots.must_leave()
+        self.permits.must_leave()
     }
 
-    /// Waits until some worker may have to leave; ask [`Pace::must_leave`] then.
+    /// Waits until some worker may have to end; ask [`Pace::must_leave`] then.
     pub async fn wanted(&self) {
-        self.slots.wanted().await;
+        self.permits.wanted().await;
     }
 
-    /// A worker ends and leaves its place behind.
+    /// A worker ends and gives its permit back.
     pub fn leave(&self) {
-        self.slots.leave();
+        self.permits.leave();
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn decide(
             "{} was written by somebody else meanwhile",
             object.name
         )),
-        IfExists::Skip | IfExists::Fail => ExistingAction::Conflict(existing.unlike(object)),
+        IfExists::Skip | IfExists::Fail => ExistingAction::Conflict(existing.diff(object)),
     }
 }
 

@@ -145,7 +145,7 @@ impl Storing {
     /// The last attempt's fault.
     pub async fn stat(&self, name: &str) -> Result<Option<Stored>, Fault> {
         let noted = |fault: &Fault| self.note_retry(name, fault);
-        let gate = self.pace.as_deref().map_or(Gate::Open, Gate::Place);
+        let gate = self.pace.as_deref().map_or(Gate::Open, Gate::Permit);
         self.retry.run_through(gate, noted, |within| self.sink.stat(name, within)).await.result
     }
 

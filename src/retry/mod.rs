@@ -199,19 +199,19 @@ impl Retry {
     }
 
     /// Waits; nothing, if another attempt makes no sense then, else how long it took beyond that to
-    /// get a place again.
+    /// get a permit again.
     async fn wait(&self, wait: Duration, pace: Option<&Pace>) -> Option<Duration> {
         // Not past the moment at which the destination counts as dead: it is told at once then.
         let wait = self.health.left(Instant::now()).map_or(wait, |left| wait.min(left));
-        let given = pace.filter(|pace| !wait.is_zero() && pace.give_up());
+        let lent = pace.filter(|pace| !wait.is_zero() && pace.release());
         tokio::select! {
             () = (self.chance.sleep)(wait) => {}
             () = self.stop.cancelled() => return None,
         }
         let woke = Instant::now();
-        if let Some(pace) = given {
+        if let Some(pace) = lent {
             tokio::select! {
-                () = pace.come_back() => {}
+                () = pace.reacquire() => {}
                 () = self.stop.cancelled() => return None,
             }
         }
@@ -343,7 +343,7 @@ mod tests {
         for pause in [Duration::from_mins(3), Duration::from_hours(24), Duration::MAX] {
             let max_elapsed = Duration::from_mins(5);
             let retry = recorded(Limits { max_elapsed, ..limits() }).0;
-            // Too few for anyone to give its place up for the wait.
+            // Too few for anyone to lend its permit for the wait.
             let pace = Pace::fixed(3);
             let began = Instant::now();
             let image = || async {

@@ -83,11 +83,11 @@ impl Stored {
     }
 
     /// In words, how it differs from what `object` would write.
-    pub fn unlike(&self, object: &NewObject) -> String {
-        let crc32c = self.crc32c.map_or("untold".to_owned(), |crc32c| format!("{crc32c:08x}"));
+    pub fn diff(&self, object: &NewObject) -> String {
+        let crc32c = self.crc32c.map_or("unknown".to_owned(), |crc32c| format!("{crc32c:08x}"));
         format!(
-            "{} exists with other content: {} bytes with CRC32C {crc32c} there, {} bytes with \
-             {:08x} here",
+            "{} exists with other content: {} bytes with CRC32C {crc32c} at the destination, {} \
+             bytes with {:08x} here",
             self.name,
             self.size,
             object.body.size(),
@@ -156,8 +156,17 @@ pub struct Page {
 pub enum Purpose {
     /// Listing and looking; nothing is changed.
     Read,
-    /// Writing as well.
+    /// Writing as well: objects that do not exist yet, and manifests.
     Write,
+    /// Writing, also over objects that exist, or removing some.
+    Replace,
+}
+
+impl Purpose {
+    /// Whether anything is written.
+    pub fn writes(self) -> bool {
+        self != Self::Read
+    }
 }
 
 /// A destination. Every method makes one attempt; dropping its future abandons the attempt, which

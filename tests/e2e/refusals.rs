@@ -27,19 +27,38 @@ fn no_permission_to_list() {
     assert_eq!(server.images().len(), 0);
 }
 
+/// A bucket on which these permissions are granted.
+fn granting(permissions: &[&str]) -> Server {
+    let permissions: Vec<_> =
+        permissions.iter().map(|it| format!("storage.objects.{it}")).collect();
+    let body = Some(serde_json::json!({ "permissions": permissions }).to_string());
+    let granted = Answer::Status { code: 200, reason: None, retry_after: None, body };
+    Server::scripted(Script::new().with(Rule::new(Operation::Bucket, granted)))
+}
+
 #[test]
 fn no_permission_to_write() {
-    let granted = Answer::Status {
-        code: 200,
-        reason: None,
-        retry_after: None,
-        body: Some(r#"{"permissions":["storage.objects.list","storage.objects.get"]}"#.to_owned()),
-    };
-    let (desk, set) = (Desk::new(), Set::new(30, 5));
-    let server = Server::scripted(Script::new().with(Rule::new(Operation::Bucket, granted)));
+    let (desk, set, server) = (Desk::new(), Set::new(30, 5), granting(&["list", "get"]));
     let ran = desk.load(&set, &server, &[]).expect(4);
     assert!(ran.error().contains("lacking storage.objects.create"), "{ran:?}");
     assert_eq!(server.images().len(), 0);
+}
+
+/// Whoever only creates learns what he cannot do; whoever wants to replace is refused at once.
+#[test]
+fn no_permission_to_replace() {
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    let server = granting(&["list", "get", "create"]);
+    let ran = desk.load(&set, &server, &["--if-exists", "overwrite"]).expect(4);
+    assert!(ran.error().contains("lacking storage.objects.delete"), "{ran:?}");
+    assert_eq!(server.images().len(), 0);
+    let ran = desk.load(&set, &server, &[]).expect(0);
+    assert!(ran.stderr.contains("no permission storage.objects.delete for gs://demo"), "{ran:?}");
+    let all = granting(&["list", "get", "create", "delete"]);
+    for more in [&[][..], &["--if-exists", "overwrite"]] {
+        let ran = desk.load(&set, &all, more).expect(0);
+        assert!(!ran.stderr.contains("no permission"), "{ran:?}");
+    }
 }
 
 /// A permission that is taken away during the run ends it: every other image would be refused too.

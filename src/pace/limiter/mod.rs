@@ -2,10 +2,10 @@
 //! time passed in. docs/limiter.md explains the rules and shows a run.
 //!
 //! As long as nothing is refused, `search` finds the number in flight by goodput. Once the service
-//! refuses, `ceiling` learns its rate, and the number in flight follows from that by Little's law.
+//! refuses, `learned_rate` learns its rate, and the number in flight follows from that by Little's law.
 //! `overload` tells errors that come from load from those that come anyway.
 
-mod ceiling;
+mod learned_rate;
 mod overload;
 mod search;
 #[cfg(test)]
@@ -14,7 +14,7 @@ mod window;
 
 use std::time::Duration;
 
-use self::ceiling::{Ceiling, LONG_PAUSE};
+use self::learned_rate::{LONG_PAUSE, LearnedRate};
 use self::overload::Overload;
 use self::search::Search;
 use self::window::Window;
@@ -23,10 +23,10 @@ use self::window::Window;
 const SHORT_WINDOW: (Duration, f64) = (Duration::from_millis(20), 0.75);
 const WINDOW: (Duration, f64) = (Duration::from_millis(250), 2.0);
 
-/// Answers that a window needs for its rate to mean something: so many, or some for each place, or
-/// a part of those that the rate promises.
+/// Answers that a window needs for its rate to mean something: so many, or some for each request in flight,
+/// or a part of those that the rate promises.
 const FEWEST_ANSWERS: f64 = 30.0;
-const ANSWERS_A_PLACE: f64 = 4.0;
+const ANSWERS_EACH: f64 = 4.0;
 const PROMISED: f64 = 0.5;
 
 /// So many requests over the limit are a sign, once accepted ones have had the time to show.
@@ -35,10 +35,10 @@ const REFUSALS: u32 = 3;
 /// The pause after refusals, where the service names none.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Places in terms of those that a rate takes by Little's law (rate × latency), and at the least: with
-/// a known rate, places beyond it cost nothing.
+/// Requests in flight in terms of those that a rate takes by Little's law (rate × latency), and at the
+/// least: with a known rate, a higher limit costs nothing.
 const SPARE: f64 = 1.5;
-const FEWEST_PLACES: f64 = 32.0;
+const LOWEST_LIMIT: f64 = 32.0;
 
 /// A success changes the smoothed latency by one part in so many.
 const SMOOTHING: u32 = 16;
@@ -63,7 +63,7 @@ pub struct Limiter {
     most: f64,
     /// Not there where the number in flight is given.
     search: Option<Search>,
-    ceiling: Option<Ceiling>,
+    learned: Option<LearnedRate>,
     overload: Overload,
     /// What to go back to when cuts because of overload were in vain.
     before_cuts: Option<Search>,
@@ -90,7 +90,7 @@ impl Limiter {
         Self {
             most: f64::from(most.max(1)),
             search,
-            ceiling: None,
+            learned: None,
             overload: Overload::default(),
             before_cuts: None,
             window: Window::default(),
@@ -102,11 +102,11 @@ impl Limiter {
 
     /// Requests that may be in flight.
     pub fn limit(&self) -> u32 {
-        let limit = match (&self.search, &self.ceiling) {
+        let limit = match (&self.search, &self.learned) {
             (None, _) => self.most,
-            (Some(_), Some(ceiling)) => {
-                let taken = ceiling.rate() * self.latency.as_secs_f64();
-                (taken * SPARE).max(FEWEST_PLACES).min(self.most)
+            (Some(_), Some(learned)) => {
+                let taken = learned.rate() * self.latency.as_secs_f64();
+                (taken * SPARE).max(LOWEST_LIMIT).min(self.most)
             }
             (Some(search), None) => search.limit(),
         };
@@ -117,7 +117,7 @@ impl Limiter {
 
     /// Requests that may begin a second, once the service has shown its bound.
     pub fn rate(&self) -> Option<f64> {
-        self.ceiling.as_ref().map(Ceiling::rate)
+        self.learned.as_ref().map(LearnedRate::rate)
     }
 
     /// No request begins before that time.
@@ -138,11 +138,11 @@ impl Limiter {
             Answer::Accepted => {
                 let first = self.latency.is_zero();
                 // One that had to be sent again by the system says nothing of the service.
-                let usual = latency.min(self.latency * OUTLIER);
-                let smoothed = (self.latency * (SMOOTHING - 1) + usual) / SMOOTHING;
+                let bounded = latency.min(self.latency * OUTLIER);
+                let smoothed = (self.latency * (SMOOTHING - 1) + bounded) / SMOOTHING;
                 self.latency = if first { latency } else { smoothed };
-                if let Some(ceiling) = &mut self.ceiling {
-                    ceiling.accepted();
+                if let Some(learned) = &mut self.learned {
+                    learned.accepted();
                 }
             }
             Answer::Limited => self.pause(now, retry_after),
@@ -156,7 +156,7 @@ impl Limiter {
         let whole = self.is_whole(now);
         if whole && self.overload.learn(self.window.overloaded, self.window.answers()) {
             // Less load did not help.
-            self.ceiling = None;
+            self.learned = None;
             self.search = self.before_cuts.take().or(self.search.take());
             self.window = Window::after_change(now);
         } else if self.is_flooded(now, retry_after) || whole && self.shows_refusals() {
@@ -173,19 +173,19 @@ impl Limiter {
     /// Whether the window has lasted for its rate to mean something.
     fn is_whole(&self, now: Duration) -> bool {
         let doubling =
-            self.ceiling.is_none() && self.search.as_ref().is_some_and(Search::is_doubling);
+            self.learned.is_none() && self.search.as_ref().is_some_and(Search::is_doubling);
         let (shortest, latencies) = if doubling { SHORT_WINDOW } else { WINDOW };
         let shortest = shortest.max(self.latency.mul_f64(latencies));
         let promised = self.rate().map_or(f64::INFINITY, |rate| rate * shortest.as_secs_f64());
         let fewest =
-            FEWEST_ANSWERS.min(f64::from(self.limit()) * ANSWERS_A_PLACE).min(promised * PROMISED);
+            FEWEST_ANSWERS.min(f64::from(self.limit()) * ANSWERS_EACH).min(promised * PROMISED);
         self.window.lasted(now) >= shortest && f64::from(self.window.answers()) >= fewest
     }
 
     /// Whether so much is refused that the window's end is not waited for. What is accepted shows only
     /// after a latency; the first refusals of all, and those that cost a long pause, count at once.
     fn is_flooded(&self, now: Duration, retry_after: Option<Duration>) -> bool {
-        let at_once = self.ceiling.is_none()
+        let at_once = self.learned.is_none()
             || retry_after.is_some_and(|retry_after| retry_after > LONG_PAUSE);
         let shown = now >= self.window.changed + SHORT_WINDOW.0.max(self.latency);
         self.window.limited >= if at_once { 1 } else { REFUSALS } && (at_once || shown)
@@ -204,8 +204,8 @@ impl Limiter {
         }
         self.pause(now, retry_after);
         let pause = self.paused_until.saturating_sub(now);
-        if let Some(ceiling) = &mut self.ceiling {
-            ceiling.refused(now, pause);
+        if let Some(learned) = &mut self.learned {
+            learned.refused(now, pause);
         } else {
             let shown = self.window.lasted(now) >= SHORT_WINDOW.0.max(self.latency);
             let before = self.goodput.filter(|_| !shown);
@@ -218,7 +218,7 @@ impl Limiter {
                 }
             });
             let burst = self.search.as_ref().is_some_and(Search::is_doubling);
-            self.ceiling = Some(Ceiling::new(now, goodput, burst, pause));
+            self.learned = Some(LearnedRate::new(now, goodput, burst, pause));
         }
         self.window = Window::after_change(now);
     }
@@ -228,14 +228,14 @@ impl Limiter {
         let goodput = self.window.goodput(now);
         self.goodput = Some(goodput);
         let before = (self.limit(), self.rate());
-        match (&mut self.ceiling, &mut self.search) {
-            (Some(ceiling), search) => {
-                ceiling.judge(now, goodput);
-                if ceiling.is_out_of_reach() {
+        match (&mut self.learned, &mut self.search) {
+            (Some(learned), search) => {
+                learned.judge(now, self.window.answered(now));
+                if learned.is_out_of_reach() {
                     if let Some(search) = search {
                         search.rest_at(f64::from(before.0));
                     }
-                    self.ceiling = None;
+                    self.learned = None;
                 }
             }
             (None, Some(search)) => search.judge(goodput),

@@ -2,18 +2,18 @@
 //!
 //! A service that fails one request in twenty whatever it is asked is no reason to slow down; one
 //! that fails because too much is asked is. Both look the same until less is asked: so a cut is made,
-//! and if as many fail as before it is undone, and that share is usual from then on.
+//! and if as many fail as before it is undone, and that share is the baseline from then on.
 
-/// Errors beyond the usual in a window that are a sign.
+/// Errors beyond the baseline in a window that are a sign.
 const SIGN: f64 = 3.0;
 
-/// The usual share may double without being a sign.
+/// The baseline may double without being a sign.
 const TOLERATED: f64 = 2.0;
 
-/// A share of errors beyond this is never taken for usual.
-const MOST_USUAL: f64 = 0.25;
+/// A share of errors beyond this is never taken for the baseline.
+const HIGHEST_BASELINE: f64 = 0.25;
 
-/// What a window adds to the usual share.
+/// What a window changes the baseline by.
 const LEARNED: f64 = 0.1;
 
 /// Answers that show whether a cut has helped, and the parts of the share before that are a verdict:
@@ -26,7 +26,7 @@ const OF_HELP: f64 = 0.25;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Overload {
     /// The share of answers that are errors and have nothing to do with load.
-    usual: f64,
+    baseline: f64,
     trial: Option<Trial>,
 }
 
@@ -43,7 +43,7 @@ struct Trial {
 impl Overload {
     /// Whether so many errors among a window's answers are a sign of load.
     pub(super) fn shows(&self, errors: u32, answers: u32) -> bool {
-        f64::from(errors) - TOLERATED * self.usual * f64::from(answers) >= SIGN
+        f64::from(errors) - TOLERATED * self.baseline * f64::from(answers) >= SIGN
     }
 
     /// Notes that less is asked from now on because of a window with errors; says whether that is the
@@ -63,7 +63,7 @@ impl Overload {
     pub(super) fn learn(&mut self, errors: u32, answers: u32) -> bool {
         let (errors, answers) = (f64::from(errors), f64::from(answers.max(1)));
         let share = errors / answers;
-        self.usual = (self.usual + (share - self.usual) * LEARNED).min(MOST_USUAL);
+        self.baseline = (self.baseline + (share - self.baseline) * LEARNED).min(HIGHEST_BASELINE);
         let Some(trial) = &mut self.trial else { return false };
         trial.errors += errors;
         trial.answers += answers;
@@ -71,9 +71,9 @@ impl Overload {
             return false;
         }
         let (share, before) = (trial.errors / trial.answers, trial.share);
-        let in_vain = share > before * IN_VAIN && share < MOST_USUAL;
+        let in_vain = share > before * IN_VAIN && share < HIGHEST_BASELINE;
         if in_vain {
-            self.usual = share;
+            self.baseline = share;
         }
         if in_vain || share < before * OF_HELP {
             self.trial = None;
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_that_stays_becomes_usual() {
+    fn a_share_that_stays_becomes_the_baseline() {
         let mut overload = Overload::default();
         assert!(overload.shows(5, 100));
         overload.cut(5, 100);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_all_is_never_usual() {
+    fn half_of_all_is_never_the_baseline() {
         let mut overload = Overload::default();
         overload.cut(50, 100);
         (0..100).for_each(|_| assert!(!overload.learn(50, 100)));

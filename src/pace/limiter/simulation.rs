@@ -5,6 +5,8 @@ mod chart;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// Seconds that a quick refusal or error takes.
@@ -67,8 +69,7 @@ impl Service {
         (1..=10).map(move |seed| Self { seed, ..self })
     }
 
-    /// Serves a limiter until so many requests were accepted. Places are taken as soon as there are
-    /// any; whoever was refused comes back some time, as one request among the others.
+    /// Serves a limiter until so many requests were accepted. Requests begin as soon as they may; whoever was refused comes back some time, as one request among the others.
     fn serve(&self, mut limiter: Limiter, requests: u32) -> Run {
         let mut random = fastrand::Rng::with_seed(self.seed);
         let mut flight = Flight::new();
@@ -265,6 +266,15 @@ fn errors_that_come_anyway_are_no_reason_to_slow_down() {
     }
 }
 
+/// What fails four times in five is broken, and is asked for as little as can be, to the end.
+#[test]
+fn a_service_that_fails_most_requests_is_not_flooded() {
+    for service in (Service { errors: |_| 0.8, ..PLAIN }).seeds() {
+        let run = service.run(256, 70_000);
+        assert!(run.refused < 2500, "in ten minutes: {}", run.tale());
+    }
+}
+
 #[test]
 fn a_slow_start_is_no_verdict() {
     let latency = |time, _| if time < 2.0 { 0.5 } else { 0.05 };
@@ -279,5 +289,34 @@ fn a_bound_is_a_bound() {
     for most in [1, 7, 32, 33] {
         let run = PLAIN.run(most, 2000);
         assert!(run.limits.iter().all(|limit| *limit <= most), "{}", run.tale());
+    }
+}
+
+proptest! {
+    /// Whatever a service does: the limit stays within its bounds, the rate can be kept to, and no pause
+    /// is longer than the service asks for.
+    #[test]
+    fn nothing_a_service_answers_breaks_the_bounds(
+        most in 1_u32..2000,
+        fixed: bool,
+        answers in prop::collection::vec(
+            (0_u64..2_000_000, 0_usize..3, 0_u64..60_000_000, prop::option::of(0_u64..120)),
+            1..400,
+        ),
+    ) {
+        let mut limiter = if fixed { Limiter::fixed(most) } else { Limiter::new(most) };
+        let (mut now, mut longest) = (Duration::ZERO, PAUSE);
+        for (later, answer, latency, pause) in answers {
+            now += Duration::from_micros(later);
+            let pause = pause.map(Duration::from_secs);
+            longest = longest.max(pause.unwrap_or_default());
+            limiter.observe(now, ANSWERS[answer], Duration::from_micros(latency), pause);
+            let limit = limiter.limit();
+            prop_assert!((1..=most).contains(&limit), "{limit} of {most}");
+            prop_assert!(!fixed || limit == most);
+            let rate = limiter.rate();
+            prop_assert!(rate.is_none_or(|rate| rate.is_finite() && rate >= 1.0), "{rate:?}");
+            prop_assert!(limiter.paused_until() <= now + longest);
+        }
     }
 }

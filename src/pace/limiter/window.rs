@@ -48,6 +48,11 @@ impl Window {
         self.begin.map_or(Duration::ZERO, |begin| now.saturating_sub(begin))
     }
 
+    /// Answers a second, whatever they say.
+    pub(super) fn answered(&self, now: Duration) -> f64 {
+        f64::from(self.answers()) / self.lasted(now).as_secs_f64().max(1e-3)
+    }
+
     /// Successes a second.
     pub(super) fn goodput(&self, now: Duration) -> f64 {
         f64::from(self.accepted) / self.lasted(now).as_secs_f64().max(1e-3)

@@ -78,7 +78,7 @@ impl Inner {
     fn check(&self, purpose: Purpose) -> Result<(), Fault> {
         let (done, what) = match purpose {
             Purpose::Read => (fs::read_dir(&self.root).map(drop), "read"),
-            Purpose::Write => (self.try_writing(), "written"),
+            Purpose::Write | Purpose::Replace => (self.try_writing(), "written"),
         };
         done.map_err(|e| Fault::new(FaultKind::Local, format!("cannot be {what}: {e}")))
     }

@@ -26,9 +26,11 @@ use super::{
 /// Where Google's own API is.
 pub const GOOGLE: &str = "https://storage.googleapis.com";
 
-/// What a load must be allowed to do; the role "Storage Object User" includes all of it.
-const PERMISSIONS: [&str; 3] =
-    ["storage.objects.list", "storage.objects.get", "storage.objects.create"];
+/// What a load must be allowed to do, what it needs of that to write, and to replace what exists; the
+/// role "Storage Object User" includes all of it.
+const READING: [&str; 2] = ["storage.objects.list", "storage.objects.get"];
+const WRITING: &str = "storage.objects.create";
+const REPLACING: &str = "storage.objects.delete";
 
 /// Asking for permissions is a courtesy, and waited for no longer than this.
 const PERMISSIONS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -123,7 +125,7 @@ impl Gcs {
             format!(
                 "the response to {} is about another object: {}",
                 object.name,
-                stored.unlike(object)
+                stored.diff(object)
             ),
         ))
     }
@@ -172,22 +174,29 @@ impl Gcs {
     /// so only a clear "no" counts.
     async fn check_now(&self, purpose: Purpose) -> Result<(), Fault> {
         self.list_now(&NameRange::default(), None, 1).await.map_err(|fault| self.explain(fault))?;
-        let needed = match purpose {
-            Purpose::Read => &PERMISSIONS[..2],
-            Purpose::Write => &PERMISSIONS[..],
-        };
-        let asked = self.call(self.requests.permissions(needed));
+        let mut wanted = READING.to_vec();
+        if purpose.writes() {
+            wanted.extend([WRITING, REPLACING]);
+        }
+        let asked = self.call(self.requests.permissions(&wanted));
         let granted = tokio::time::timeout(PERMISSIONS_TIMEOUT, asked).await;
         let Ok(Ok(granted)) = granted else { return Ok(()) };
         let Ok(granted) = answer::parse::<PermissionsAnswer>(&granted) else { return Ok(()) };
-        let missing: Vec<_> =
-            needed.iter().copied().filter(|p| !granted.permissions.contains(*p)).collect();
-        if missing.is_empty() {
+        wanted.retain(|permission| !granted.permissions.contains(*permission));
+        if wanted == [REPLACING] && purpose == Purpose::Write {
+            tracing::warn!(
+                "no permission {REPLACING} for gs://{}: a manifest of an earlier load that differs \
+                 cannot be replaced; the role roles/storage.objectUser on the bucket is enough",
+                self.bucket
+            );
+            return Ok(());
+        }
+        if wanted.is_empty() {
             return Ok(());
         }
         Err(self.explain(Fault::new(
             FaultKind::Status(StatusCode::FORBIDDEN.as_u16()),
-            format!("lacking {}", missing.join(", ")),
+            format!("lacking {}", wanted.join(", ")),
         )))
     }
 

@@ -93,7 +93,7 @@ impl Inner {
         if matches!(*state, State::Unopened) {
             *state = match purpose {
                 Purpose::Read => State::Reading(self.read("cannot be read", "")?),
-                Purpose::Write => self.begin()?,
+                Purpose::Write | Purpose::Replace => self.begin()?,
             };
         }
         Ok(())

@@ -41,7 +41,7 @@ const REST_PAUSES: u32 = 4;
 const MOST_REST_PAUSES: u32 = 32;
 const ABOUT_THE_SAME: f64 = 0.2;
 
-/// A rate that goodput does not come near is not raised; after so many windows it is given up.
+/// A rate that answers do not come near is not raised; after so many windows it is given up.
 const NEAR: f64 = 0.8;
 const MISSED: u32 = 8;
 
@@ -50,7 +50,7 @@ const LOWEST: f64 = 1.0;
 
 /// A rate, in requests a second, and how it came about.
 #[derive(Debug, Clone)]
-pub(super) struct Ceiling {
+pub(super) struct LearnedRate {
     rate: f64,
     /// When counting began, whether that was after a long pause, and what was accepted since.
     since: Duration,
@@ -59,19 +59,19 @@ pub(super) struct Ceiling {
     /// No step before that time.
     rest_until: Duration,
     step: f64,
-    /// Windows in a row whose goodput did not come near.
+    /// Windows in a row whose answers did not come near.
     missed: u32,
     /// The rate after the refusal before, and the rest then, in pauses.
     last: f64,
     rest_pauses: u32,
 }
 
-impl Ceiling {
+impl LearnedRate {
     /// After the first refusal, at `now`, which is followed by a pause: `goodput` requests a second
     /// were accepted, in a `burst` or steadily.
     pub(super) fn new(now: Duration, goodput: f64, burst: bool, pause: Duration) -> Self {
         let left = if burst { FIRST_LEFT } else { MOST_LEFT };
-        let mut ceiling = Self {
+        let mut learned = Self {
             rate: (goodput * left).max(LOWEST),
             since: now,
             after_pause: false,
@@ -82,8 +82,8 @@ impl Ceiling {
             last: 0.0,
             rest_pauses: REST_PAUSES,
         };
-        ceiling.begin_again(now, pause);
-        ceiling
+        learned.begin_again(now, pause);
+        learned
     }
 
     /// Requests a second.
@@ -118,9 +118,10 @@ impl Ceiling {
         self.step = FIRST_STEP;
     }
 
-    /// Takes a window without refusals that ends at `now`.
-    pub(super) fn judge(&mut self, now: Duration, goodput: f64) {
-        if goodput < self.rate * NEAR {
+    /// Takes a window without refusals that ends at `now`, with so many answers a second, good or not:
+    /// a service that fails many requests has answered them all the same.
+    pub(super) fn judge(&mut self, now: Duration, answers: f64) {
+        if answers < self.rate * NEAR {
             self.missed += 1;
             return;
         }
@@ -133,7 +134,7 @@ impl Ceiling {
         }
     }
 
-    /// Whether goodput has not come near it for long: something else holds it back.
+    /// Whether answers have not come near it for long: something else holds them back.
     pub(super) fn is_out_of_reach(&self) -> bool {
         self.missed >= MISSED
     }
