@@ -3,13 +3,18 @@
 
 use std::fs;
 use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use idx2gcs::sink::{Body, FaultKind, NameRange, NewObject, Precondition, Purpose};
-use idx2gcs_emulator::{Emulator, Options};
+use idx2gcs::sink::gcs::{Auth, Gcs};
+use idx2gcs::sink::{
+    Body, Fault, FaultKind, NameRange, NewObject, Precondition, Purpose, TimedSink,
+};
+use idx2gcs_emulator::{Answer, Emulator, Operation, Options, Rule, Script};
 
 use crate::support::destinations::{Destination, Kind};
-use crate::support::for_each_row;
+use crate::support::{Server, for_each_row};
 
 fn object(name: &str, content: &[u8]) -> NewObject {
     NewObject {
@@ -22,7 +27,7 @@ fn object(name: &str, content: &[u8]) -> NewObject {
 }
 
 /// Runs a test with an empty destination of each kind that has been checked, as every run does.
-fn with_each<F>(kinds: &[Kind], test: impl Fn(Destination<'static>) -> F)
+fn with_each<F>(test: impl Fn(Destination<'static>) -> F)
 where
     F: Future<Output = ()>,
 {
@@ -32,7 +37,7 @@ where
     // It serves until the process ends, so that futures can hold it.
     let emulator: &Emulator =
         Box::leak(Box::new(runtime.block_on(Emulator::start(options)).unwrap()));
-    for_each_row(kinds, |&kind| {
+    for_each_row(Kind::ALL, |kind| {
         let dir = tempfile::tempdir().unwrap();
         let destination = Destination::new(kind, emulator, dir.path(), "d");
         runtime.block_on(async {
@@ -44,7 +49,7 @@ where
 
 #[test]
 fn an_object_is_stored_once_and_is_what_was_given() {
-    with_each(&Kind::ALL, async |mut to: Destination<'_>| {
+    with_each(async |mut to: Destination<'_>| {
         let (first, other) = (object("a/b.jpg", b"one"), object("a/b.jpg", b"two!"));
         assert_eq!(to.sink.stat("a/b.jpg").await.unwrap(), None);
         let stored = to.sink.put(&first, Precondition::Absent).await.unwrap();
@@ -68,7 +73,7 @@ fn an_object_is_stored_once_and_is_what_was_given() {
 
 #[test]
 fn only_the_generation_that_was_seen_is_replaced() {
-    with_each(&Kind::ALL, async |to: Destination<'_>| {
+    with_each(async |to: Destination<'_>| {
         let (first, second) = (object("a", b"one"), object("a", b"two!"));
         let seen = to.sink.put(&first, Precondition::Absent).await.unwrap().generation;
         let replaced = to.sink.put(&second, Precondition::Generation(seen)).await;
@@ -76,6 +81,12 @@ fn only_the_generation_that_was_seen_is_replaced() {
             assert!(replaced.unwrap().holds(&second));
             assert!(to.sink.stat("a").await.unwrap().unwrap().holds(&second));
             assert_eq!(to.content("a").unwrap(), b"two!");
+            if to.kind == Kind::Folder {
+                let lying =
+                    fs::read_dir(to.path()).unwrap().map(|entry| entry.unwrap().file_name());
+                let lying = lying.filter(|name| !name.to_string_lossy().starts_with('.'));
+                assert_eq!(lying.collect::<Vec<_>>(), ["a"]);
+            }
         } else {
             assert_eq!(replaced.unwrap_err().kind, FaultKind::Precondition);
             assert!(to.sink.stat("a").await.unwrap().unwrap().holds(&first));
@@ -90,7 +101,7 @@ fn only_the_generation_that_was_seen_is_replaced() {
 
 #[test]
 fn of_many_that_create_one_name_one_succeeds() {
-    with_each(&Kind::ALL, async |to: Destination<'_>| {
+    with_each(async |to: Destination<'_>| {
         let objects: Vec<_> =
             (0..20).map(|i| object("a", format!("content {i}").as_bytes())).collect();
         let puts = objects.iter().map(|object| to.sink.put(object, Precondition::Absent));
@@ -109,7 +120,7 @@ fn a_listing_has_each_name_once_and_in_order() {
     let names = ["c", "b/2", "b/1", "a", "b.txt", "b/é ü", "b/a?b#c%20d&e+f", "0/1/2/3"];
     let mut sorted = names;
     sorted.sort_unstable();
-    with_each(&Kind::ALL, async |mut to: Destination<'_>| {
+    with_each(async |mut to: Destination<'_>| {
         assert!(to.list(NameRange::default()).await.is_empty());
         for name in names {
             to.sink.put(&object(name, b"12345"), Precondition::Absent).await.unwrap();
@@ -145,7 +156,7 @@ fn a_listing_has_each_name_once_and_in_order() {
 /// More than one page of any service, which is at most 1,000 names.
 #[test]
 fn a_listing_goes_on_after_its_first_page() {
-    with_each(&Kind::ALL, async |to: Destination<'_>| {
+    with_each(async |to: Destination<'_>| {
         for i in 0..2100 {
             to.sink.put(&object(&format!("{i:05}"), b""), Precondition::Absent).await.unwrap();
         }
@@ -157,7 +168,7 @@ fn a_listing_goes_on_after_its_first_page() {
 
 #[test]
 fn what_is_deleted_is_gone_and_may_be_deleted_again() {
-    with_each(&Kind::ALL, async |to: Destination<'_>| {
+    with_each(async |to: Destination<'_>| {
         for name in ["a/b/c", "a/d"] {
             to.sink.put(&object(name, b"one"), Precondition::Absent).await.unwrap();
         }
@@ -190,7 +201,7 @@ fn a_file_is_stored_whole_or_not_at_all() {
         metadata: Vec::new(),
     };
     let crc32c = crc32c::crc32c(rows.as_bytes());
-    with_each(&Kind::ALL, async |mut to: Destination<'_>| {
+    with_each(async |mut to: Destination<'_>| {
         let whole = file("whole.csv", rows.len(), crc32c);
         assert!(to.sink.put(&whole, Precondition::Absent).await.unwrap().holds(&whole));
         to.sink.finish().await.unwrap();
@@ -205,7 +216,7 @@ fn a_file_is_stored_whole_or_not_at_all() {
         file("longer.csv", rows.len() - 1, crc32c::crc32c(&rows.as_bytes()[..rows.len() - 1])),
     ];
     for_each_row(wrong, |wrong| {
-        with_each(&Kind::ALL, async |to: Destination<'_>| {
+        with_each(async |to: Destination<'_>| {
             to.sink.put(&wrong, Precondition::Absent).await.unwrap_err();
             assert_eq!(to.sink.stat(&wrong.name).await.unwrap(), None);
         });
@@ -214,7 +225,7 @@ fn a_file_is_stored_whole_or_not_at_all() {
 
 #[test]
 fn what_does_not_have_its_checksum_is_not_stored() {
-    with_each(&Kind::ALL, async |to: Destination<'_>| {
+    with_each(async |to: Destination<'_>| {
         let wrong = NewObject { crc32c: 7, ..object("a", b"one") };
         to.sink.put(&wrong, Precondition::Absent).await.unwrap_err();
         assert_eq!(to.sink.stat("a").await.unwrap(), None);
@@ -224,7 +235,7 @@ fn what_does_not_have_its_checksum_is_not_stored() {
 /// An attempt that is abandoned in the middle has stored the object whole, or not at all.
 #[test]
 fn an_abandoned_attempt_leaves_nothing_half_written() {
-    with_each(&Kind::ALL, async |to: Destination<'_>| {
+    with_each(async |to: Destination<'_>| {
         let objects: Vec<_> = (0..50).map(|i| object(&format!("{i}"), &vec![7; 100_000])).collect();
         for (i, object) in objects.iter().enumerate() {
             let mut put = to.sink.put(object, Precondition::Absent);
@@ -243,5 +254,33 @@ fn an_abandoned_attempt_leaves_nothing_half_written() {
         for stored in to.list(NameRange::default()).await {
             assert!(objects.iter().any(|object| object.name == stored.name), "{stored:?}");
         }
+    });
+}
+
+/// Each call to a service that accepts requests and never answers ends when its time is over.
+#[test]
+fn a_bucket_that_does_not_answer_is_given_up() {
+    const LIMIT: Duration = Duration::from_millis(200);
+    let all =
+        [Operation::Insert, Operation::List, Operation::Get, Operation::Delete, Operation::Bucket];
+    let stall = |operation| Rule::new(operation, Answer::Stall);
+    let script = all.into_iter().fold(Script::new(), |script, each| script.with(stall(each)));
+    let server = Server::scripted(script);
+    let gcs = Gcs::new(&server.url(), "demo", "fm", Auth::Anonymous).unwrap();
+    let sink = TimedSink::new(Arc::new(gcs), LIMIT);
+    let kind = |fault: Fault| fault.kind;
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let ends = [
+            sink.check(Purpose::Write, Duration::MAX).await.map_err(kind),
+            sink.put(&object("a", b"one"), Precondition::Absent, Duration::MAX)
+                .await
+                .map(drop)
+                .map_err(kind),
+            sink.stat("a", Duration::MAX).await.map(drop).map_err(kind),
+            sink.list(&NameRange::default(), None, Duration::MAX).await.map(drop).map_err(kind),
+            sink.delete("a", Duration::MAX).await.map_err(kind),
+            sink.about(Duration::MAX).await.map(drop).map_err(kind),
+        ];
+        assert_eq!(ends, [const { Err(FaultKind::Timeout) }; 6]);
     });
 }

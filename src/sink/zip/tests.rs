@@ -82,29 +82,6 @@ async fn an_archive_has_its_name_when_it_is_finished() {
 }
 
 #[tokio::test]
-async fn no_name_is_written_twice() {
-    let place = Place::new();
-    let zip = place.zip(IfExists::Skip);
-    zip.check(Purpose::Write).await.unwrap();
-    let (first, second) = (object("a", b"one"), object("a", b"two!"));
-    zip.put(&first, Precondition::Absent).await.unwrap();
-    for (object, condition) in [
-        (&first, Precondition::Absent),
-        (&second, Precondition::Absent),
-        (&second, Precondition::Generation(1)),
-    ] {
-        let refused = zip.put(object, condition).await.unwrap_err();
-        assert_eq!(refused.kind, FaultKind::Precondition);
-    }
-    assert!(zip.stat("a").await.unwrap().unwrap().holds(&first));
-    assert_eq!(zip.stat("b").await.unwrap(), None);
-    let listed = zip.list(&NameRange::default(), None).await.unwrap().objects;
-    assert_eq!(listed.len(), 1);
-    assert!(listed[0].holds(&first));
-    assert_eq!(zip.delete("a").await.unwrap_err().kind, FaultKind::LocalFile);
-}
-
-#[tokio::test]
 async fn the_same_entries_are_the_same_bytes() {
     let (a, b) = (Place::new(), Place::new());
     let objects = [object("0/é.jpg", b"one"), object("1/b.jpg", b"two")];
