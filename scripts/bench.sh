@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Loads the same images into the same storage with idx2gcs and with what one would use instead, and
-# prints a table of images a second, CPU time and memory. Gets what it needs into target/bench-tools;
-# rclone, wrk and Python's venv as Debian packages where it runs as root. About ten minutes.
+# Loads the same images into the same storage, `idx2gcs emulate`, with idx2gcs and with what one would
+# use instead, and prints a table of images a second, CPU time and memory. Gets what it needs into
+# target/bench-tools; rclone, wrk and Python's venv as Debian packages where it runs as root. About ten
+# minutes.
 #
 # Usage: scripts/bench.sh [OPTIONS]
 #   --images N     images (default: 70,000); slow contenders get a part of them
@@ -9,7 +10,6 @@
 #   --quick        only idx2gcs and object_store, and nothing but the rate without latency: half a
 #                  minute. Fails if idx2gcs is slower than object_store
 #   --at-least X   fails if idx2gcs is not X times as fast as object_store (default with --quick: 1.0)
-#   --emulator     into `idx2gcs emulate` instead of the benchmark's own storage
 #   --write        puts the table into README.md
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -38,7 +38,7 @@ have() {
 
 step "build"
 cargo build --quiet --release --locked
-cargo build --quiet --release --locked --manifest-path scripts/bench/Cargo.toml \
+cargo build --quiet --release --locked --manifest-path scripts/bench/object-store/Cargo.toml \
     --target-dir "$tools/build"
 program=$target/release/idx2gcs
 folder=$(scripts/fashion-mnist.sh "$program")

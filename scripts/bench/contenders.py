@@ -111,8 +111,8 @@ FILES = "(files on disk first)"
 # Name: label, what it needs, command.
 CONTENDERS = {
     "idx2gcs": ("**idx2gcs**", [], idx2gcs),
-    "object_store": ("object_store for Rust, a program written by hand", ["xml"], object_store),
-    "obstore": ("obstore, Python over Rust", ["python", "xml"], python("obstore")),
+    "object_store": ("object_store for Rust, a program written by hand", [], object_store),
+    "obstore": ("obstore, Python over Rust", ["python"], python("obstore")),
     "threads": (f"`transfer_manager` of Google's Python client, threads {FILES}", ["python"],
                 python("threads")),
     "processes": (f"the same, processes {FILES}", ["python"], python("processes")),

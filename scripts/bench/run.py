@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -23,11 +22,8 @@ class Storage:
     """A process that uploads go to; a new one for each run."""
 
     def __init__(self, options, latency_ms):
-        if options.emulator:
-            command = [options.program, "emulate", "--port", "0", "--bucket", "bench"]
-            command += ["--latency", f"{latency_ms}ms"] if latency_ms else []
-        else:
-            command = [options.tools / "build/release/bench-server", str(latency_ms)]
+        command = [options.program, "emulate", "--port", "0", "--bucket", "bench"]
+        command += ["--latency", f"{latency_ms}ms"] if latency_ms else []
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         # "serving URL; …"
         self.url = self.process.stdout.readline().split(";")[0].removeprefix("serving ").strip()
@@ -45,14 +41,6 @@ class Storage:
         with urllib.request.urlopen(f"{self.url}/_emulator/counters") as answer:
             counters = json.load(answer)
         return counters["inserts"] - counters["overwrites"]
-
-    def speaks_xml(self):
-        put = urllib.request.Request(f"{self.url}/bench/probe", data=b"x", method="PUT")
-        try:
-            with urllib.request.urlopen(put):
-                return True
-        except urllib.error.HTTPError:
-            return False
 
 
 def run(row, options, files, desk):
@@ -100,7 +88,6 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--at-least", type=float)
-    parser.add_argument("--emulator", action="store_true")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     if options.quick and options.at_least is None:
@@ -111,10 +98,6 @@ def arguments():
 def main():
     options = arguments()
     missing = dict(item.split("=", 1) for item in options.missing)
-    if options.emulator:
-        with Storage(options, 0) as storage:
-            if not storage.speaks_xml():
-                missing["xml"] = "the emulator does not speak the XML API"
     rows = [row for row in contenders.ROWS if row.quick or not options.quick]
     absent = {row: reason for row in rows for need in row.needs if (reason := missing.get(need))}
     rows_here = [row for row in rows if row not in absent]

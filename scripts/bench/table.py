@@ -70,8 +70,7 @@ def markdown(rows, figures, failures, absent, written, options):
             lines.append(f"{start} {short(result.rate)} | {ratio} | " + " | ".join(cells) + " |")
         lines.append("")
     runs = "one run" if options.rounds == 1 else f"medians of {options.rounds} runs"
-    storage = "`idx2gcs emulate`" if options.emulator else "one small storage process"
-    text = f"{machine()}; {runs}, in turn. Client and {storage} share the machine. "
+    text = f"{machine()}; {runs}, in turn. Client and storage, which is `idx2gcs emulate`, share the machine. "
     text += "Memory is that of the largest process."
     if written:
         text += (

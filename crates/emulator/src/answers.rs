@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use axum::http::{Response, StatusCode};
-use axum::response::IntoResponse;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
+
+use crate::body::{Body, Response};
 
 const JSON: &str = "application/json; charset=UTF-8";
 
 /// What a request comes to.
-pub(crate) type ApiResult = Result<Response<Body>, ApiError>;
+pub(crate) type ApiResult = Result<Response, ApiError>;
 
-/// A refusal. As an axum response it has the shape of the JSON API's errors.
+/// A refusal.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
@@ -137,7 +137,7 @@ impl ApiError {
     }
 
     /// The answer, with `shaped` as its body unless there is another or none may be.
-    pub(crate) fn answer(self, content_type: &'static str, shaped: String) -> Response<Body> {
+    pub(crate) fn answer(self, content_type: &'static str, shaped: String) -> Response {
         let mut response = status_only(self.status);
         if self.status != StatusCode::NOT_MODIFIED {
             *response.body_mut() = Body::from(self.body.unwrap_or(shaped));
@@ -175,8 +175,9 @@ struct ErrorInner<'a> {
     location: Option<&'static str>,
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response<Body> {
+impl ApiError {
+    /// The answer in the shape of the JSON API's errors.
+    pub(crate) fn into_json(self) -> Response {
         let at_header = self.reason == "conditionNotMet";
         let inner = ErrorInner {
             message: &self.message,
@@ -203,8 +204,8 @@ pub(crate) fn json(value: &impl Serialize) -> ApiResult {
 }
 
 /// A status with an empty body.
-pub(crate) fn status_only(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
+pub(crate) fn status_only(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::default());
     *response.status_mut() = status;
     response
 }

@@ -1,25 +1,19 @@
 //! Buckets: making, reading, listing and deleting them, and what one may do there.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::request::Parts;
+use http::StatusCode;
+use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
+use std::pin::pin;
 
 use crate::answers::{ApiError, ApiResult, json, status_only};
-use crate::call::{App, Call, read_body};
+use crate::call::Call;
 use crate::gate::Subject;
 use crate::resource::BucketResource;
 use crate::script::Operation;
 use crate::store::Bucket;
 
-fn about_bucket<'a>(bucket: &'a str, head: &'a Parts) -> Subject<'a> {
-    Subject { operation: Operation::Bucket, bucket, key: bucket, head }
-}
-
-fn resource(app: &App, head: &Parts, bucket: &Bucket) -> ApiResult {
-    json(&BucketResource::new(app.host(head), bucket))
+fn resource(call: &Call<'_>, bucket: &Bucket) -> ApiResult {
+    json(&BucketResource::new(call.host(), bucket))
 }
 
 #[derive(Deserialize)]
@@ -29,33 +23,32 @@ struct NewBucket {
 }
 
 /// `POST /storage/v1/b`.
-pub(crate) async fn create(State(app): State<Arc<App>>, call: Call) -> ApiResult {
-    let Call { head, query, body, .. } = call;
-    let body = read_body(&app, &head, body).await?;
-    if query.get("project").unwrap_or_default().is_empty() {
+pub(crate) async fn create(call: Call<'_>, body: Incoming) -> ApiResult {
+    let body = call.read(body).await?;
+    if call.query.get("project").unwrap_or_default().is_empty() {
         return Err(ApiError::required("Required parameter: project".to_owned()));
     }
     let NewBucket { name } = serde_json::from_slice(&body)
         .map_err(|error| ApiError::invalid(format!("Invalid bucket: {error}")))?;
-    let work = async { resource(&app, &head, &*app.store.create_bucket(&name)?) };
-    app.gate.run(about_bucket(&name, &head), work).await
+    let work = pin!(async { resource(&call, &*call.app.store.create_bucket(&name)?) });
+    let subject =
+        Subject { operation: Operation::Bucket, bucket: &name, key: &name, head: call.head };
+    call.app.gate.run(subject, work).await
 }
 
 /// `GET /storage/v1/b/{bucket}`.
-pub(crate) async fn read(State(app): State<Arc<App>>, call: Call) -> ApiResult {
-    let Call { head, bucket, .. } = call;
-    let work = async { resource(&app, &head, &*app.store.bucket(&bucket)?) };
-    app.gate.run(about_bucket(&bucket, &head), work).await
+pub(crate) async fn read(call: Call<'_>) -> ApiResult {
+    let work = pin!(async { resource(&call, &*call.app.store.bucket(&call.bucket)?) });
+    call.gate(Operation::Bucket, &call.bucket, work).await
 }
 
 /// `DELETE /storage/v1/b/{bucket}`.
-pub(crate) async fn delete(State(app): State<Arc<App>>, call: Call) -> ApiResult {
-    let Call { head, bucket, .. } = call;
-    let work = async {
-        app.store.delete_bucket(&bucket)?;
+pub(crate) async fn delete(call: Call<'_>) -> ApiResult {
+    let work = pin!(async {
+        call.app.store.delete_bucket(&call.bucket)?;
         Ok(status_only(StatusCode::NO_CONTENT))
-    };
-    app.gate.run(about_bucket(&bucket, &head), work).await
+    });
+    call.gate(Operation::Bucket, &call.bucket, work).await
 }
 
 #[derive(Serialize)]
@@ -66,17 +59,16 @@ struct BucketList<'a> {
 }
 
 /// `GET /storage/v1/b`.
-pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> ApiResult {
-    let Call { head, query, .. } = call;
-    let prefix = query.get("prefix").unwrap_or_default();
-    let work = async {
-        let buckets = app.store.buckets();
+pub(crate) async fn list(call: Call<'_>) -> ApiResult {
+    let prefix = call.query.get("prefix").unwrap_or_default();
+    let work = pin!(async {
+        let buckets = call.app.store.buckets();
         let chosen = buckets.iter().filter(|bucket| bucket.name.starts_with(prefix));
-        let host = app.host(&head);
+        let host = call.host();
         let items = chosen.map(|bucket| BucketResource::new(host, bucket)).collect();
         json(&BucketList { kind: "storage#buckets", items })
-    };
-    app.gate.run(about_bucket("", &head), work).await
+    });
+    call.gate(Operation::Bucket, "", work).await
 }
 
 #[derive(Serialize)]
@@ -86,14 +78,13 @@ struct Permissions<'a> {
 }
 
 /// Whoever reaches the emulator may do everything.
-pub(crate) async fn test_permissions(State(app): State<Arc<App>>, call: Call) -> ApiResult {
-    let Call { head, query, bucket, .. } = call;
-    let work = async {
-        app.store.bucket(&bucket)?;
-        let permissions = query.all("permissions").collect();
+pub(crate) async fn test_permissions(call: Call<'_>) -> ApiResult {
+    let work = pin!(async {
+        call.app.store.bucket(&call.bucket)?;
+        let permissions = call.query.all("permissions").collect();
         json(&Permissions { kind: "storage#testIamPermissionsResponse", permissions })
-    };
-    app.gate.run(about_bucket(&bucket, &head), work).await
+    });
+    call.gate(Operation::Bucket, &call.bucket, work).await
 }
 
 #[derive(Serialize)]
@@ -107,15 +98,14 @@ struct Policy {
 }
 
 /// Nobody was granted anything: there are no accounts here.
-pub(crate) async fn policy(State(app): State<Arc<App>>, call: Call) -> ApiResult {
-    let Call { head, bucket, .. } = call;
-    let work = async {
-        let bucket = &app.store.bucket(&bucket)?.name;
+pub(crate) async fn policy(call: Call<'_>) -> ApiResult {
+    let work = pin!(async {
+        let bucket = &call.app.store.bucket(&call.bucket)?.name;
         let resource_id = format!("projects/_/buckets/{bucket}");
         let (kind, etag) = ("storage#policy", "CAE=");
         json(&Policy { kind, resource_id, version: 1, etag, bindings: [] })
-    };
-    app.gate.run(about_bucket(&bucket, &head), work).await
+    });
+    call.gate(Operation::Bucket, &call.bucket, work).await
 }
 
 #[derive(Serialize)]
@@ -126,11 +116,10 @@ struct StorageLayout<'a> {
 }
 
 /// `gcloud storage` asks for this before it writes.
-pub(crate) async fn storage_layout(State(app): State<Arc<App>>, call: Call) -> ApiResult {
-    let Call { head, bucket, .. } = call;
-    let work = async {
-        let bucket = &app.store.bucket(&bucket)?.name;
+pub(crate) async fn storage_layout(call: Call<'_>) -> ApiResult {
+    let work = pin!(async {
+        let bucket = &call.app.store.bucket(&call.bucket)?.name;
         json(&StorageLayout { kind: "storage#storageLayout", bucket, location: "US" })
-    };
-    app.gate.run(about_bucket(&bucket, &head), work).await
+    });
+    call.gate(Operation::Bucket, &call.bucket, work).await
 }

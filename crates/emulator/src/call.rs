@@ -1,18 +1,22 @@
 //! What every handler has: the emulator's state, and the request taken apart.
 
+use std::borrow::Cow;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
-use axum::http::header::{CONTENT_LENGTH, HOST};
-use axum::http::request::Parts;
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::request::Parts;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 
-use crate::answers::ApiError;
+use crate::answers::{ApiError, ApiResult};
 use crate::counters::Stats;
-use crate::gate::Gate;
+use crate::gate::{Gate, Subject};
 use crate::headers;
 use crate::query::Query;
+use crate::script::Operation;
 use crate::sessions::Sessions;
 use crate::store::Store;
 
@@ -30,50 +34,59 @@ pub(crate) struct App {
     pub(crate) any_host: bool,
 }
 
-impl App {
-    /// The host by which the client knows this server.
-    pub(crate) fn host<'a>(&'a self, head: &'a Parts) -> &'a str {
-        headers::text(&head.headers, HOST).unwrap_or(&self.authority)
-    }
-}
-
 /// A request with its path and query decoded.
-pub(crate) struct Call {
-    pub(crate) head: Parts,
-    pub(crate) query: Query,
+pub(crate) struct Call<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) head: &'a Parts,
+    pub(crate) query: Query<'a>,
     /// Empty where the path names none.
-    pub(crate) bucket: String,
+    pub(crate) bucket: Cow<'a, str>,
     /// Empty where the path names none.
-    pub(crate) object: String,
-    pub(crate) body: Body,
+    pub(crate) object: Cow<'a, str>,
 }
 
-impl FromRequest<Arc<App>> for Call {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
-        let (mut head, body) = request.into_parts();
+impl<'a> Call<'a> {
+    /// Decodes the query, and the names that the path has for a bucket and an object.
+    pub(crate) fn new(
+        app: &'a App,
+        head: &'a Parts,
+        bucket: &'a str,
+        object: &'a str,
+    ) -> Result<Self, ApiError> {
         let query = Query::parse(head.uri.query())?;
-        let parameters = RawPathParams::from_request_parts(&mut head, app).await;
-        let parameters = parameters
-            .map_err(|_| ApiError::invalid("names in the path must be UTF-8".to_owned()))?;
-        let (mut bucket, mut object) = (String::new(), String::new());
-        for (key, value) in &parameters {
-            match key {
-                "bucket" => value.clone_into(&mut bucket),
-                _ => value.clone_into(&mut object),
-            }
+        Ok(Self { app, head, query, bucket: decode(bucket)?, object: decode(object)? })
+    }
+
+    /// The host by which the client knows this server.
+    pub(crate) fn host(&self) -> &'a str {
+        headers::text(&self.head.headers, HOST).unwrap_or(&self.app.authority)
+    }
+
+    /// Does `work` as the gate lets it; `key` is what a script knows the request by.
+    pub(crate) async fn gate(
+        &self,
+        operation: Operation,
+        key: &str,
+        work: Pin<&mut impl Future<Output = ApiResult>>,
+    ) -> ApiResult {
+        let subject = Subject { operation, bucket: &self.bucket, key, head: self.head };
+        self.app.gate.run(subject, work).await
+    }
+
+    /// Reads the request's whole body.
+    pub(crate) async fn read(&self, body: Incoming) -> Result<Bytes, ApiError> {
+        let limit = self.app.max_body;
+        let length = headers::text(&self.head.headers, CONTENT_LENGTH);
+        if length.and_then(|text| text.parse().ok()).is_some_and(|length: usize| length > limit) {
+            return Err(ApiError::too_large(limit));
         }
-        Ok(Self { head, query, bucket, object, body })
+        // The other cause is a client that went away, which no answer reaches.
+        let body = Limited::new(body, limit).collect().await;
+        Ok(body.map_err(|_| ApiError::too_large(limit))?.to_bytes())
     }
 }
 
-/// Reads a request's whole body.
-pub(crate) async fn read_body(app: &App, head: &Parts, body: Body) -> Result<Bytes, ApiError> {
-    let length = headers::text(&head.headers, CONTENT_LENGTH).and_then(|text| text.parse().ok());
-    if length.is_some_and(|length: usize| length > app.max_body) {
-        return Err(ApiError::too_large(app.max_body));
-    }
-    // The other cause is a client that went away, which no answer reaches.
-    to_bytes(body, app.max_body).await.map_err(|_| ApiError::too_large(app.max_body))
+fn decode(text: &str) -> Result<Cow<'_, str>, ApiError> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map_err(|_| ApiError::invalid("names in the path must be UTF-8".to_owned()))
 }

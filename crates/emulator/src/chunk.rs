@@ -1,6 +1,6 @@
 //! The `Content-Range` of a resumable upload's chunk, and what it adds.
 
-use axum::http::header::{CONTENT_RANGE, HeaderMap};
+use http::header::{CONTENT_RANGE, HeaderMap};
 
 use crate::answers::ApiError;
 use crate::headers;

@@ -47,11 +47,9 @@ pub(crate) enum FaultKind {
 }
 
 impl Faults {
-    /// Whether any insert has to be looked at, apart from `max_rate`.
-    pub(crate) fn active(&self) -> bool {
-        !self.latency.is_zero()
-            || !self.jitter.is_zero()
-            || self.rates().iter().any(|(_, rate)| *rate > 0.0)
+    /// Whether chance decides about inserts, attempt by attempt.
+    pub(crate) fn random(&self) -> bool {
+        !self.jitter.is_zero() || self.rates().iter().any(|(_, rate)| *rate > 0.0)
     }
 
     fn rates(&self) -> [(&'static str, f64); 4] {

@@ -246,6 +246,8 @@ fn load(path: &Path, prefix: &str, objects: &mut ObjectMap) -> io::Result<()> {
                 continue;
             }
             let content = fs::read(entry.path())?;
+            let checksums = Checksums::of(&content);
+            checksums.md5(&content);
             let created = modified(&entry.metadata()?);
             let name: Arc<str> = Arc::from(name);
             let content_type = Some(content_type(&name).to_owned());
@@ -255,7 +257,7 @@ fn load(path: &Path, prefix: &str, objects: &mut ObjectMap) -> io::Result<()> {
                 metageneration: 1,
                 created,
                 size: content.len() as u64,
-                checksums: Checksums::of(&content),
+                checksums,
                 attributes: Attributes { content_type, ..Attributes::default() },
                 content: None,
             };

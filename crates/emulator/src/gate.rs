@@ -2,21 +2,19 @@
 //! the write rate have their way around the work.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, to_bytes};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use axum::http::request::Parts;
-use axum::http::{Response, StatusCode};
-use axum::response::IntoResponse;
-use bytes::Bytes;
-use futures::stream::{self, StreamExt};
+use http::StatusCode;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
 use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::answers::{ApiError, ApiResult, status_only};
+use crate::body::{Body, Response};
 use crate::counters::Stats;
 use crate::faults::{FaultKind, Faults, RateLimiter};
 use crate::query::Query;
@@ -119,11 +117,12 @@ impl Gate {
     }
 
     /// Does `work` unless something is to go wrong before it, and answers with its result unless
-    /// something is to go wrong after it.
+    /// something is to go wrong after it. By reference, since a future handed on from function to
+    /// function is kept and copied in each.
     pub(crate) async fn run(
         &self,
         subject: Subject<'_>,
-        work: impl Future<Output = ApiResult>,
+        work: Pin<&mut impl Future<Output = ApiResult>>,
     ) -> ApiResult {
         let Plan { delay, answer } = self.plan(subject);
         if !delay.is_zero() {
@@ -140,7 +139,7 @@ impl Gate {
                 drop(work.await);
                 close()
             }
-            Some(Answer::CutBody) => cut(work.await.into_response()).await,
+            Some(Answer::CutBody) => cut(work.await.unwrap_or_else(ApiError::into_json)),
             Some(Answer::Garbage) => {
                 drop(work.await);
                 garbage()
@@ -154,23 +153,27 @@ impl Gate {
                 tokio::time::sleep(wait).await;
                 return response;
             }
-            Some(Answer::WrongCrc32c) => falsify(work.await?, "crc32c").await,
-            Some(Answer::WrongName) => falsify(work.await?, "name").await,
-            Some(Answer::WrongSize) => falsify(work.await?, "size").await,
+            Some(Answer::WrongCrc32c) => falsify(work.await?, "crc32c"),
+            Some(Answer::WrongName) => falsify(work.await?, "name"),
+            Some(Answer::WrongSize) => falsify(work.await?, "size"),
         })
     }
 
     fn plan(&self, subject: Subject<'_>) -> Plan {
         let insert = subject.operation == Operation::Insert;
+        let random = insert && self.faults.random();
         let mut plan = Plan::default();
+        if insert {
+            plan.delay = self.faults.latency;
+        }
         // A plain run counts no attempts: that would cost a map entry each.
-        if self.record.is_some() || !self.script.is_empty() || (insert && self.faults.active()) {
+        if self.record.is_some() || !self.script.is_empty() || random {
             let attempt = self.count_attempt(subject);
             let scripted = self.script.answer(subject.operation, subject.key, attempt);
             if let Some(answer) = scripted {
                 self.stats.fault(FaultKind::Scripted);
-                plan.answer = Some(answer.clone());
-            } else if insert && self.faults.active() {
+                plan = Plan { delay: Duration::ZERO, answer: Some(answer.clone()) };
+            } else if random {
                 let mut rng = self.faults.rng(subject.key, attempt);
                 let (delay, fault) = self.faults.decide(&mut rng);
                 plan.delay = delay;
@@ -219,42 +222,30 @@ impl Gate {
     }
 }
 
-fn close() -> Response<Body> {
+fn close() -> Response {
     let mut response = status_only(StatusCode::INTERNAL_SERVER_ERROR);
     response.extensions_mut().insert(CloseConnection);
     response
 }
 
-fn garbage() -> Response<Body> {
+fn garbage() -> Response {
     let mut response = Response::new(Body::from("<html>not what you asked for"));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
     response
 }
 
-/// The whole body of a response made here, so it is in memory already.
-async fn whole(body: Body) -> Bytes {
-    to_bytes(body, usize::MAX).await.unwrap_or_default()
-}
-
 /// Promises the whole body and sends the first half.
-async fn cut(response: Response<Body>) -> Response<Body> {
+fn cut(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
-    let body = whole(body).await;
+    let body = body.into_bytes();
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    let half = body.slice(..body.len() / 2);
-    let broken = async {
-        // Gives the server time to send what it has before the error makes it close the connection.
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))
-    };
-    let stream = stream::iter([Ok(half)]).chain(stream::once(broken));
-    Response::from_parts(parts, Body::from_stream(stream))
+    Response::from_parts(parts, Body::broken(body.slice(..body.len() / 2)))
 }
 
 /// Changes one field of an object resource; other answers pass as they are.
-async fn falsify(response: Response<Body>, field: &str) -> Response<Body> {
+fn falsify(response: Response, field: &str) -> Response {
     let (mut parts, body) = response.into_parts();
-    let body = whole(body).await;
+    let body = body.into_bytes();
     let Ok(mut resource) = serde_json::from_slice::<Value>(&body) else {
         return Response::from_parts(parts, Body::from(body));
     };

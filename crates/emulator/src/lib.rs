@@ -34,6 +34,7 @@
 //! ```
 
 mod answers;
+mod body;
 mod buckets;
 mod call;
 mod chunk;
@@ -70,8 +71,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 pub use counters::{Counters, FaultCounters};
 pub use error::EmulatorError;
@@ -91,8 +92,8 @@ use store::Store;
 pub struct Options {
     /// Where to listen; port 0 takes a free one. Default: `127.0.0.1:0`.
     pub addr: SocketAddr,
-    /// Permits an `addr` that is not loopback, and requests to any host name. The emulator asks nobody for credentials, so this
-    /// opens it to everyone who reaches the address.
+    /// Permits an `addr` that is not loopback, and requests to any host name. The emulator asks
+    /// nobody for credentials, so this opens it to everyone who reaches the address.
     pub allow_remote: bool,
     /// Keeps objects as `ROOT/<bucket>/<object name>`; `None` keeps them in memory. What lies in
     /// the folder at the start is served.
@@ -153,7 +154,7 @@ impl ObjectInfo {
             generation: object.generation,
             size: object.size,
             crc32c: object.checksums.crc32c,
-            md5: object.checksums.md5,
+            md5: object.md5(),
             content_type: object.attributes.content_type.clone(),
             metadata: object.attributes.metadata.clone().unwrap_or_default(),
             created: object.created,
@@ -166,8 +167,9 @@ impl ObjectInfo {
 pub struct Emulator {
     app: Arc<App>,
     addr: SocketAddr,
-    stop: CancellationToken,
-    tasks: TaskTracker,
+    /// Dropped to stop.
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
 }
 
 impl Emulator {
@@ -202,11 +204,9 @@ impl Emulator {
             any_host: options.allow_remote,
         });
 
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let router = routes::router(Arc::clone(&app));
-        let accept = server::serve(listener, router, Arc::clone(&app), stop.clone(), tasks.clone());
-        tasks.spawn(accept);
-        Ok(Self { app, addr, stop, tasks })
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(server::serve(listener, Arc::clone(&app), stopped));
+        Ok(Self { app, addr, stop, serving })
     }
 
     /// The address to use as the API's endpoint: `http://127.0.0.1:PORT`.
@@ -262,15 +262,10 @@ impl Emulator {
     /// Stops accepting, closes all connections, and returns once they are closed. What has been
     /// answered is stored.
     pub async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        self.stop.cancel();
+        drop(self.stop);
+        if let Err(error) = self.serving.await {
+            tracing::warn!(%error, "the emulator's server panicked");
+        }
     }
 }
 

@@ -58,7 +58,7 @@ impl Position {
 
 impl ListRequest {
     /// What a query of the JSON API asks for.
-    pub(crate) fn from_query(query: &Query) -> Result<Self, ApiError> {
+    pub(crate) fn from_query(query: &Query<'_>) -> Result<Self, ApiError> {
         let end = query.get("endOffset").filter(|end| !end.is_empty());
         Ok(Self {
             start_offset: query.get("startOffset").unwrap_or_default().to_owned(),
@@ -68,7 +68,7 @@ impl ListRequest {
     }
 
     /// What a query of the XML API asks for, as `list-type=2` has it.
-    pub(crate) fn from_xml_query(query: &Query) -> Result<Self, ApiError> {
+    pub(crate) fn from_xml_query(query: &Query<'_>) -> Result<Self, ApiError> {
         let mut request = Self::common(query, "max-keys", "continuation-token")?;
         if request.after.is_none() {
             let after = query.get("start-after").filter(|name| !name.is_empty());
@@ -78,7 +78,7 @@ impl ListRequest {
     }
 
     /// What both APIs have, by the names that they give to the size of a page and its token.
-    fn common(query: &Query, size: &str, token: &str) -> Result<Self, ApiError> {
+    fn common(query: &Query<'_>, size: &str, token: &str) -> Result<Self, ApiError> {
         let max_results = match query.number(size)?.map(usize::try_from) {
             None => MAX_RESULTS,
             Some(Ok(number)) if number > 0 => number.min(MAX_RESULTS),

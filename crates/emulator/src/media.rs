@@ -1,19 +1,19 @@
 //! The bytes of an object as an answer: whole or in part, and the headers that describe them.
 
-use axum::body::Body;
-use axum::http::header::{
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
     CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, LAST_MODIFIED, RANGE,
 };
-use axum::http::{Response, StatusCode};
-use bytes::Bytes;
 
 use crate::answers::status_only;
+use crate::body::{Body, Response};
 use crate::headers::{self, set};
 use crate::object::Object;
 
 /// The bytes, or the range of them that `Range` asks for.
-pub(crate) fn answer(content: Bytes, request: &HeaderMap, object: &Object) -> Response<Body> {
+pub(crate) fn answer(content: Bytes, request: &HeaderMap, object: &Object) -> Response {
     let length = content.len() as u64;
     let range = headers::text(request, RANGE).and_then(|text| byte_range(text, length));
     let mut response = match range {
@@ -37,7 +37,7 @@ pub(crate) fn answer(content: Bytes, request: &HeaderMap, object: &Object) -> Re
 }
 
 /// Sets what both APIs say of an object's bytes, all but the etag, which each has in its own form.
-pub(crate) fn describe(response: &mut Response<Body>, object: &Object) {
+pub(crate) fn describe(response: &mut Response, object: &Object) {
     let attributes = &object.attributes;
     let content_type = attributes.content_type.as_deref().unwrap_or("application/octet-stream");
     set(response, CONTENT_TYPE, content_type);
@@ -53,17 +53,16 @@ pub(crate) fn describe(response: &mut Response<Body>, object: &Object) {
             set(response, name, value);
         }
     }
+    let hash = format!("crc32c={},md5={}", object.crc32c_text(), object.md5_text());
+    set(response, "x-goog-hash", &hash);
     identify(response, object);
 }
 
-/// Sets which generation of an object is stored, and its checksums.
-pub(crate) fn identify(response: &mut Response<Body>, object: &Object) {
-    let Object { generation, metageneration, checksums, size, .. } = object;
-    let hash = format!("crc32c={},md5={}", checksums.crc32c_text(), checksums.md5_text());
-    set(response, "x-goog-hash", &hash);
-    set(response, "x-goog-generation", &generation.to_string());
-    set(response, "x-goog-metageneration", &metageneration.to_string());
-    set(response, "x-goog-stored-content-length", &size.to_string());
+/// Sets which generation of an object is stored.
+pub(crate) fn identify(response: &mut Response, object: &Object) {
+    set(response, "x-goog-generation", &object.generation.to_string());
+    set(response, "x-goog-metageneration", &object.metageneration.to_string());
+    set(response, "x-goog-stored-content-length", &object.size.to_string());
 }
 
 /// A range that lies past the end.

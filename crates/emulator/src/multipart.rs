@@ -1,5 +1,6 @@
 //! The two parts of a `multipart/related` upload (RFC 2387, RFC 2046).
 
+use memchr::{memchr, memmem};
 use thiserror::Error;
 
 /// Metadata and media of one upload, borrowed from the request's body.
@@ -58,7 +59,8 @@ pub(crate) fn boundary(content_type: &str) -> Result<&str, MultipartError> {
 
 /// Takes a body apart. Never panics, whatever the bytes.
 pub(crate) fn parse<'a>(boundary: &str, body: &'a [u8]) -> Result<Related<'a>, MultipartError> {
-    let delimiter = [b"--", boundary.as_bytes()].concat();
+    // A delimiter has a line break before it, but for one at the beginning.
+    let delimiter = [b"\n--", boundary.as_bytes()].concat();
     let start = first_line(&delimiter, body).ok_or(MultipartError::NoStart)?;
     let Tail::Part(rest) = tail(start) else {
         return Err(MultipartError::TooFewParts);
@@ -89,7 +91,7 @@ fn tail(after_delimiter: &[u8]) -> Tail<'_> {
         return Tail::End;
     }
     // The rest of the delimiter's line is padding.
-    match position(after_delimiter, b'\n') {
+    match memchr(b'\n', after_delimiter) {
         Some(end) => Tail::Part(&after_delimiter[end + 1..]),
         None => Tail::End,
     }
@@ -97,9 +99,6 @@ fn tail(after_delimiter: &[u8]) -> Tail<'_> {
 
 /// What follows the first delimiter, which may have a preamble before it.
 fn first_line<'a>(delimiter: &[u8], body: &'a [u8]) -> Option<&'a [u8]> {
-    if let Some(rest) = body.strip_prefix(delimiter) {
-        return Some(rest);
-    }
     until(delimiter, body).ok().map(|(_, rest)| rest)
 }
 
@@ -108,7 +107,7 @@ fn headers(part: &[u8]) -> Result<(&[u8], &[u8]), MultipartError> {
     let mut at = 0;
     loop {
         let rest = &part[at..];
-        let end = position(rest, b'\n').ok_or(MultipartError::UnfinishedHeaders)?;
+        let end = memchr(b'\n', rest).ok_or(MultipartError::UnfinishedHeaders)?;
         if matches!(&rest[..end], b"" | b"\r") {
             return Ok((&part[..at], &rest[end + 1..]));
         }
@@ -120,19 +119,12 @@ fn headers(part: &[u8]) -> Result<(&[u8], &[u8]), MultipartError> {
 /// what follows the delimiter.
 fn until<'a>(delimiter: &[u8], bytes: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), MultipartError> {
     // An empty part: its delimiter follows the empty line at once.
-    if let Some(rest) = bytes.strip_prefix(delimiter) {
+    if let Some(rest) = bytes.strip_prefix(&delimiter[1..]) {
         return Ok((&[], rest));
     }
-    let mut at = 0;
-    while let Some(offset) = position(&bytes[at..], b'\n') {
-        let line_end = at + offset;
-        if let Some(rest) = bytes[line_end + 1..].strip_prefix(delimiter) {
-            let content = &bytes[..line_end];
-            return Ok((content.strip_suffix(b"\r").unwrap_or(content), rest));
-        }
-        at = line_end + 1;
-    }
-    Err(MultipartError::UnfinishedPart)
+    let at = memmem::find(bytes, delimiter).ok_or(MultipartError::UnfinishedPart)?;
+    let content = &bytes[..at];
+    Ok((content.strip_suffix(b"\r").unwrap_or(content), &bytes[at + delimiter.len()..]))
 }
 
 fn content_type(headers: &[u8]) -> Option<&str> {
@@ -140,10 +132,6 @@ fn content_type(headers: &[u8]) -> Option<&str> {
         let (key, value) = line.split_once(':')?;
         key.trim().eq_ignore_ascii_case("content-type").then(|| value.trim())
     })
-}
-
-fn position(bytes: &[u8], byte: u8) -> Option<usize> {
-    bytes.iter().position(|other| *other == byte)
 }
 
 #[cfg(test)]

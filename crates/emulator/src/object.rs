@@ -1,37 +1,33 @@
 //! What is known of a stored object: checksums, attributes, generation.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::http::header::HeaderMap;
 use bytes::Bytes;
 use data_encoding::BASE64;
+use http::header::HeaderMap;
 use md5::{Digest, Md5};
 
 use crate::answers::ApiError;
 use crate::headers;
 
 /// The two checksums that Cloud Storage keeps for an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Checksums {
     pub(crate) crc32c: u32,
-    pub(crate) md5: [u8; 16],
+    /// Computed when it is first wanted: it takes as long as all else that a small insert takes.
+    md5: OnceLock<[u8; 16]>,
 }
 
 impl Checksums {
     pub(crate) fn of(content: &[u8]) -> Self {
-        Self { crc32c: crc32c::crc32c(content), md5: Md5::digest(content).into() }
+        Self { crc32c: crc32c::crc32c(content), md5: OnceLock::new() }
     }
 
-    /// The CRC32C as Google writes it: big-endian, base64.
-    pub(crate) fn crc32c_text(&self) -> String {
-        BASE64.encode(&self.crc32c.to_be_bytes())
-    }
-
-    /// The MD5 as Google writes it: base64.
-    pub(crate) fn md5_text(&self) -> String {
-        BASE64.encode(&self.md5)
+    /// The MD5; `content` is what these are the checksums of.
+    pub(crate) fn md5(&self, content: &[u8]) -> [u8; 16] {
+        *self.md5.get_or_init(|| Md5::digest(content).into())
     }
 }
 
@@ -60,12 +56,12 @@ impl Declared {
     }
 
     /// Refuses content whose checksums are others than declared.
-    pub(crate) fn check(&self, actual: &Checksums) -> Result<(), ApiError> {
+    pub(crate) fn check(&self, actual: &Checksums, content: &[u8]) -> Result<(), ApiError> {
         if let Some(text) = &self.crc32c {
             compare("CRC32C", text, &actual.crc32c.to_be_bytes())?;
         }
         if let Some(text) = &self.md5 {
-            compare("MD5 hash", text, &actual.md5)?;
+            compare("MD5 hash", text, &actual.md5(content))?;
         }
         Ok(())
     }
@@ -104,6 +100,7 @@ pub(crate) struct Object {
     pub(crate) metageneration: i64,
     pub(crate) created: SystemTime,
     pub(crate) size: u64,
+    /// With the MD5 computed where the bytes lie in the folder.
     pub(crate) checksums: Checksums,
     pub(crate) attributes: Attributes,
     /// The bytes; `None` where they lie in the folder.
@@ -111,6 +108,20 @@ pub(crate) struct Object {
 }
 
 impl Object {
+    pub(crate) fn md5(&self) -> [u8; 16] {
+        self.checksums.md5(self.content.as_deref().unwrap_or_default())
+    }
+
+    /// The CRC32C as Google writes it: big-endian, base64.
+    pub(crate) fn crc32c_text(&self) -> String {
+        BASE64.encode(&self.checksums.crc32c.to_be_bytes())
+    }
+
+    /// The MD5 as Google writes it: base64.
+    pub(crate) fn md5_text(&self) -> String {
+        BASE64.encode(&self.md5())
+    }
+
     /// Google's etag: the two versions as a base64 protocol buffer.
     pub(crate) fn etag(&self) -> String {
         let mut message = vec![0x08];
@@ -144,28 +155,22 @@ pub(crate) fn micros(time: SystemTime) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::header::{HeaderName, HeaderValue};
+    use http::header::{HeaderName, HeaderValue};
 
     use super::*;
 
     #[test]
-    fn checksums_are_written_as_google_writes_them() {
-        let sums = Checksums::of(b"123456789");
-        assert_eq!(sums.crc32c_text(), "4waSgw==");
-        assert_eq!(sums.md5_text(), "JfnnlDI7RTiF9RgfG2JNCw==");
-    }
-
-    #[test]
     fn declared_checksums_are_compared() {
-        let actual = Checksums::of(b"123456789");
+        let content = b"123456789";
+        let actual = Checksums::of(content);
         let mut declared = Declared::default();
-        assert!(declared.check(&actual).is_ok());
+        assert!(declared.check(&actual, content).is_ok());
         let header = HeaderValue::from_static("crc32c=4waSgw==, md5=JfnnlDI7RTiF9RgfG2JNCw==");
         declared
-            .add_headers(&[(HeaderName::from_static("x-goog-hash"), header)].into_iter().collect());
-        assert!(declared.check(&actual).is_ok());
-        assert!(declared.check(&Checksums::of(b"")).is_err());
+            .add_headers(&HeaderMap::from_iter([(HeaderName::from_static("x-goog-hash"), header)]));
+        assert!(declared.check(&actual, content).is_ok());
+        assert!(declared.check(&Checksums::of(b""), b"").is_err());
         let nonsense = Declared { crc32c: Some("?".to_owned()), md5: None };
-        assert!(nonsense.check(&actual).is_err());
+        assert!(nonsense.check(&actual, content).is_err());
     }
 }

@@ -6,8 +6,8 @@
 
 use std::net::IpAddr;
 
-use axum::http::Request;
-use axum::http::header::{HOST, ORIGIN};
+use http::Request;
+use http::header::{HOST, ORIGIN};
 
 use crate::answers::ApiError;
 use crate::headers;
@@ -15,7 +15,7 @@ use crate::headers;
 /// Refuses requests of other origins and, unless `any_host`, those addressed to a name that is not
 /// loopback's.
 pub(crate) fn check<B>(request: &Request<B>, any_host: bool) -> Result<(), ApiError> {
-    let authority = request.uri().authority().map(axum::http::uri::Authority::as_str);
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
     let host = authority.or_else(|| headers::text(request.headers(), HOST));
     if let Some(host) = host
         && !any_host

@@ -1,6 +1,8 @@
 //! Query parameters and the preconditions among them.
 
-use axum::http::header::HeaderMap;
+use std::borrow::Cow;
+
+use http::header::HeaderMap;
 use percent_encoding::percent_decode_str;
 
 use crate::answers::ApiError;
@@ -8,26 +10,27 @@ use crate::headers;
 
 /// The decoded query parameters of one request, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub(crate) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl Query {
-    /// Decodes `a=b&c=d`, where `+` is a space as in HTML forms. Bytes that are not UTF-8 are an error.
-    pub(crate) fn parse(raw: Option<&str>) -> Result<Self, ApiError> {
+impl<'a> Query<'a> {
+    /// Decodes `a=b&c=d`, where `+` is a space as in HTML forms. Bytes that are not UTF-8 are an
+    /// error.
+    pub(crate) fn parse(raw: Option<&'a str>) -> Result<Self, ApiError> {
         let raw = raw.unwrap_or_default();
         if percent_decode_str(raw).decode_utf8().is_err() {
             return Err(ApiError::invalid("query parameters must be UTF-8".to_owned()));
         }
-        Ok(Self(form_urlencoded::parse(raw.as_bytes()).into_owned().collect()))
+        Ok(Self(form_urlencoded::parse(raw.as_bytes()).collect()))
     }
 
     /// The first value of a parameter.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| &**value)
     }
 
     /// All values of a repeated parameter.
-    pub(crate) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
+    pub(crate) fn all<'b>(&'b self, key: &'b str) -> impl Iterator<Item = &'b str> {
+        self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| &**value)
     }
 
     /// A parameter that must be a whole number where it is given.
@@ -36,7 +39,8 @@ impl Query {
     }
 
     pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
-        self.0
+        let owned = |(key, value): (Cow<'_, str>, Cow<'_, str>)| (key.into(), value.into());
+        self.0.into_iter().map(owned).collect()
     }
 }
 
@@ -66,7 +70,7 @@ pub(crate) enum Verdict {
 }
 
 impl Preconditions {
-    pub(crate) fn from_query(query: &Query) -> Result<Self, ApiError> {
+    pub(crate) fn from_query(query: &Query<'_>) -> Result<Self, ApiError> {
         Ok(Self {
             generation_match: query.number("ifGenerationMatch")?,
             generation_not_match: query.number("ifGenerationNotMatch")?,

@@ -44,6 +44,9 @@ const OBJECT_FIELDS: [&str; 20] = [
 /// The one field that is a map.
 const METADATA: &str = "metadata";
 
+/// The fields of a listing.
+const PAGE_FIELDS: [&str; 4] = ["kind", "nextPageToken", "prefixes", "items"];
+
 /// Fields of Google's resource that are never present here; asking for them is no error.
 const ABSENT_FIELDS: [&str; 16] = [
     "acl",
@@ -68,14 +71,14 @@ const ABSENT_FIELDS: [&str; 16] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fields {
     All,
-    Only(Vec<String>),
+    Only(Vec<&'static str>),
 }
 
 impl Fields {
     fn has(&self, field: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Only(fields) => fields.iter().any(|wanted| wanted == field),
+            Self::Only(fields) => fields.contains(&field),
         }
     }
 
@@ -88,13 +91,13 @@ impl Fields {
         for part in split_outside_parentheses(expression) {
             // `metadata/key` and `metadata(key)` get the whole of `metadata`.
             let field = part.split(['/', '(']).next().unwrap_or_default().trim();
-            match field {
-                "*" => return Ok(Self::All),
-                _ if field == METADATA || OBJECT_FIELDS.contains(&field) => {
-                    fields.push(field.to_owned());
-                }
-                _ if ABSENT_FIELDS.contains(&field) => {}
-                _ => return Err(invalid_field(field)),
+            if field == "*" {
+                return Ok(Self::All);
+            }
+            match OBJECT_FIELDS.into_iter().chain([METADATA]).find(|known| *known == field) {
+                Some(known) => fields.push(known),
+                None if ABSENT_FIELDS.contains(&field) => {}
+                None => return Err(invalid_field(field)),
             }
         }
         Ok(Self::Only(fields))
@@ -116,24 +119,23 @@ impl ListFields {
             return Ok(list);
         };
         let mut page = Vec::new();
-        let mut items: Option<Vec<String>> = None;
+        let mut items: Option<Vec<&'static str>> = None;
         for part in split_outside_parentheses(expression) {
             let part = part.trim();
             let (field, inner) = match part.split_once(['(', '/']) {
                 Some((field, inner)) => (field, Some(inner.strip_suffix(')').unwrap_or(inner))),
                 None => (part, None),
             };
-            match field {
-                "*" => return Ok(list),
-                "items" => {
-                    if let Fields::Only(more) = Fields::of_object(inner)? {
-                        items.get_or_insert_default().extend(more);
-                    }
-                }
-                "kind" | "nextPageToken" | "prefixes" => {}
-                _ => return Err(invalid_field(field)),
+            if field == "*" {
+                return Ok(list);
             }
-            page.push(field.to_owned());
+            let known = PAGE_FIELDS.into_iter().find(|known| *known == field);
+            page.push(known.ok_or_else(|| invalid_field(field))?);
+            if field == "items"
+                && let Fields::Only(more) = Fields::of_object(inner)?
+            {
+                items.get_or_insert_default().extend(more);
+            }
         }
         list.page = Fields::Only(page);
         if let Some(items) = items {
@@ -183,7 +185,7 @@ impl<'a> ObjectResource<'a> {
     /// One field's value; nothing where the object has none.
     fn value(&self, field: &str) -> Option<Cow<'a, str>> {
         let Self { host, bucket, object, .. } = *self;
-        let Object { name, generation, attributes, checksums, .. } = object;
+        let Object { name, generation, attributes, .. } = object;
         let path = || format!("storage/v1/b/{bucket}/o/{}", utf8_percent_encode(name, SEGMENT));
         let text = |attribute: &'a Option<String>| attribute.as_deref().map(Cow::Borrowed);
         Some(match field {
@@ -207,8 +209,8 @@ impl<'a> ObjectResource<'a> {
                 Cow::Borrowed(attributes.storage_class.as_deref().unwrap_or("STANDARD"))
             }
             "size" => object.size.to_string().into(),
-            "md5Hash" => checksums.md5_text().into(),
-            "crc32c" => checksums.crc32c_text().into(),
+            "md5Hash" => object.md5_text().into(),
+            "crc32c" => object.crc32c_text().into(),
             "etag" => object.etag().into(),
             "timeCreated" | "updated" => rfc3339(object.created).into(),
             _ => return None,
@@ -315,7 +317,7 @@ mod tests {
 
     #[test]
     fn fields_of_an_object() {
-        let only = |fields: &[&str]| Fields::Only(fields.iter().map(|f| (*f).to_owned()).collect());
+        let only = |fields: &[&'static str]| Fields::Only(fields.to_vec());
         assert_eq!(Fields::of_object(None).unwrap(), Fields::All);
         assert_eq!(
             Fields::of_object(Some("name, size,crc32c")).unwrap(),

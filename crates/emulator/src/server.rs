@@ -5,24 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::{Request, Response};
-use axum::response::IntoResponse;
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::call::App;
 use crate::counters::bump;
 use crate::gate::CloseConnection;
-use crate::origin;
+use crate::{origin, routes};
 
 /// How long to wait after an accept that failed, as it does while the process has no file
 /// descriptor left.
@@ -47,31 +43,19 @@ pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Accepts connections until `stop` is cancelled. Every connection is a task of `tasks` and ends
-/// with `stop`, too.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    app: Arc<App>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-) {
+/// Accepts connections until the other end of `stop` is dropped, and closes all of them then.
+pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, mut stop: oneshot::Receiver<()>) {
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            () = stop.cancelled() => return,
+            _ = &mut stop => break,
+            Some(_ended) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
                 bump(&app.stats.connections);
-                let connection = connection(stream, router.clone(), Arc::clone(&app));
-                let stop = stop.clone();
-                tasks.spawn(async move {
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        () = connection => {}
-                    }
-                });
+                connections.spawn(connection(stream, Arc::clone(&app)));
             }
             Err(error) => {
                 tracing::debug!(%error, "accept failed");
@@ -79,31 +63,24 @@ pub(crate) async fn serve(
             }
         }
     }
+    connections.shutdown().await;
 }
 
-async fn connection(stream: TcpStream, router: Router, app: Arc<App>) {
+async fn connection(stream: TcpStream, app: Arc<App>) {
     // Small answers must not wait for the acknowledgement of those before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::trace!(%error, "TCP_NODELAY");
     }
-    let service = TowerToHyperService::new(router);
-    let answer = service_fn(|request: Request<Incoming>| {
+    let answer = service_fn(async |request: Request<Incoming>| {
         bump(&app.stats.requests);
-        let allowed = origin::check(&request, app.any_host);
-        let response = allowed.map(|()| service.call(request.map(Body::new)));
-        async {
-            let response: Response<Body> = match response {
-                Err(refused) => refused.into_response(),
-                Ok(response) => match response.await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
-                },
-            };
-            if response.extensions().get::<CloseConnection>().is_some() {
-                return Err(Closed);
-            }
-            Ok(response)
+        let response = match origin::check(&request, app.any_host) {
+            Err(refused) => refused.into_json(),
+            Ok(()) => routes::answer(&app, request).await,
+        };
+        if response.extensions().get::<CloseConnection>().is_some() {
+            return Err(Closed);
         }
+        Ok(response)
     });
     // An error here is a client that left, or a fault done on purpose.
     let http = http1::Builder::new();

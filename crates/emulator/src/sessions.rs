@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::http::header::HeaderMap;
 use bytes::Bytes;
+use http::header::HeaderMap;
 use parking_lot::Mutex;
 
 use crate::answers::ApiError;

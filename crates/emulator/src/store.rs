@@ -187,6 +187,8 @@ impl Store {
         };
         // Spares the disk what is going to be refused anyway.
         self.judge_write(&new.preconditions, bucket.object(&new.name).as_ref())?;
+        // The content does not stay in memory.
+        new.checksums.md5(&new.content);
         let written = folder.write(&new.content).map_err(|error| ApiError::disk(&error))?;
 
         let _same_name = bucket.name_lock(&new.name);

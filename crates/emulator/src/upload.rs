@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::header::HeaderMap;
 use bytes::Bytes;
+use http::header::HeaderMap;
 use serde::Deserialize;
 
 use crate::answers::ApiError;
@@ -46,7 +46,11 @@ pub(crate) struct Upload {
 
 impl Upload {
     /// Puts together what the query, the headers and the JSON say.
-    pub(crate) fn new(query: &Query, headers: &HeaderMap, json: &[u8]) -> Result<Self, ApiError> {
+    pub(crate) fn new(
+        query: &Query<'_>,
+        headers: &HeaderMap,
+        json: &[u8],
+    ) -> Result<Self, ApiError> {
         let sent: UploadMetadata = if json.is_empty() {
             UploadMetadata::default()
         } else {
@@ -119,7 +123,7 @@ impl Upload {
     /// The object to store, if the bytes are those that were declared.
     pub(crate) fn object(self, content: Bytes) -> Result<NewObject, ApiError> {
         let checksums = Checksums::of(&content);
-        self.declared.check(&checksums)?;
+        self.declared.check(&checksums, &content)?;
         let Self { name, attributes, preconditions, .. } = self;
         Ok(NewObject { name, attributes, checksums, content, preconditions })
     }

@@ -2,26 +2,25 @@
 //! send, which is to put, get, head, delete and list objects
 //! (<https://cloud.google.com/storage/docs/xml-api/overview>).
 
+use std::pin::pin;
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
-use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
-use axum::http::request::Parts;
-use axum::http::{Method, Response, StatusCode};
-use data_encoding::HEXLOWER;
-use percent_encoding::percent_decode_str;
+use http::StatusCode;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
+use http::header::{IF_MATCH, IF_NONE_MATCH};
+use http::request::Parts;
+use hyper::body::Incoming;
 
 use crate::answers::{ApiError, ApiResult, status_only};
-use crate::call::{App, read_body};
-use crate::gate::Subject;
+use crate::body::{Body, Response};
+use crate::call::{App, Call};
 use crate::headers::{self, set};
 use crate::listing::{ListRequest, Page};
 use crate::media;
 use crate::object::Object;
-use crate::query::{Preconditions, Query};
+use crate::query::Preconditions;
 use crate::script::Operation;
+use crate::store::Bucket;
 use crate::upload::Upload;
 
 const XML: &str = "application/xml; charset=UTF-8";
@@ -40,141 +39,111 @@ const ABSENT: [&str; 9] = [
 ];
 const COPY_SOURCE: &str = "x-goog-copy-source";
 
-/// Answers every request that is not for the JSON API.
-pub(crate) async fn serve(State(app): State<Arc<App>>, request: Request) -> Response<Body> {
-    let (head, body) = request.into_parts();
-    answer(&app, &head, body).await.unwrap_or_else(refuse)
-}
-
-async fn answer(app: &Arc<App>, head: &Parts, body: Body) -> ApiResult {
-    let path = percent_decode_str(head.uri.path()).decode_utf8();
-    let path = path.map_err(|_| ApiError::invalid("names in the path must be UTF-8".to_owned()))?;
-    let path = path.strip_prefix('/').unwrap_or_default();
+/// Answers a request of this API.
+pub(crate) async fn answer(app: &App, head: &Parts, body: Incoming) -> ApiResult {
+    let path = head.uri.path().strip_prefix('/').unwrap_or_default();
     let (bucket, object) = path.split_once('/').unwrap_or((path, ""));
-    let query = Query::parse(head.uri.query())?;
-    if let Some(absent) = ABSENT.into_iter().find(|name| query.get(name).is_some()) {
+    let call = Call::new(app, head, bucket, object)?;
+    if let Some(absent) = ABSENT.into_iter().find(|name| call.query.get(name).is_some()) {
         return Err(ApiError::not_implemented(&format!("the parameter '{absent}'")));
     }
     if head.headers.contains_key(COPY_SOURCE) {
         return Err(ApiError::not_implemented("copies"));
     }
-    let call = Call { app, head, query, bucket, object };
-    match (&head.method, bucket, object) {
-        (_, "", _) => Err(ApiError::no_route()),
-        (&Method::GET, _, "") => call.list().await,
-        (&Method::PUT, _, name) if !name.is_empty() => call.put(body).await,
-        (&Method::GET, ..) => call.get().await,
-        (&Method::HEAD, _, name) if !name.is_empty() => call.head().await,
-        (&Method::DELETE, _, name) if !name.is_empty() => call.delete().await,
+    match (head.method.as_str(), bucket.is_empty(), object.is_empty()) {
+        (_, true, _) => Err(ApiError::no_route()),
+        ("GET", _, true) => list(&call).await,
+        ("PUT", _, false) => put(&call, body).await,
+        ("GET", _, false) => get(&call).await,
+        ("HEAD", _, false) => describe_only(&call).await,
+        ("DELETE", _, false) => delete(&call).await,
         _ => Err(ApiError::method_not_allowed()),
     }
 }
 
-/// A request with its path and query decoded.
-struct Call<'a> {
-    app: &'a Arc<App>,
-    head: &'a Parts,
-    query: Query,
-    bucket: &'a str,
-    object: &'a str,
+async fn put(call: &Call<'_>, body: Incoming) -> ApiResult {
+    let _in_flight = call.app.stats.insert_in_flight();
+    let upload = Upload::from_headers(&call.object, &call.head.headers)?;
+    let content = call.read(body).await?;
+    let work = pin!(async {
+        let bucket = call.app.store.bucket(&call.bucket)?;
+        let object = call.app.store.put(&bucket, upload.object(content)?).await?;
+        let mut response = status_only(StatusCode::OK);
+        media::identify(&mut response, &object);
+        set(&mut response, "x-goog-hash", &format!("crc32c={}", object.crc32c_text()));
+        set(&mut response, ETAG, &etag(&object));
+        Ok(response)
+    });
+    call.gate(Operation::Insert, &call.object, work).await
 }
 
-impl Call<'_> {
-    async fn gate(
-        &self,
-        operation: Operation,
-        key: &str,
-        work: impl Future<Output = ApiResult>,
-    ) -> ApiResult {
-        let subject = Subject { operation, bucket: self.bucket, key, head: self.head };
-        self.app.gate.run(subject, work).await
-    }
-
-    async fn put(&self, body: Body) -> ApiResult {
-        let _in_flight = self.app.stats.insert_in_flight();
-        let upload = Upload::from_headers(self.object, &self.head.headers)?;
-        let content = read_body(self.app, self.head, body).await?;
-        let work = async {
-            let bucket = self.app.store.bucket(self.bucket)?;
-            let object = self.app.store.put(&bucket, upload.object(content)?).await?;
-            let mut response = status_only(StatusCode::OK);
-            media::identify(&mut response, &object);
-            set(&mut response, ETAG, &etag(&object));
-            Ok(response)
-        };
-        self.gate(Operation::Insert, self.object, work).await
-    }
-
-    async fn get(&self) -> ApiResult {
-        let work = async {
-            let bucket = self.app.store.bucket(self.bucket)?;
-            let object = bucket.find(self.object, self.generation()?, self.preconditions()?)?;
-            check_etag(&self.head.headers, &etag(&object))?;
-            let content = self.app.store.read(&bucket, &object).await?;
-            let mut response = media::answer(content, &self.head.headers, &object);
-            describe(&mut response, &object);
-            Ok(response)
-        };
-        self.gate(Operation::Download, self.object, work).await
-    }
-
-    async fn head(&self) -> ApiResult {
-        let work = async {
-            let bucket = self.app.store.bucket(self.bucket)?;
-            let object = bucket.find(self.object, self.generation()?, self.preconditions()?)?;
-            check_etag(&self.head.headers, &etag(&object))?;
-            let mut response = status_only(StatusCode::OK);
-            media::describe(&mut response, &object);
-            describe(&mut response, &object);
-            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(object.size));
-            Ok(response)
-        };
-        self.gate(Operation::Get, self.object, work).await
-    }
-
-    async fn delete(&self) -> ApiResult {
-        let work = async {
-            let bucket = self.app.store.bucket(self.bucket)?;
-            let (generation, conditions) = (self.generation()?, self.preconditions()?);
-            let name = self.object.to_owned();
-            self.app.store.delete(&bucket, name, generation, conditions).await?;
-            Ok(status_only(StatusCode::NO_CONTENT))
-        };
-        self.gate(Operation::Delete, self.object, work).await
-    }
-
-    async fn list(&self) -> ApiResult {
-        if self.query.get("list-type") != Some("2") {
-            return Err(ApiError::not_implemented("listings other than list-type=2"));
-        }
-        let request = ListRequest::from_xml_query(&self.query)?;
-        let work = async {
-            let bucket = self.app.store.bucket(self.bucket)?;
-            let page = bucket.with_objects(|objects| request.page(objects));
-            let text = listing(&bucket.name, &request, &page);
-            let mut response = Response::new(Body::from(text));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(XML));
-            Ok(response)
-        };
-        self.gate(Operation::List, &request.prefix, work).await
-    }
-
-    fn generation(&self) -> Result<Option<i64>, ApiError> {
-        self.query.number("generation")
-    }
-
-    fn preconditions(&self) -> Result<Preconditions, ApiError> {
-        Preconditions::from_headers(&self.head.headers)
-    }
+async fn get(call: &Call<'_>) -> ApiResult {
+    let work = pin!(async {
+        let (bucket, object) = find(call)?;
+        let content = call.app.store.read(&bucket, &object).await?;
+        let mut response = media::answer(content, &call.head.headers, &object);
+        describe(&mut response, &object);
+        Ok(response)
+    });
+    call.gate(Operation::Download, &call.object, work).await
 }
 
-/// The etag of this API: the MD5 in quotes.
+async fn describe_only(call: &Call<'_>) -> ApiResult {
+    let work = pin!(async {
+        let (_, object) = find(call)?;
+        let mut response = status_only(StatusCode::OK);
+        media::describe(&mut response, &object);
+        describe(&mut response, &object);
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(object.size));
+        Ok(response)
+    });
+    call.gate(Operation::Get, &call.object, work).await
+}
+
+async fn delete(call: &Call<'_>) -> ApiResult {
+    let work = pin!(async {
+        let preconditions = Preconditions::from_headers(&call.head.headers)?;
+        let generation = call.query.number("generation")?;
+        let bucket = call.app.store.bucket(&call.bucket)?;
+        let name = call.object.to_string();
+        call.app.store.delete(&bucket, name, generation, preconditions).await?;
+        Ok(status_only(StatusCode::NO_CONTENT))
+    });
+    call.gate(Operation::Delete, &call.object, work).await
+}
+
+async fn list(call: &Call<'_>) -> ApiResult {
+    if call.query.get("list-type") != Some("2") {
+        return Err(ApiError::not_implemented("listings other than list-type=2"));
+    }
+    let request = ListRequest::from_xml_query(&call.query)?;
+    let work = pin!(async {
+        let bucket = call.app.store.bucket(&call.bucket)?;
+        let page = bucket.with_objects(|objects| request.page(objects));
+        let text = listing(&bucket.name, &request, &page);
+        let mut response = Response::new(Body::from(text));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(XML));
+        Ok(response)
+    });
+    call.gate(Operation::List, &request.prefix, work).await
+}
+
+/// The live object, if it is there, is the generation asked for, and meets the conditions.
+fn find(call: &Call<'_>) -> Result<(Arc<Bucket>, Arc<Object>), ApiError> {
+    let preconditions = Preconditions::from_headers(&call.head.headers)?;
+    let bucket = call.app.store.bucket(&call.bucket)?;
+    let object = bucket.find(&call.object, call.query.number("generation")?, preconditions)?;
+    check_etag(&call.head.headers, &etag(&object))?;
+    Ok((bucket, object))
+}
+
+/// The etag of this API. Google's is often the MD5; clients may only compare it.
 fn etag(object: &Object) -> String {
-    format!("\"{}\"", HEXLOWER.encode(&object.checksums.md5))
+    format!("\"{}\"", object.etag())
 }
 
 /// Sets what only this API says of an object.
-fn describe(response: &mut Response<Body>, object: &Object) {
+fn describe(response: &mut Response, object: &Object) {
     set(response, ETAG, &etag(object));
     let class = object.attributes.storage_class.as_deref().unwrap_or("STANDARD");
     set(response, "x-goog-storage-class", class);
@@ -223,7 +192,7 @@ fn listing(bucket: &str, request: &ListRequest, page: &Page<Arc<Object>>) -> Str
 }
 
 /// A refusal in the shape of this API's errors.
-fn refuse(error: ApiError) -> Response<Body> {
+pub(crate) fn refuse(error: ApiError) -> Response {
     let fields = [element("Code", error.code), element("Message", &error.message)];
     let shaped = document(&format!("<Error>{}</Error>", fields.concat()));
     error.answer(XML, shaped)

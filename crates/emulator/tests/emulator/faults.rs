@@ -1,6 +1,6 @@
 //! Random faults, scripts, the write rate, recording, refusals at the start.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use idx2gcs_emulator::{Answer, Emulator, EmulatorError, Faults, Operation, Options, Rule};
 use serde_json::Value;
@@ -101,6 +101,18 @@ async fn random_faults_come_in_their_shares() {
     assert_eq!(counters.inserts, 200 - errors - counters.faults.resets);
     for count in [errors, counters.faults.resets, counters.faults.lost_acks] {
         assert!((20..=60).contains(&count), "{counters:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_insert_takes_at_least_the_latency() {
+    let latency = Duration::from_millis(30);
+    for jitter in [Duration::ZERO, Duration::from_nanos(1)] {
+        let faults = Faults { latency, jitter, ..Faults::default() };
+        let f = Fixture::start(Options { faults, ..Options::default() }).await;
+        let start = Instant::now();
+        assert_eq!(f.put("a", "x").await.status(), 200);
+        assert!(start.elapsed() + jitter >= latency, "{:?}", start.elapsed());
     }
 }
 

@@ -1,5 +1,6 @@
 //! The XML API, as the `object_store` crate and obstore use it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use idx2gcs_emulator::{Answer, Operation, Rule};
@@ -43,8 +44,7 @@ async fn an_object_is_put_read_and_deleted() {
     let stored = put(&f, "dir/a%20b.jpg", &attributes).await;
     assert_eq!(stored.status(), 200);
     let stored = stored.headers().clone();
-    assert_eq!(stored["etag"], "\"25f9e794323b453885f5181f1b624d0b\"");
-    assert_eq!(stored["x-goog-hash"], "crc32c=4waSgw==,md5=JfnnlDI7RTiF9RgfG2JNCw==");
+    assert_eq!(stored["x-goog-hash"], "crc32c=4waSgw==");
 
     // Both APIs have the one store.
     let resource = body(f.get(&format!("/storage/v1/b/{BUCKET}/o/dir%2Fa%20b.jpg")).await).await;
@@ -55,9 +55,10 @@ async fn an_object_is_put_read_and_deleted() {
     let path = format!("/{BUCKET}/dir/a%20b.jpg");
     let whole = f.get(&path).await;
     let headers = whole.headers().clone();
-    for name in ["etag", "x-goog-generation", "x-goog-hash"] {
+    for name in ["etag", "x-goog-generation"] {
         assert_eq!(headers[name], stored[name], "{name}");
     }
+    assert_eq!(headers["x-goog-hash"], "crc32c=4waSgw==,md5=JfnnlDI7RTiF9RgfG2JNCw==");
     for (name, value) in &attributes[..3] {
         assert_eq!(headers[*name], *value, "{name}");
     }
@@ -146,7 +147,9 @@ async fn listings_come_in_pages() {
     let whole = list("").await;
     assert_eq!(keys(&whole), ["a", "d/1", "d/2", "d/e/3", "x&amp;y&lt;z"]);
     assert_eq!(all(&whole, "Size"), ["9"; 5]);
-    assert_eq!(all(&whole, "ETag"), ["\"25f9e794323b453885f5181f1b624d0b\""; 5]);
+    let etags = all(&whole, "ETag");
+    assert_eq!(etags[0], text(f.get(&format!("/{BUCKET}/a")).await.headers(), "etag"));
+    assert_eq!(BTreeSet::from_iter(etags).len(), 5, "each is of one generation");
     assert_eq!(all(&whole, "IsTruncated"), ["false"]);
     let folded = list("prefix=d/&delimiter=/").await;
     assert_eq!(keys(&folded), ["d/1", "d/2"]);
