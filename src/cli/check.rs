@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::invocation::Invocation;
-use super::{destination, say, settings};
+use super::{destination, say, say_json, settings};
 use crate::check::{self, Finding, Severity};
 use crate::config::keys::URL;
 use crate::exit::Exit;
@@ -47,9 +47,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     })?;
     let findings = &surveyed.findings;
     if args.get_flag("json") {
-        let report = CheckReport::new(&surveyed);
-        let text = serde_json::to_string_pretty(&report);
-        say(text.map_err(Error::internal)?)?;
+        say_json(&CheckReport::new(&surveyed))?;
     } else {
         say(format_args!("{}\n", surveyed.frequencies()))?;
         for finding in findings {

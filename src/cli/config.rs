@@ -8,6 +8,7 @@ use super::error::Error;
 use super::{say, settings};
 use crate::config::Settings;
 use crate::exit::Exit;
+use crate::text::shown;
 
 pub(super) fn command() -> Command {
     Command::new("config")
@@ -39,7 +40,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         .collect();
     let width = rows.iter().map(|(row, _)| row.chars().count()).max().unwrap_or(0);
     for (row, origin) in rows {
-        say(format_args!("{row:<width$}  # {origin}"))?;
+        say(shown(&format!("{row:<width$}  # {origin}")))?;
     }
     Ok(Exit::Complete.into())
 }

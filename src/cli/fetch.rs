@@ -86,7 +86,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     progress.bar.finish_and_clear();
     fetched?;
     if !quiet {
-        say(format_args!("{name} is complete in {}", folder.display()))?;
+        say(format_args!("{name} is complete in {}", shown(&folder.display().to_string())))?;
     }
     Ok(Exit::Complete.into())
 }

@@ -11,14 +11,14 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::report::{Picture, Style, draw};
-use super::{colour_is_welcome, say};
+use super::{colour_is_welcome, say, say_json};
 use crate::exit::Exit;
 use crate::model::Size;
 use crate::source::{
     Array, Dtype, Files, Source, SourceError, array_names, array_of, folder_files, label_counts,
     open_images,
 };
-use crate::text::thousands;
+use crate::text::{shown, thousands};
 
 pub(super) fn command() -> Command {
     Command::new("inspect")
@@ -86,17 +86,16 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
             findings.push(inspect(path)?);
         }
     }
-    let shown = args.get_one::<u16>("images").copied().unwrap_or_default();
+    let most = args.get_one::<u16>("images").copied().unwrap_or_default();
     if args.get_flag("json") {
-        let text = serde_json::to_string_pretty(&findings);
-        say(text.map_err(Error::internal)?)?;
+        say_json(&findings)?;
         return Ok(Exit::Complete.into());
     }
     for finding in &findings {
         let shape: Vec<_> = finding.shape.iter().map(u32::to_string).collect();
         say(format_args!(
             "{}: {} {} records ({})",
-            finding.path.display(),
+            shown(&finding.path.display().to_string()),
             thousands(finding.records.into()),
             finding.r#type,
             shape.join(" × ")
@@ -104,7 +103,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         for (label, count) in finding.labels.iter().flatten() {
             say(format_args!("  label {label:>3}: {}", thousands((*count).into())))?;
         }
-        if let Some(pictures) = pictures(finding, shown)? {
+        if let Some(pictures) = pictures(finding, most)? {
             say(format_args!("\n{pictures}"))?;
         }
     }

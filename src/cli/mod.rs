@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{ArgAction, ArgMatches, Command};
 
 use self::error::Error;
-use crate::text::shown;
+use crate::text::{shown, shown_json};
 
 /// Prints to stdout. A pipe that was closed has had enough, which is no error.
 fn say(text: impl std::fmt::Display) -> Result<(), Error> {
@@ -47,9 +47,9 @@ fn complain(error: &dyn std::error::Error) {
     let mut err = io::stderr().lock();
     if READ_BY_PROGRAMS.load(Ordering::Relaxed) {
         let causes = std::iter::successors(error.source(), |cause| cause.source());
-        let causes: Vec<_> = causes.map(|cause| shown(&cause.to_string()).into_owned()).collect();
-        let line = serde_json::json!({ "error": shown(&error.to_string()), "causes": causes });
-        let _ = writeln!(err, "{line}");
+        let causes: Vec<_> = causes.map(ToString::to_string).collect();
+        let line = serde_json::json!({ "error": error.to_string(), "causes": causes }).to_string();
+        let _ = writeln!(err, "{}", shown_json(&line));
         return;
     }
     let red = colour_on_stderr();
@@ -65,6 +65,11 @@ fn complain(error: &dyn std::error::Error) {
 /// Colour where a person looks and has not asked for none (<https://no-color.org>).
 fn colour_on_stderr() -> bool {
     io::stderr().is_terminal() && colour_is_welcome()
+}
+
+/// Prints a value as JSON to stdout.
+fn say_json(value: &impl serde::Serialize) -> Result<(), Error> {
+    say(shown_json(&serde_json::to_string_pretty(value).map_err(Error::internal)?))
 }
 
 fn colour_is_welcome() -> bool {

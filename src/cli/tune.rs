@@ -80,7 +80,7 @@ fn put(path: &Path, text: &str) -> Result<(), Error> {
     // A link stays one: the file that it names is replaced.
     let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     files::write(&file, text).map_err(|error| Error::Unwritten { path: path.to_owned(), error })?;
-    say(format_args!("written to {}", path.display()))
+    say(format_args!("written to {}", shown(&path.display().to_string())))
 }
 
 /// The error for objects that stay below an address.

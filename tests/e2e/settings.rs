@@ -200,3 +200,25 @@ fn classes_that_differ_only_by_case_get_no_folders_of_their_names() {
     let ran = load("folder", &["--name", "nul/{index}.{ext}"]).expect(2);
     assert!(ran.error().contains("name of a device on Windows"), "{ran:?}");
 }
+
+/// Names come from archives, services and other people's files.
+#[cfg(unix)]
+#[test]
+fn foreign_names_do_not_command_the_terminal() {
+    let (desk, set) = (Desk::new(), Set::new(30, 5));
+    let name = "a\u{1b}[2J\u{9b}2J\u{202e}\nb";
+    fs::write(desk.path(name), set.read("train-labels-idx1-ubyte")).unwrap();
+    let ran = desk.run(&["inspect", name]).expect(0);
+    let first = ran.stdout.lines().next().unwrap();
+    assert!(first.starts_with("a\\u{1b}[2J\\u{9b}2J\\u{202e}\\nb: 30 u8 records"), "{first}");
+    let ran = desk.run(&["inspect", "--json", name]).expect(0);
+    assert!(!ran.stdout.contains(['\u{9b}', '\u{202e}']), "{ran:?}");
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(json[0]["path"], name);
+    let ran = desk.run(&["load", "--source", name, "--to", "p", "--out", name]);
+    let unsafe_character = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+    assert!(!ran.stderr.contains(unsafe_character), "{ran:?}");
+    assert!(ran.error().contains("\\u{1b}[2J"), "{ran:?}");
+    let ran = desk.run(&["config", "show", "--to", name]).expect(0);
+    assert!(!ran.stdout.contains(unsafe_character), "{ran:?}");
+}

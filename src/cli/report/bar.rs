@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::pipeline::{Observer, Snapshot};
-use crate::text::{rounded, short, thousands};
+use crate::text::{rounded, short, shown, thousands};
 
 /// The bar above, the pace below: fits 80 columns, and grows with the terminal.
 const TEMPLATE: &str =
@@ -62,7 +62,7 @@ impl Observer for Bar {
     }
 
     fn note(&self, message: &str) {
-        self.0.println(message);
+        message.lines().for_each(|line| self.0.println(shown(line)));
     }
 
     fn end(&self, now: &Snapshot) {

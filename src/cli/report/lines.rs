@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::pipeline::{Observer, Snapshot};
-use crate::text::{rounded, short, thousands};
+use crate::text::{rounded, short, shown, shown_json, thousands};
 
 /// A line every few seconds.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ impl Observer for PlainLines {
     }
 
     fn note(&self, message: &str) {
-        line(message);
+        message.lines().for_each(|text| line(&shown(text)));
     }
 
     fn end(&self, now: &Snapshot) {
@@ -65,7 +65,7 @@ impl Observer for JsonLines {
     }
 
     fn note(&self, message: &str) {
-        line(&serde_json::json!({ "note": message }).to_string());
+        line(&shown_json(&serde_json::json!({ "note": message }).to_string()));
     }
 
     fn end(&self, now: &Snapshot) {

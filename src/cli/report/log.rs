@@ -1,16 +1,21 @@
-//! Log lines on stderr that never break the bar.
+//! Log lines on stderr that never break the bar, and never command the terminal.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::ProgressBar;
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Bar;
 use crate::config::LogFormat;
+use crate::text::{shown, shown_json};
 
 /// Writes to stderr, with the bar out of the way where there is one.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +31,10 @@ impl LogWriter {
 impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let bar = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let write = || io::stderr().lock().write_all(line);
+        let text = String::from_utf8_lossy(line);
+        // Lines of text are safe already.
+        let safe = if text.starts_with('{') { shown_json(&text) } else { text };
+        let write = || io::stderr().lock().write_all(safe.as_bytes());
         match bar {
             Some(bar) => bar.suspend(write)?,
             None => write()?,
@@ -36,6 +44,15 @@ impl Write for LogWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+/// The fields of a line of text: `message name=value`. What services and archives say is in values.
+fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    match field.name() {
+        "message" => write!(writer, "{}", shown(&text)),
+        name => write!(writer, "{name}={}", shown(&text)),
     }
 }
 
@@ -61,7 +78,49 @@ pub(crate) fn start_logging(writer: &LogWriter, format: LogFormat, verbosity: u8
     let registry = tracing_subscriber::registry().with(filter);
     // A second start in one process changes nothing; tests do that.
     let _ = match format {
-        LogFormat::Text => registry.with(lines.with_ansi(colour).with_target(false)).try_init(),
+        LogFormat::Text => {
+            let lines = lines.fmt_fields(debug_fn(field).delimited(" "));
+            registry.with(lines.with_ansi(colour).with_target(false)).try_init()
+        }
         LogFormat::Json => registry.with(lines.json()).try_init(),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Collects what is written.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(line);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn values_in_lines_of_text_do_not_command_the_terminal() {
+        for colour in [false, true] {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
+            let layer = layer.with_ansi(colour).fmt_fields(debug_fn(field).delimited(" "));
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                let foreign = "\u{1b}[2J\u{9b}2J\u{202e}\nb";
+                tracing::warn!(answer = %foreign, count = 7, "it says {foreign}");
+            });
+            let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            let safe = "\\u{1b}[2J\\u{9b}2J\\u{202e}\\nb";
+            let fields = format!("it says {safe} answer={safe} count=7\n");
+            assert!(text.ends_with(&fields), "{text}");
+            assert_eq!(text.contains('\x1b'), colour, "{text}");
+        }
+    }
 }
