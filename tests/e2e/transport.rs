@@ -8,6 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::Response;
 use axum::http::request::Parts;
+use idx2gcs_emulator::Options;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -174,11 +175,10 @@ fn an_endpoint_may_have_a_path() {
     }
 }
 
-#[test]
-fn uploads_under_tls() {
-    let (set, behind) = (Set::new(30, 5), Behind::new());
+/// A server's certificate for a name, and what a server does TLS with.
+fn certificate(name: &str) -> (String, TlsAcceptor) {
     let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        generate_simple_self_signed([name.to_owned()]).unwrap();
     let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -186,26 +186,92 @@ fn uploads_under_tls() {
         .with_no_client_auth()
         .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let port = behind.front(move |client, mut server| {
-        let acceptor = acceptor.clone();
-        async move {
-            // A client that trusts nobody leaves here.
-            if let Ok(mut client) = acceptor.accept(client).await {
-                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-            }
-        }
-    });
+    (cert.pem(), TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Passes on what comes under TLS. A client that does not trust the certificate leaves.
+async fn unwrap_tls(acceptor: TlsAcceptor, client: TcpStream, mut server: TcpStream) {
+    if let Ok(mut client) = acceptor.accept(client).await {
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    }
+}
+
+/// A desk that trusts a certificate.
+fn trusting(pem: &str) -> Desk {
+    let desk = Desk::new();
+    let path = desk.path("ca.pem");
+    std::fs::write(&path, pem).unwrap();
+    desk.env("SSL_CERT_FILE", path.to_str().unwrap())
+}
+
+#[test]
+fn uploads_under_tls() {
+    let (set, behind) = (Set::new(30, 5), Behind::new());
+    let (pem, acceptor) = certificate("localhost");
+    let port = behind.front(move |client, server| unwrap_tls(acceptor.clone(), client, server));
     let endpoint = format!("https://localhost:{port}");
 
-    let trusting = Desk::new();
-    let pem = trusting.path("ca.pem");
-    std::fs::write(&pem, cert.pem()).unwrap();
-    let trusting = trusting.env("SSL_CERT_FILE", pem.to_str().unwrap());
-    load(&trusting, &set, &endpoint, &[]).expect(0);
-    assert_eq!(trusting.summary()["uploaded"], 35);
+    let desk = trusting(&pem);
+    load(&desk, &set, &endpoint, &[]).expect(0);
+    assert_eq!(desk.summary()["uploaded"], 35);
     assert_eq!(behind.server.images().len(), 35);
 
     let ran = load(&Desk::new(), &set, &endpoint, &[]).expect(4);
     assert!(ran.error().contains("certificate"), "{ran:?}");
+}
+
+/// Reads the head of a request, byte by byte, so that what follows it is left.
+async fn head(client: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// A service under TLS behind a proxy that sees nothing but where to, and wants to know from whom.
+#[test]
+fn a_tunnel_through_a_proxy_carries_tls() {
+    // The emulator is known by another name than its own.
+    let server = Server::start(Options { allow_remote: true, ..Options::default() });
+    let (set, behind) = (Set::new(30, 5), Behind { server, ..Behind::new() });
+    let (pem, acceptor) = certificate("storage.test");
+    let port = behind.front(move |mut client, server| {
+        let acceptor = acceptor.clone();
+        async move {
+            let head = head(&mut client).await;
+            assert!(head.starts_with("CONNECT storage.test:443 HTTP/1.1\r\n"), "{head}");
+            // "user:secret".
+            if !head.to_lowercase().contains("proxy-authorization: basic dxnlcjpzzwnyzxq=\r\n") {
+                let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
+                return client.write_all(refusal).await.unwrap();
+            }
+            client.write_all(b"HTTP/1.1 200 Established\r\n\r\n").await.unwrap();
+            unwrap_tls(acceptor, client, server).await;
+        }
+    });
+    let endpoint = "https://storage.test";
+    let desk = trusting(&pem).env("HTTPS_PROXY", &format!("http://user:secret@127.0.0.1:{port}"));
+    let ran = load(&desk, &set, endpoint, &[]).expect(0);
+    assert!(!format!("{ran:?}").contains("secret"), "{ran:?}");
+    assert_eq!(behind.server.images().len(), 35);
+
+    let desk = trusting(&pem).env("HTTPS_PROXY", &format!("http://127.0.0.1:{port}"));
+    let ran = load(&desk, &set, endpoint, &[]).expect(4);
+    let expected = format!("through the proxy 127.0.0.1:{port}: ");
+    assert!(ran.error().contains(&expected), "{ran:?}");
+    assert!(ran.error().contains("authorization required"), "{ran:?}");
+}
+
+/// A login page in between is no service, and the message says where it is.
+#[test]
+fn a_redirect_is_not_followed_and_named() {
+    let (set, behind) = (Set::new(30, 5), Behind::new());
+    let port = behind.front(|mut client, _| async move {
+        head(&mut client).await;
+        let to = "HTTP/1.1 302 Found\r\nlocation: https://login.test/\r\ncontent-length: 0\r\n\r\n";
+        client.write_all(to.as_bytes()).await.unwrap();
+    });
+    let ran = load(&Desk::new(), &set, &format!("http://127.0.0.1:{port}"), &[]).expect(4);
+    assert!(ran.error().contains("HTTP 302 to https://login.test/"), "{ran:?}");
 }

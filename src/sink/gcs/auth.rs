@@ -124,3 +124,49 @@ fn no_token(transient: bool, why: &str) -> Fault {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use google_cloud_auth::credentials::{CredentialsProvider, EntityTag};
+    use http::HeaderValue;
+
+    use super::*;
+
+    /// A person or a program that takes its time to say who we are.
+    #[derive(Debug)]
+    struct Slow(Duration);
+
+    impl CredentialsProvider for Slow {
+        async fn headers(
+            &self,
+            _: Extensions,
+        ) -> Result<CacheableResource<HeaderMap>, google_cloud_auth::errors::CredentialsError>
+        {
+            tokio::time::sleep(self.0).await;
+            let mut data = HeaderMap::new();
+            data.insert("authorization", HeaderValue::from_static("Bearer token"));
+            Ok(CacheableResource::New { entity_tag: EntityTag::new(), data })
+        }
+
+        async fn universe_domain(&self) -> Option<String> {
+            None
+        }
+    }
+
+    /// AIP-4117 gives a program that is asked for credentials 30 seconds.
+    #[tokio::test(start_paused = true)]
+    async fn slow_credentials_are_waited_for() {
+        let built = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&built);
+        let auth = Auth::built_by(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(Slow(Duration::from_secs(29)).into())
+        });
+        let signed = auth.unwrap().sign().await.unwrap();
+        assert_eq!(signed.headers["authorization"], "Bearer token");
+        assert_eq!(built.load(Ordering::Relaxed), 1, "asked once");
+    }
+}
