@@ -51,7 +51,7 @@ pub enum OutputFormat {
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum Scale {
-    /// The pixels as they are.
+    /// No change.
     None,
     /// Each image stretched to the full range, `floor((v - min) × 255 / (max - min))`, as
     /// Keras' `array_to_img` does. An image of one value becomes black, as it does there.

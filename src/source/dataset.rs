@@ -33,7 +33,7 @@ impl DataSet {
     ///
     /// # Errors
     /// A source without images or with more than 4,294,967,295; labels that are not of the classes, and
-    /// classes that cannot be told apart.
+    /// classes that get the same label.
     pub(super) fn new(
         source: Arc<dyn Source>,
         naming: Naming,

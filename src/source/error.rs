@@ -42,7 +42,7 @@ pub enum SourceError {
     /// A defect of this program.
     #[error("{0}")]
     Defect(String),
-    /// Class names that cannot be told apart.
+    /// Class names that get the same label.
     #[error(transparent)]
     Classes(#[from] LabelClash),
 }

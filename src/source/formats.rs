@@ -13,7 +13,7 @@ use super::{Source, arrays, cifar};
 /// Opens a place if it is of the format, which its names or first bytes tell; `None` if it is not.
 type Open = fn(&Place, &ReadOptions) -> Result<Option<Arc<dyn Source>>, SourceError>;
 
-/// The formats that can be told from arrays, in the order in which they are asked. Another one is a file
+/// The formats that can be recognised, unlike arrays, in the order in which they are asked. Another one is a file
 /// beside this one, and a line here.
 const FORMATS: &[Open] = &[
     #[cfg(feature = "parquet")]

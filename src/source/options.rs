@@ -31,7 +31,7 @@ pub struct Range {
 pub struct SourceOptions {
     /// The named data set.
     pub dataset: Option<String>,
-    /// The folder or file to read it from, over the usual places.
+    /// The folder or file to read it from, in place of the known folders.
     pub path: Option<PathBuf>,
     /// The parts, where they are listed.
     pub files: Vec<Files>,

@@ -251,7 +251,7 @@ fn sources_that_cannot_be_meant() {
             "nan.npy: record 0 holds a value that is not a number",
         ),
         (path("lie.gz"), 3, "truncated: the header promises 4294967295 bytes of data"),
-        (path("other.npz"), 3, "its arrays (a, b) have none of the usual names"),
+        (path("other.npz"), 3, "its arrays (a, b) have none of the known names"),
         (path("bomb.npz") + "[split]\nvalidation = 0", 3, "bomb.npz#train_images: trailing bytes"),
         (files("other.npz", ""), 3, "several arrays; name one as in FILE#a: a, b"),
         (files("other.npz#c", ""), 3, "holds no array \"c\"; its arrays are: a, b"),
@@ -273,7 +273,7 @@ fn sources_that_cannot_be_meant() {
             3,
             "labels.npy: its highest label is 7, but source.classes names 9 classes, up to 8",
         ),
-        (path("misspelt.npz"), 3, "some images have no labels of the usual name"),
+        (path("misspelt.npz"), 3, "some images have no labels of a known name"),
         (
             "[source]\nclasses = [\"A b\", \"A/b\"]\n".to_owned() + &files("two.npy", ""),
             2,

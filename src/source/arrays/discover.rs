@@ -9,14 +9,14 @@ use crate::model::Partition;
 use crate::source::error::SourceError;
 use crate::source::options::Files;
 
-/// The usual beginnings of the names of files: those of images, and those of labels.
-const USUAL_FILES: [(Partition, &str, &str); 2] = [
+/// How the names of MNIST's files begin: partition, images, labels.
+const FILE_NAMES: [(Partition, &str, &str); 2] = [
     (Partition::Train, "train-images", "train-labels"),
     (Partition::Test, "t10k-images", "t10k-labels"),
 ];
 
 /// The names that archives give to images and labels: `MedMNIST`'s, and those of Keras' `mnist.npz`.
-const USUAL_ARRAYS: [&[(Partition, &str, &str)]; 2] = [
+const ARRAY_NAMES: [&[(Partition, &str, &str)]; 2] = [
     &[
         (Partition::Train, "train_images", "train_labels"),
         (Partition::Validation, "val_images", "val_labels"),
@@ -50,7 +50,7 @@ pub fn array_of(archive: &Path, name: &str) -> PathBuf {
     path.into()
 }
 
-/// The parts of a `.npz` archive, by the usual names of its arrays; any other file is images without
+/// The parts of a `.npz` archive, by the names of its arrays; any other file is images without
 /// labels, all to train on.
 ///
 /// # Errors
@@ -68,10 +68,10 @@ pub fn single_file(path: &Path) -> Result<Vec<Files>, SourceError> {
         exists.then(|| array_of(path, name))
     };
     // One family of names or the other: an archive that has both would hold each image twice.
-    let usual = USUAL_ARRAYS
+    let family = ARRAY_NAMES
         .iter()
         .find(|family| family.iter().any(|(_, images, _)| names.iter().any(|n| n == images)));
-    let parts = usual.into_iter().copied().flatten().filter_map(|&(partition, images, labels)| {
+    let parts = family.into_iter().copied().flatten().filter_map(|&(partition, images, labels)| {
         Some(Files { partition, images: member(images)?, labels: member(labels) })
     });
     let parts: Vec<_> = parts.collect();
@@ -80,7 +80,7 @@ pub fn single_file(path: &Path) -> Result<Vec<Files>, SourceError> {
         return Err(SourceError::unfit(
             path,
             format!(
-                "some images have no labels of the usual name among its arrays ({}); name what belongs \
+                "some images have no labels of a known name among its arrays ({}); name what belongs \
                  together in [[source.files]] as FILE#ARRAY",
                 names.join(", ")
             ),
@@ -90,7 +90,7 @@ pub fn single_file(path: &Path) -> Result<Vec<Files>, SourceError> {
         return Err(SourceError::unfit(
             path,
             format!(
-                "its arrays ({}) have none of the usual names (train_images, x_train …); name them \
+                "its arrays ({}) have none of the known names (train_images, x_train …); name them \
                  in [[source.files]] as FILE#ARRAY",
                 names.join(", ")
             ),
@@ -99,7 +99,7 @@ pub fn single_file(path: &Path) -> Result<Vec<Files>, SourceError> {
     Ok(parts)
 }
 
-/// The four usual files in a folder: `train-images-idx3-ubyte` and its like, also with a dot
+/// The four files of MNIST in a folder: `train-images-idx3-ubyte` and its like, also with a dot
 /// before `idx3`, also with `.gz`. A plain file is preferred to a packed one.
 ///
 /// # Errors
@@ -112,7 +112,7 @@ pub fn folder_files(folder: &Path) -> Result<Vec<Files>, SourceError> {
         find_file(folder, &names, &mut missing)
     };
     let mut files = Vec::new();
-    for (partition, images, labels) in USUAL_FILES {
+    for (partition, images, labels) in FILE_NAMES {
         // Both are looked for before either is missed, so that the message is complete.
         if let (Some(images), Some(labels)) = (find(images, 3), find(labels, 1)) {
             files.push(Files { partition, images, labels: Some(labels) });

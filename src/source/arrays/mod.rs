@@ -55,7 +55,7 @@ pub(super) struct Arrays {
     parts: Vec<(Part, Array)>,
     labels: Arc<Labels>,
     options: ReadOptions,
-    /// The size of the images as they are stored, before rows and columns are exchanged.
+    /// The size of the stored images, before rows and columns are exchanged.
     stored: Size,
 }
 
@@ -166,7 +166,7 @@ impl Source for Arrays {
     }
 }
 
-/// Opens a folder with the usual files, or a file of arrays.
+/// Opens a folder with the files of MNIST, or a file of arrays.
 ///
 /// # Errors
 /// A folder without them, a file that holds no arrays, and arrays that do not fit each other.

@@ -93,8 +93,8 @@ fn check_files(entry: &mut Entry) -> Result<(), String> {
 
 /// A name is also that of a folder, and a word on the command line.
 fn folder_name(name: &str) -> Result<(), String> {
-    let usual = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(usual) {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed) {
         return Ok(());
     }
     Err("its name must be letters, digits, '-', '_' and '.', a letter or digit first".to_owned())
@@ -113,7 +113,7 @@ fn classes(classes: &[String]) -> Result<(), String> {
             return Err(format!("classes: {class:?} has control characters"));
         }
         if !seen.insert(class) {
-            return Err(format!("classes: {class:?} is there twice"));
+            return Err(format!("classes: {class:?} is listed twice"));
         }
     }
     Ok(())
@@ -231,7 +231,7 @@ mod tests {
             ("validation = 2", "validation = -1", "in `validation`"),
             ("validation = 2", "validation = 6", "validation: 6 of 5 training images"),
             ("[\"a\", \"b\"]", "[]", "classes: at least one"),
-            ("\"b\"", "\"a\"", "classes: \"a\" is there twice"),
+            ("\"b\"", "\"a\"", "classes: \"a\" is listed twice"),
             ("\"b\"", "\" \"", "classes: a name is empty"),
             ("\"b\"", "\"\\u001B[2J\"", "classes: \"\\u{1b}[2J\" has control characters"),
             ("of my own", "\\u202E", "title: it has control characters"),

@@ -17,13 +17,13 @@ use crate::source::arrays::records;
 use crate::source::catalogue::Archive;
 
 /// Takes the wanted members out of the zip at `path` into `folder`, as streams: each gets its name
-/// once it is checked. `tell` hears of each member with its size, and of bytes written.
+/// once it is checked. `report` hears of each member with its size, and of bytes written.
 pub(super) fn extract(
     path: &Path,
     archive: &Archive,
     folder: &Path,
     wanted: &[Wanted],
-    tell: &dyn Fn(Told),
+    report: &dyn Fn(Extracted),
 ) -> Result<(), FetchError> {
     let unsound = |e: ZipError| FetchError::Mirror(format!("the zip archive is unsound: {e}"));
     let raw = File::open(path).map_err(|e| FetchError::Mirror(e.to_string()))?;
@@ -42,13 +42,13 @@ pub(super) fn extract(
             "" => file.name.clone(),
             folder => format!("{folder}/{}", file.name),
         };
-        extract_one(&mut zip, &member, folder, file, tell)?;
+        extract_one(&mut zip, &member, folder, file, report)?;
     }
     Ok(())
 }
 
-/// What the extraction tells.
-pub(super) enum Told {
+/// What the extraction reports while it goes on.
+pub(super) enum Extracted {
     /// A member begins: its name and size.
     Member(String, u64),
     /// So many more bytes are written.
@@ -60,7 +60,7 @@ fn extract_one(
     member: &str,
     folder: &Path,
     wanted: &Wanted,
-    tell: &dyn Fn(Told),
+    report: &dyn Fn(Extracted),
 ) -> Result<(), FetchError> {
     let wrong = |what: String| FetchError::Mirror(format!("{member} in the zip archive: {what}"));
     let absent = |e: ZipError| match e {
@@ -81,10 +81,10 @@ fn extract_one(
     if packed.size() > most {
         return Err(too_large());
     }
-    tell(Told::Member(wanted.name.clone(), packed.size()));
+    report(Extracted::Member(wanted.name.clone(), packed.size()));
     let target = folder.join(&wanted.name);
     let partial = partial_of(&target);
-    let written = write(&mut packed, &partial, most, tell);
+    let written = write(&mut packed, &partial, most, report);
     let checked = written.and_then(|within| {
         if !within {
             return Err(too_large());
@@ -104,7 +104,7 @@ fn write(
     member: &mut impl Read,
     partial: &PathBuf,
     most: u64,
-    tell: &dyn Fn(Told),
+    report: &dyn Fn(Extracted),
 ) -> Result<bool, FetchError> {
     let local = |e: io::Error| FetchError::Local(cannot_write(partial, e));
     let mut out = File::create(partial).map_err(local)?;
@@ -121,7 +121,7 @@ fn write(
             return Ok(false);
         }
         out.write_all(chunk.get(..n).unwrap_or_default()).map_err(local)?;
-        tell(Told::Bytes(n as u64));
+        report(Extracted::Bytes(n as u64));
     }
     Ok(true)
 }

@@ -1,4 +1,4 @@
-//! Whether a file is what the catalogue says, told by its content.
+//! Whether the content of a file is what the catalogue says.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -49,7 +49,7 @@ pub(super) struct Download<'a> {
 
 /// How one answer ended.
 enum Ended {
-    /// With its own end, told by a length or not.
+    /// With its own end, which a length announces or not.
     Whole { length_known: bool },
     /// Before its end, after so many bytes.
     CutOff { after: u64, why: String },
@@ -126,10 +126,10 @@ impl Download<'_> {
                 request = request.header(IF_RANGE, validator);
             }
         }
-        request.send().await.map_err(|e| FetchError::Passing(said(e)))
+        request.send().await.map_err(|e| FetchError::Passing(reason(e)))
     }
 
-    /// Writes an answer behind what is there, or in its place.
+    /// Appends an answer to the partial file, or replaces it.
     async fn receive(
         &self,
         answer: Response,
@@ -154,7 +154,7 @@ impl Download<'_> {
             let chunk = match chunk {
                 Ok(chunk) => chunk,
                 Err(e) => {
-                    cut_off = Some(said(e));
+                    cut_off = Some(reason(e));
                     break;
                 }
             };
@@ -238,7 +238,7 @@ fn refusal(status: StatusCode) -> FetchError {
     }
 }
 
-fn said(e: reqwest::Error) -> String {
+fn reason(e: reqwest::Error) -> String {
     let e = e.without_url();
     if e.is_timeout() { "takes too long".to_owned() } else { deepest(&e).to_string() }
 }

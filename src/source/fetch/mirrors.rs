@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::archive::{self, Told};
+use super::archive::{self, Extracted};
 use super::check::{SLACK, check_archive, check_file, check_whole};
 use super::download::{Download, Verify, partial_of};
 use super::present::{Missing, Wanted};
@@ -174,19 +174,19 @@ impl Fetch<'_> {
     ) -> Result<(), FetchError> {
         let (path, archive, folder) = (path.to_owned(), archive.clone(), self.folder.to_owned());
         let wanted = Arc::clone(wanted);
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (report, mut reports) = tokio::sync::mpsc::unbounded_channel();
         let task = tokio::task::spawn_blocking(move || {
             archive::extract(&path, &archive, &folder, &wanted, &|what| {
                 // Nobody listens any more once the download has been given up.
-                let _ = tell.send(what);
+                let _ = report.send(what);
             })
         });
-        while let Some(what) = told.recv().await {
+        while let Some(what) = reports.recv().await {
             match what {
-                Told::Member(name, size) => {
+                Extracted::Member(name, size) => {
                     (self.progress)(FetchProgress::File(&name, Some(size)));
                 }
-                Told::Bytes(more) => (self.progress)(FetchProgress::Bytes(more)),
+                Extracted::Bytes(more) => (self.progress)(FetchProgress::Bytes(more)),
             }
         }
         task.await.unwrap_or_else(|e| Err(FetchError::Mirror(e.to_string())))?;

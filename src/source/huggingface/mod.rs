@@ -1,6 +1,6 @@
 //! Parquet files of images as Hugging Face's `datasets` writes them: each image a struct of the `bytes` of
 //! a file and its `path`, each label a whole number, and the names of the classes in the file's metadata
-//! (<https://huggingface.co/docs/hub/datasets-image>). JPEG and PNG files are passed on as they are.
+//! (<https://huggingface.co/docs/hub/datasets-image>). JPEG and PNG files are passed on unchanged.
 
 mod columns;
 
