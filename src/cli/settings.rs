@@ -20,8 +20,8 @@ pub(super) fn add_flags(command: Command) -> Command {
         .value_name("NAME|DIR")
         .value_parser(value_parser!(OsString))
         .help(
-            "A named data set, a folder with the four files of the MNIST family, or one file: a .npz, \
-             or images without labels",
+            "A named data set, a folder of IDX, CIFAR or Parquet files, or one file: .npz, Parquet, CIFAR's \
+             .tar.gz, or images without labels",
         );
     command.arg(config).arg(source).args(KEYS.iter().filter_map(|key| flag(key)))
 }
