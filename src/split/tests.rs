@@ -133,3 +133,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn settings_are_at_random_with_seed_42_unless_asked_otherwise() {
+    let default = SplitSettings::default();
+    let random = SplitMethod::Random;
+    assert_eq!((default.method, default.validation, default.seed), (random, None, 42));
+    let stratified = SplitSettings::stratified(HeldOut::Share(0.2), 7);
+    assert_eq!((stratified.method, stratified.seed), (SplitMethod::Stratified, 7));
+    assert_eq!(stratified.validation, Some(HeldOut::Share(0.2)));
+}
