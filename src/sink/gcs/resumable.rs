@@ -15,13 +15,13 @@ use super::request::Requests;
 use super::{Gcs, answer};
 
 /// A file up to so many bytes goes in one request, as an image does.
-pub(super) const ONE_REQUEST: u64 = 1 << 20;
+pub(super) const ONE_REQUEST: u64 = 512 << 10;
 
 /// Bytes of a chunk: at the least, at first, and at the most. Chunks but the last are multiples of the
 /// least, as the service asks for.
 const LEAST: u64 = 256 << 10;
-const FIRST: u64 = 1 << 20;
-const MOST: u64 = 2 << 20;
+const FIRST: u64 = 512 << 10;
+const MOST: u64 = 1 << 20;
 
 /// After a chunk that took less than this the next is twice as large.
 const QUICK: Duration = Duration::from_secs(2);

@@ -6,11 +6,12 @@ use std::task::{Context, Waker};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
+
+use super::pieces::Pieces;
 
 /// Bytes that a connection may hold of a response that nobody has taken yet. Responses to uploads
 /// have some 150, and there may be thousands of connections.
@@ -21,11 +22,11 @@ pub(super) trait Stream: Read + Write + Send + Unpin {}
 
 impl<T: Read + Write + Send + Unpin> Stream for T {}
 
-type Driver = http1::Connection<Box<dyn Stream>, Full<Bytes>>;
+type Driver = http1::Connection<Box<dyn Stream>, Pieces>;
 
 /// A connection. Bytes move only when its driver is polled.
 pub(super) struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
+    sender: http1::SendRequest<Pieces>,
     /// Large, and handed on with every request. None once the connection has ended: only dropping the
     /// driver gives back a request that it has not sent, or ends the wait for a response.
     driver: Option<Box<Driver>>,
@@ -56,8 +57,8 @@ impl Connection {
     /// with the error.
     pub(super) async fn exchange(
         &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>> {
+        request: Request<Pieces>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Pieces>>> {
         let mut response = pin!(self.sender.try_send_request(request));
         std::future::poll_fn(|cx| {
             drive(&mut self.driver, cx);

@@ -7,6 +7,7 @@
 
 mod connection;
 mod fault;
+mod pieces;
 mod pool;
 mod route;
 
@@ -14,10 +15,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, header};
-use http_body_util::Full;
 use hyper::body::Incoming;
 
 use self::connection::Connection;
+use self::pieces::Pieces;
 use self::pool::Pool;
 use self::route::Route;
 use super::{Fault, FaultKind};
@@ -62,7 +63,7 @@ impl Transport {
             request.headers_mut().insert(name, value.clone());
         }
         self.route.address(&mut request);
-        let mut request = request.map(Full::new);
+        let mut request = request.map(Pieces::new);
         loop {
             let (reused, mut connection) = match self.idle.take() {
                 Some(connection) => (true, connection),

@@ -91,7 +91,7 @@ async fn a_connection_that_closes_just_before_a_request_is_replaced() {
     let mut taken = transport.idle.take().expect("the connection is kept");
     close.send(true).unwrap();
     events().await;
-    let request = || Request::get("/").body(Full::new(Bytes::new())).unwrap();
+    let request = || Request::get("/").body(Pieces::new(Bytes::new())).unwrap();
     let exchanged = tokio::time::timeout(Duration::from_secs(5), taken.exchange(request())).await;
     let mut failed = exchanged.expect("it ends at once").unwrap_err();
     assert!(failed.take_message().is_some(), "the request comes back");
