@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU64;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::TryStreamExt;
+use futures::stream::FuturesUnordered;
 
 use crate::retry::Retry;
 use crate::sink::{Fault, FaultKind, NameRange, Stored, TimedSink};
@@ -93,20 +94,17 @@ pub async fn list_all(
         // A page may be empty and not the last.
         None => vec![(within, Some(next))],
     };
-    let pages = stream::iter(beginnings).map(|beginning| {
-        stream::try_unfold(Some(beginning), move |at| async move {
-            let Some((range, token)) = at else { return Ok::<_, Fault>(None) };
-            let (range, listed) = page(range, token).await?;
-            let next = listed.next.map(|token| (range, Some(token)));
-            Ok(Some((listed.objects, next)))
-        })
-        .boxed()
-    });
-    let mut pages = pages.flatten_unordered(LISTS_IN_FLIGHT);
-    while let Some(objects) = pages.try_next().await? {
-        let new =
-            objects.into_iter().filter(|stored| last.as_ref().is_none_or(|l| stored.name > *l));
-        new.for_each(&mut on_object);
+    let mut waiting = beginnings.into_iter();
+    let begin = |(range, token)| page(range, token);
+    let mut asked: FuturesUnordered<_> =
+        waiting.by_ref().take(LISTS_IN_FLIGHT).map(begin).collect();
+    while let Some((range, listed)) = asked.try_next().await? {
+        // The rest of a range before the next range.
+        let next = listed.next.map(|token| (range, Some(token)));
+        asked.extend(next.or_else(|| waiting.next()).map(begin));
+        let new = listed.objects.into_iter();
+        new.filter(|stored| last.as_ref().is_none_or(|l| stored.name > *l))
+            .for_each(&mut on_object);
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
+use tokio::task::coop::unconstrained;
 
 use super::pieces::Pieces;
 
@@ -59,7 +60,9 @@ impl Connection {
         &mut self,
         request: Request<Pieces>,
     ) -> Result<Response<Incoming>, TrySendError<Request<Pieces>>> {
-        let mut response = pin!(self.sender.try_send_request(request));
+        // Tokio keeps what a busy task asks for back and wakes the task for it, which a poll without its
+        // waker must not come to.
+        let mut response = pin!(unconstrained(self.sender.try_send_request(request)));
         std::future::poll_fn(|cx| {
             drive(&mut self.driver, cx);
             response.as_mut().poll(&mut noop_context())

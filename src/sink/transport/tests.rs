@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use futures::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -72,6 +73,28 @@ async fn one_connection_serves_one_request_after_another() {
     }
     connections.close();
     assert_eq!((connections.recv().await, connections.recv().await), (Some(1), None));
+}
+
+/// Tokio makes a task wait once it has done much in one go. Wherever its requests are then, they go on.
+#[tokio::test]
+async fn a_task_may_have_many_long_responses_at_a_time() {
+    const BODY: usize = 100_000;
+    let transport = serve(|_, mut stream| async move {
+        let response =
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {BODY}\r\n\r\n{}", "x".repeat(BODY));
+        while request(&mut stream).await.is_some() {
+            answer(&mut stream, &response).await;
+        }
+    })
+    .await;
+    let requests = (0..500).map(|_| send(&transport));
+    let mut responses = futures::stream::iter(requests).buffer_unordered(32);
+    let reading = async {
+        while let Some(response) = responses.next().await {
+            assert_eq!(response.unwrap().1.len(), BODY);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), reading).await.expect("none is forgotten");
 }
 
 /// The moment between taking a connection and sending: hyper ends it without a word about the request.
