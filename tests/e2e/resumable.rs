@@ -95,7 +95,7 @@ fn chunks(server: &Server) -> Vec<usize> {
 
 #[test]
 fn a_large_file_goes_in_chunks_and_a_small_one_at_once() {
-    let (small, large) = (Manifest::new(MIB), Manifest::new(5 * MIB + 3));
+    let (small, large) = (Manifest::new(MIB / 2), Manifest::new(5 * MIB + 3));
     let server = Server::new();
     small.store(&server.url(), ATTEMPT, 1).result.unwrap();
     small.is_at(&server);
@@ -103,7 +103,7 @@ fn a_large_file_goes_in_chunks_and_a_small_one_at_once() {
     let server = Server::new();
     large.store(&server.url(), ATTEMPT, 1).result.unwrap();
     large.is_at(&server);
-    assert_eq!(chunks(&server)[..2], [0, MIB]);
+    assert_eq!(chunks(&server)[..2], [0, MIB / 2]);
     let session = requests(&server, Operation::Session);
     assert_eq!(session.len(), 1);
     assert_eq!(session[0].query("ifGenerationMatch"), Some("0"));
