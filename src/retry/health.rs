@@ -52,6 +52,11 @@ impl Health {
         }
     }
 
+    /// Whether anything has succeeded since a moment.
+    pub(super) fn has_succeeded_since(&self, moment: Instant) -> bool {
+        self.last_success.load(Relaxed) >= self.at(moment)
+    }
+
     /// An attempt of `work` that began at `began` has failed; the service asked for a pause of
     /// `retry_after` from `now` on.
     pub(super) fn failed(
@@ -120,6 +125,14 @@ mod tests {
         health.failed(2, after(20), after(51), None);
         assert!(!health.is_dead(after(59)));
         assert!(health.is_dead(after(60)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_success_is_remembered_with_its_time() {
+        let health = health();
+        assert!(!health.has_succeeded_since(after(0)));
+        health.succeeded(after(5));
+        assert_eq!([4, 5, 6].map(|s| health.has_succeeded_since(after(s))), [true, true, false]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,6 +25,12 @@ const MOST_LEFT_SOON: f64 = 0.85;
 /// A pause as long as this lets a service save up all it ever does: counting begins after it.
 pub(super) const LONG_PAUSE: Duration = Duration::from_millis(100);
 
+/// A pause as long as this costs more than a rate that is too low. What is accepted in the first moments
+/// only shows what a service lets through at once: it counts as all of a second, at the least as so much.
+const COSTLY_PAUSE: Duration = Duration::from_secs(5);
+const COUNTED_OVER: Duration = Duration::from_secs(1);
+const LOWEST_GUESS: f64 = 10.0;
+
 /// The first step up after a rest, and the largest: steps double while nothing is refused.
 const FIRST_STEP: f64 = 1.0 / 48.0;
 const LARGEST_STEP: f64 = 0.5;
@@ -68,11 +74,20 @@ pub(super) struct LearnedRate {
 
 impl LearnedRate {
     /// After the first refusal, at `now`, which is followed by a pause: `goodput` requests a second
-    /// were accepted, in a `burst` or steadily.
-    pub(super) fn new(now: Duration, goodput: f64, burst: bool, pause: Duration) -> Self {
+    /// were accepted, in a `burst` or steadily, the last `accepted` of them since the pace changed.
+    pub(super) fn new(
+        now: Duration,
+        goodput: f64,
+        burst: bool,
+        accepted: u32,
+        pause: Duration,
+    ) -> Self {
         let left = if burst { FIRST_LEFT } else { MOST_LEFT };
+        let in_a_second = (f64::from(accepted) / COUNTED_OVER.as_secs_f64()).max(LOWEST_GUESS);
+        let costly = pause > COSTLY_PAUSE && goodput > in_a_second;
+        let rate = if costly { in_a_second } else { goodput * left };
         let mut learned = Self {
-            rate: (goodput * left).max(LOWEST),
+            rate: rate.max(LOWEST),
             since: now,
             after_pause: false,
             accepted: 0,
@@ -83,6 +98,10 @@ impl LearnedRate {
             rest_pauses: REST_PAUSES,
         };
         learned.begin_again(now, pause);
+        if costly {
+            // A low guess, which is soon found to be one.
+            learned.rest_until = now + pause;
+        }
         learned
     }
 
@@ -99,10 +118,13 @@ impl LearnedRate {
     /// Requests are refused again, at `now`, which is followed by a pause.
     pub(super) fn refused(&mut self, now: Duration, pause: Duration) {
         let lasted = now.saturating_sub(self.since);
-        let allowed = f64::from(self.accepted) / lasted.as_secs_f64().max(1e-3) * KEPT;
+        let guessed = pause > COSTLY_PAUSE && lasted < COUNTED_OVER;
+        let counted = if guessed { COUNTED_OVER } else { lasted.max(Duration::from_millis(1)) };
+        let allowed = f64::from(self.accepted) / counted.as_secs_f64() * KEPT;
+        let least_left = if guessed { 0.0 } else { LEAST_LEFT };
         let vague = self.after_pause && lasted < SOON;
         let most_left = if vague { MOST_LEFT_SOON } else { MOST_LEFT };
-        self.rate = allowed.clamp(self.rate * LEAST_LEFT, self.rate * most_left).max(LOWEST);
+        self.rate = allowed.clamp(self.rate * least_left, self.rate * most_left).max(LOWEST);
         let same = (self.rate / self.last - 1.0).abs() < ABOUT_THE_SAME;
         self.rest_pauses =
             if same { (self.rest_pauses * 2).min(MOST_REST_PAUSES) } else { REST_PAUSES };

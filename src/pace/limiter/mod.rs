@@ -218,7 +218,8 @@ impl Limiter {
                 }
             });
             let burst = self.search.as_ref().is_some_and(Search::is_doubling);
-            self.learned = Some(LearnedRate::new(now, goodput, burst, pause));
+            let accepted = self.window.accepted;
+            self.learned = Some(LearnedRate::new(now, goodput, burst, accepted, pause));
         }
         self.window = Window::after_change(now);
     }

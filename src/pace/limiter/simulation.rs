@@ -246,6 +246,16 @@ fn requested_pauses_are_kept_and_seldom_provoked() {
     }
 }
 
+/// Two minutes for each attempt to go faster: two are made, not one for each halving of the rate.
+#[test]
+fn pauses_of_minutes_are_provoked_twice() {
+    let quick = Service { latency: |_, _| 0.003, rate: |_| 100.0, ..PLAIN };
+    for service in (Service { retry_after: Some(120.0), ..quick }).seeds() {
+        let run = service.run(1024, 2000);
+        assert!(run.seconds < (2.0 * 120.0 + 2000.0 / 100.0) * 1.2, "{}", run.tale());
+    }
+}
+
 #[test]
 fn bursts_of_errors_pass() {
     let errors = |time| if (5.0..6.0).contains(&time) { 0.5 } else { 0.0 };

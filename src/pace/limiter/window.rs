@@ -12,7 +12,8 @@ pub(super) struct Window {
     /// The first success, from which on successes are counted: from one to another of them, so that
     /// answers that come in bursts do not make a rate look higher or lower than it is.
     begin: Option<Duration>,
-    accepted: u32,
+    /// Successes after that one.
+    pub(super) accepted: u32,
     pub(super) limited: u32,
     pub(super) overloaded: u32,
 }
