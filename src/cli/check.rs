@@ -12,7 +12,7 @@ use crate::check::{self, Finding, Severity};
 use crate::config::keys::URL;
 use crate::exit::Exit;
 use crate::load::{ABOUT_TIMEOUT, Surveyed, about};
-use crate::sink::{Endpoint, TimedSink};
+use crate::sink::{Endpoint, Purpose, TimedSink};
 
 pub(super) fn command() -> Command {
     let command = Command::new("check")
@@ -37,7 +37,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         let mut surveyed = invocation.survey().await?;
         if named && invocation.settings.endpoint == Endpoint::Google {
             // What a bucket does not tell is no finding: it is not what is checked here.
-            if let Ok(destination) = destination::open(&invocation.settings).await {
+            if let Ok(destination) = destination::open(&invocation.settings, Purpose::Read).await {
                 surveyed
                     .findings
                     .extend(about(&TimedSink::new(destination.sink, ABOUT_TIMEOUT)).await);

@@ -1,7 +1,8 @@
 //! The destination that the settings name, and the emulator that serves it where it is embedded.
 
 use std::any::Any;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use reqwest::Url;
@@ -12,7 +13,7 @@ use crate::load;
 use crate::sink::folder::Folder;
 use crate::sink::gcs::{Auth, GOOGLE, Gcs};
 use crate::sink::zip::Zip;
-use crate::sink::{Endpoint, Place, Sink};
+use crate::sink::{Endpoint, Place, Purpose, Sink};
 
 /// An open destination. What an embedded emulator holds in memory goes with it.
 pub(super) struct Destination {
@@ -24,8 +25,14 @@ pub(super) struct Destination {
 /// Opens the destination; it is not asked for anything yet.
 ///
 /// # Errors
-/// Credentials that cannot be used, or an emulator that cannot start.
-pub(super) async fn open(settings: &Settings) -> Result<Destination, Error> {
+/// Credentials that cannot be used, an emulator that cannot start, or a folder to write that may be a slip
+/// of the keyboard.
+pub(super) async fn open(settings: &Settings, purpose: Purpose) -> Result<Destination, Error> {
+    if let Place::Folder(path) | Place::Zip(path) = &settings.place
+        && purpose.writes()
+    {
+        check_parent(path, &settings.url)?;
+    }
     let (bucket, prefix) = match &settings.place {
         Place::Folder(path) => {
             let sink = Arc::new(Folder::new(&settings.url, path.clone()));
@@ -53,6 +60,22 @@ pub(super) async fn open(settings: &Settings) -> Result<Destination, Error> {
     let gcs = auth.and_then(|auth| Gcs::new(&endpoint, bucket, prefix, auth));
     let gcs = gcs.map_err(refused)?;
     Ok(Destination { sink: Arc::new(gcs), _emulator: emulator })
+}
+
+/// Folders are made below one that exists: `gs/bucket/x` is more often a slip than a wish. Who writes `./`
+/// or `file://` means it.
+fn check_parent(path: &Path, url: &str) -> Result<(), Error> {
+    let meant =
+        url.starts_with("file://") || path.iter().any(|part| part == ".") || url.contains("/./");
+    match path.parent() {
+        Some(parent) if !meant && !parent.as_os_str().is_empty() && !parent.exists() => {
+            let hint =
+                if path.is_relative() { format!(", or write ./{url}") } else { String::new() };
+            let why = format!("there is no folder {}; create it{hint}", parent.display());
+            Err(Error::output(path, io::Error::new(io::ErrorKind::NotFound, why)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// An emulator with one bucket: its address, and what stops it when dropped.
@@ -85,6 +108,26 @@ fn is_googles(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_are_made_below_one_that_exists() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| {
+            let path = dir.path().join(path);
+            check_parent(&path, path.to_str().unwrap()).map_err(|e| e.to_string())
+        };
+        assert_eq!(at("new"), Ok(()));
+        assert_eq!(at("./new/deep"), Ok(()));
+        assert!(at("gs/demo").unwrap_err().ends_with("gs; create it"));
+        let relative = |url: &str| check_parent(Path::new(url), url).map_err(|e| e.to_string());
+        assert_eq!(relative("new"), Ok(()));
+        assert_eq!(relative("./gs/demo/x"), Ok(()));
+        assert_eq!(
+            relative("gs/demo/x").unwrap_err(),
+            "gs/demo/x: cannot be written: there is no folder gs/demo; create it, or write ./gs/demo/x"
+        );
+        assert_eq!(check_parent(&dir.path().join("a/b"), "file:///a/b").ok(), Some(()));
+    }
 
     #[test]
     fn only_google_sees_credentials() {

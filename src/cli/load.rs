@@ -17,7 +17,7 @@ use crate::pace::Pace;
 use crate::pipeline::{Observer, Stats};
 use crate::report::Summary;
 use crate::sink::{Place, Purpose};
-use crate::text::thousands;
+use crate::text::{shown, thousands};
 
 pub(super) fn command() -> Command {
     let command = Command::new("load")
@@ -113,11 +113,13 @@ async fn load(invocation: Invocation, output: Output) -> Result<ExitCode, Error>
         leaving: Box::new(move |exit| leaving.leave(exit)),
     });
     let following = invocation.follow_config(&observer, run.control());
-    let Outcome { mut summary, error, unwritten } = run.finish(observer, &signals.stop).await;
+    let Outcome { mut summary, error, page, unwritten } = run.finish(observer, &signals.stop).await;
     following.abort();
     // A run that was refused before it began has its error, and no figures.
     let printed = if !invocation.quiet && (error.is_none() || summary.has_begun()) {
-        say(&summary)
+        let page = page
+            .map(|page| format!("\n  a page about it in {}", shown(&page.display().to_string())));
+        say(format!("{summary}{}", page.unwrap_or_default()))
     } else {
         Ok(())
     };
@@ -183,7 +185,7 @@ async fn prepare(
     signals: &Signals,
 ) -> Result<(Prepared, destination::Destination), Error> {
     let settings = &invocation.settings;
-    let destination = destination::open(settings).await?;
+    let destination = destination::open(settings, purpose).await?;
     // What a check makes is removed by a second signal, too. The hooks outlive the run, and the sink must
     // not.
     let sink = Arc::downgrade(&destination.sink);

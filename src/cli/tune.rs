@@ -113,7 +113,7 @@ async fn measure(
     let load = Load::of(data).encode(settings.encoding).limit(settings.source.limit);
     let images = tokio::task::spawn_blocking(move || load.first_objects(IMAGES));
     let images = images.await.map_err(Error::internal)??;
-    let destination = destination::open(settings).await?;
+    let destination = destination::open(settings, Purpose::Replace).await?;
     let sink = TimedSink::new(destination.sink, settings.retry.attempt_timeout);
     let transfer = Transfer { retry: settings.retry, ..Transfer::default() };
     check_destination(&sink, &transfer, Purpose::Replace, stop).await?;

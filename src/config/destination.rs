@@ -28,9 +28,48 @@ pub(crate) struct Location {
     pub(super) url: String,
 }
 
+/// Hosts whose addresses begin with the bucket.
+const WEB: [&str; 4] = [
+    "https://storage.googleapis.com/",
+    "https://storage.cloud.google.com/",
+    "https://console.cloud.google.com/storage/browser/",
+    "gcs://",
+];
+
+/// Archives that are not written; a folder's name hardly ever ends so.
+const OTHER_ARCHIVES: [&str; 7] = [".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z"];
+
+/// What a destination that would be taken for a folder looks like instead, if so: what to write.
+fn mistaken(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let bucket = |rest: &str| {
+        let rest = rest.trim_start_matches(['/', '\\', ':']).replace('\\', "/");
+        Some(format!("did you mean \"gs://{rest}\"?"))
+    };
+    if let Some(web) = WEB.iter().find(|web| lower.starts_with(**web)) {
+        return bucket(text.get(web.len()..)?);
+    }
+    if ["gs:", "gs/", "gs\\", "gcs:"].iter().any(|it| lower.starts_with(it)) {
+        let single = lower.starts_with("gs/") && !lower.starts_with("gs//");
+        let start = text.find([':', '/', '\\'])?;
+        return if single { None } else { bucket(text.get(start..)?) };
+    }
+    if let Some(path) = text.strip_prefix("file:").filter(|path| !path.starts_with("//")) {
+        return Some(format!("did you mean {path:?}?"));
+    }
+    if text == "~" || text.starts_with("~/") {
+        return Some("~ is a home folder only to a shell: write its path".to_owned());
+    }
+    let archive = OTHER_ARCHIVES.iter().find(|ending| lower.ends_with(**ending))?;
+    Some(format!("no {archive} archive can be written; end it in / for a folder of that name"))
+}
+
 pub(super) fn read_url(value: &Value, _: Kind) -> Result<Location, Option<String>> {
-    let text = value.as_str().filter(|text| !text.is_empty()).ok_or(None)?;
-    if let Some(rest) = text.trim().strip_prefix("gs://") {
+    let text = value.as_str().map(str::trim).filter(|text| !text.is_empty()).ok_or(None)?;
+    if let Some(meant) = mistaken(text).filter(|_| !text.starts_with("gs://")) {
+        return Err(Some(format!("must be {URL_FORMS}; {meant}")));
+    }
+    if let Some(rest) = text.strip_prefix("gs://") {
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let prefix = prefix.trim_end_matches('/');
         let checked = check_bucket_name(bucket).and_then(|()| match prefix {
@@ -39,7 +78,7 @@ pub(super) fn read_url(value: &Value, _: Kind) -> Result<Location, Option<String
         });
         checked.map_err(|why| Some(format!("must be {URL_FORMS}; {why}")))?;
         let place = Place::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() };
-        return Ok(Location { place, url: text.trim().trim_end_matches('/').to_owned() });
+        return Ok(Location { place, url: text.trim_end_matches('/').to_owned() });
     }
     let path = if text.contains("://") {
         let file = reqwest::Url::parse(text).ok().filter(|url| url.scheme() == "file");
@@ -74,6 +113,9 @@ pub(super) fn read_endpoint(value: &Value, _: Kind) -> Result<Endpoint, Option<S
             && url.username().is_empty()
             && url.password().is_none()
     };
+    // As the documentation of Google's API writes it.
+    let text = text.trim_end_matches('/');
+    let text = text.strip_suffix("/storage/v1").unwrap_or(text);
     let url = reqwest::Url::parse(text).ok().filter(usable);
     url.map(Endpoint::Url).ok_or(None)
 }

@@ -128,6 +128,24 @@ fn errors_name_file_line_key_and_what_is_allowed() {
         ("[split]\nmethod = \"hash\"\nvalidation = 10", "must be a share such as 0.15"),
         ("[destination]\nurl = \"gs://Upper/x\"", "lower-case letters"),
         ("[destination]\nurl = \"s3://demo/x\"", "must be gs://bucket/prefix, a folder or"),
+        ("[destination]\nurl = \"gs:/demo/x\"", "did you mean \"gs://demo/x\"?"),
+        ("[destination]\nurl = \"gs:demo/x\"", "did you mean \"gs://demo/x\"?"),
+        ("[destination]\nurl = \"gs//demo/x\"", "did you mean \"gs://demo/x\"?"),
+        ("[destination]\nurl = \"GS://demo/x\"", "did you mean \"gs://demo/x\"?"),
+        ("[destination]\nurl = \"gcs://demo/x\"", "did you mean \"gs://demo/x\"?"),
+        ("[destination]\nurl = 'gs:\\\\demo\\x'", "did you mean \"gs://demo/x\"?"),
+        (
+            "[destination]\nurl = \"https://console.cloud.google.com/storage/browser/demo/x\"",
+            "did you mean \"gs://demo/x\"?",
+        ),
+        (
+            "[destination]\nurl = \"https://storage.googleapis.com/demo/x\"",
+            "did you mean \"gs://demo/x\"?",
+        ),
+        ("[destination]\nurl = \"file:x\"", "did you mean \"x\"?"),
+        ("[destination]\nurl = \"~/x\"", "~ is a home folder only to a shell"),
+        ("[destination]\nurl = \"x.tar\"", "no .tar archive can be written"),
+        ("[destination]\nurl = \"x.TAR.GZ\"", "no .gz archive can be written"),
         ("[destination]\nurl = \"gs://demo/../x\"", "has the part \"..\""),
         ("[destination]\nname = \"image.jpg\"", "it has no {index}"),
         ("[destination]\nname = \"{index}{x}\"", "unknown token {x}"),
@@ -230,6 +248,18 @@ fn later_layers_take_precedence() {
 
 fn origin_of(layers: &Layers, key: &str) -> String {
     layers.get(key).unwrap().origin.to_string()
+}
+
+#[test]
+fn an_endpoint_may_be_written_as_the_api_documentation_does() {
+    for url in
+        ["https://host", "https://host/", "https://host/storage/v1", "https://host/storage/v1/"]
+    {
+        let mut layers = Layers::default();
+        layers.add_flag(&keys::ENDPOINT.about, url);
+        let endpoint = layers.find(&keys::ENDPOINT).unwrap();
+        assert_eq!(endpoint, Some(Endpoint::Url("https://host".parse().unwrap())), "{url}");
+    }
 }
 
 #[test]

@@ -31,6 +31,9 @@ pub(super) async fn list_existing(
     let mut existing = Existing::new();
     let mut lookup = None;
     let on_object = |stored: Stored| {
+        if is_placeholder(&stored) {
+            return;
+        }
         let lookup = lookup.get_or_insert_with(|| Lookup::new(job));
         match lookup.index(job, &stored.name) {
             Some(index) => existing.insert(index, job.count, &stored),
@@ -44,6 +47,12 @@ pub(super) async fn list_existing(
         () = retry.stop().cancelled() => return Err(stopped_early()),
     }
     Ok(existing)
+}
+
+/// Whether an object only stands for a folder: empty, and named like one or like the prefix itself, as
+/// Google's console makes it (<https://cloud.google.com/storage/docs/folders>).
+fn is_placeholder(stored: &Stored) -> bool {
+    stored.size == 0 && (stored.name.is_empty() || stored.name.ends_with('/'))
 }
 
 /// A stop before anything was done.
@@ -83,5 +92,20 @@ impl Lookup {
         let from = self.0.partition_point(|(hash, _)| *hash < wanted);
         let alike = self.0.get(from..)?.iter().take_while(|(hash, _)| *hash == wanted);
         alike.map(|(_, index)| *index).find(|index| job.name(*index) == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_object_named_like_a_folder_stands_for_one() {
+        let is = |name: &str, size| {
+            let name = name.to_owned();
+            is_placeholder(&Stored { name, size, crc32c: Some(0), generation: 1 })
+        };
+        assert!(is("", 0) && is("train/", 0));
+        assert!(!is("", 1) && !is("train/", 1) && !is("train", 0));
     }
 }

@@ -29,6 +29,8 @@ pub struct Outcome {
     pub summary: Summary,
     /// Why the load is not complete, if it is not.
     pub error: Option<Error>,
+    /// The page about the load, if one was written.
+    pub page: Option<PathBuf>,
     /// Why the summary or the page could not be written, if so.
     pub unwritten: Option<Error>,
 }
@@ -144,16 +146,22 @@ impl Run {
             let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
             if *left { Ok(()) } else { self.output.write_summary(&summary) }
         };
-        let unwritten = match written {
-            Ok(()) => self.write_page(&summary, error.as_ref().map(Error::to_string)).await.err(),
-            Err(error) => Some(error),
+        let why = error.as_ref().map(Error::to_string);
+        let page = match written {
+            Ok(()) => self.write_page(&summary, why).await,
+            Err(error) => Err(error),
         };
-        Outcome { summary, error, unwritten }
+        let (page, unwritten) = page.map_or_else(|error| (None, Some(error)), |page| (page, None));
+        Outcome { summary, error, page, unwritten }
     }
 
-    async fn write_page(&self, summary: &Summary, error: Option<String>) -> Result<(), Error> {
+    async fn write_page(
+        &self,
+        summary: &Summary,
+        error: Option<String>,
+    ) -> Result<Option<PathBuf>, Error> {
         if !summary.has_begun() || self.job.images.samples.is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let (job, output, summary) =
             (Arc::clone(&self.job), Arc::clone(&self.output), summary.clone());
@@ -162,7 +170,8 @@ impl Run {
         let writing = tokio::task::spawn_blocking(move || {
             let page = report::report(&job, findings, &url, &summary, error, when);
             let path = output.folder().join(page::HTML);
-            page.write(output.folder()).map_err(|e| Error::unwritten(&path, e))
+            page.write(output.folder()).map_err(|e| Error::unwritten(&path, e))?;
+            Ok(Some(path))
         });
         writing.await.map_err(|panic| Error::panicked("the page", &panic))?
     }

@@ -39,7 +39,7 @@ fn loads_into_one_folder_and_one_below_it() {
         command.stdout(Stdio::null()).spawn().unwrap()
     };
     for round in 0..3 {
-        let folders = ["pictures", "pictures/a", "pictures/b", "pictures/a/c"];
+        let folders = ["./pictures", "./pictures/a", "./pictures/b", "./pictures/a/c"];
         let runs: Vec<_> =
             folders.iter().enumerate().map(|(i, to)| start(to, &format!("out{i}"))).collect();
         for run in runs {

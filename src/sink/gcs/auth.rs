@@ -1,6 +1,10 @@
 //! Credentials, as Google's own library finds and refreshes them.
 
+use std::env;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use google_cloud_auth::credentials::{Builder, CacheableResource, Credentials};
 use http::{Extensions, HeaderMap};
@@ -10,6 +14,13 @@ use crate::http::{deepest, use_ring};
 
 /// Reading and writing objects; no more is asked for.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
+
+/// Where the library asks on machines of Google's own, when nothing else says who we are.
+const METADATA: &str = "metadata.google.internal";
+
+/// A metadata server is on the same machine or beside it. The library would look for one that is not there
+/// for more than 20 s.
+const METADATA_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Who we are to the service.
 #[derive(Clone, Default)]
@@ -26,6 +37,9 @@ pub struct Renewable {
     build: Box<dyn Fn() -> Result<Credentials, Fault> + Send + Sync>,
     /// The credentials in use, and how often they were built.
     current: Mutex<(Credentials, u64)>,
+    /// The metadata server that credentials come from, until it was reached once.
+    metadata: Option<String>,
+    reached: AtomicBool,
 }
 
 /// The headers of a request, and which credentials made them.
@@ -45,10 +59,12 @@ impl Auth {
     /// When what was found cannot be used.
     pub fn application_default() -> Result<Self, Fault> {
         use_ring();
-        Self::built_by(|| {
+        let build = || {
             let credentials = Builder::default().with_scopes([SCOPE]).build();
             credentials.map_err(|e| no_credentials(false, &e))
-        })
+        };
+        let metadata = if has_credentials_file() { None } else { Some(metadata_address()) };
+        Self::built_with(build, metadata)
     }
 
     /// Credentials from a function that is called again when they stop working.
@@ -58,8 +74,16 @@ impl Auth {
     pub fn built_by(
         build: impl Fn() -> Result<Credentials, Fault> + Send + Sync + 'static,
     ) -> Result<Self, Fault> {
+        Self::built_with(build, None)
+    }
+
+    fn built_with(
+        build: impl Fn() -> Result<Credentials, Fault> + Send + Sync + 'static,
+        metadata: Option<String>,
+    ) -> Result<Self, Fault> {
         let current = Mutex::new((build()?, 0));
-        Ok(Self::Google(Arc::new(Renewable { build: Box::new(build), current })))
+        let (build, reached) = (Box::new(build), AtomicBool::new(metadata.is_none()));
+        Ok(Self::Google(Arc::new(Renewable { build, current, metadata, reached })))
     }
 
     /// The headers that a request needs now; the library keeps the token and renews it in time.
@@ -67,6 +91,7 @@ impl Auth {
         let Self::Google(renewable) = self else {
             return Ok(Signed { headers: HeaderMap::new(), built: 0 });
         };
+        renewable.reach_metadata().await?;
         let (credentials, built) = renewable.get();
         // However long that takes: whoever asks has a time limit, and what was begun goes on, so that a
         // program which asks a person or a slow service is heard in the end.
@@ -98,6 +123,20 @@ impl Renewable {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Credentials of the machine need its metadata server, which elsewhere is not there.
+    async fn reach_metadata(&self) -> Result<(), Fault> {
+        if let Some(address) = self.metadata.as_ref()
+            && !self.reached.load(Ordering::Relaxed)
+        {
+            let connecting = tokio::net::TcpStream::connect(address);
+            match tokio::time::timeout(METADATA_TIMEOUT, connecting).await {
+                Ok(Ok(_)) => self.reached.store(true, Ordering::Relaxed),
+                _ => return Err(no_account()),
+            }
+        }
+        Ok(())
+    }
+
     /// Builds new credentials in place of those built `built` times; once, however many requests
     /// find at the same time that they are no good.
     fn renew(&self, built: u64) -> Result<(), Fault> {
@@ -108,6 +147,34 @@ impl Renewable {
         }
         Ok(())
     }
+}
+
+/// Whether a file says who we are: the one that is named, or gcloud's own.
+fn has_credentials_file() -> bool {
+    let home = |variable, file: &str| {
+        env::var_os(variable).is_some_and(|home| Path::new(&home).join(file).exists())
+    };
+    env::var_os("GOOGLE_APPLICATION_CREDENTIALS").is_some()
+        || if cfg!(windows) {
+            home("APPDATA", "gcloud/application_default_credentials.json")
+        } else {
+            home("HOME", ".config/gcloud/application_default_credentials.json")
+        }
+}
+
+/// Host and port of the metadata server.
+fn metadata_address() -> String {
+    let host = env::var("GCE_METADATA_HOST").ok().filter(|host| !host.is_empty());
+    let host = host.unwrap_or_else(|| METADATA.to_owned());
+    if host.contains(':') { host } else { host + ":80" }
+}
+
+fn no_account() -> Fault {
+    Fault::new(
+        FaultKind::Credentials { transient: false },
+        "no Google credentials; sign in with: gcloud auth application-default login, or try without an \
+         account: --endpoint embedded",
+    )
 }
 
 fn no_credentials(transient: bool, error: &(dyn std::error::Error + 'static)) -> Fault {
@@ -134,6 +201,21 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[tokio::test]
+    async fn without_a_metadata_server_there_are_no_credentials() {
+        let build = || Ok(google_cloud_auth::credentials::anonymous::Builder::default().build());
+        // A port that nobody listens to, and one that somebody does.
+        let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let auth = Auth::built_with(build, Some(address.clone())).unwrap();
+        auth.sign().await.unwrap();
+        drop(taken);
+        auth.sign().await.unwrap();
+        let fault = Auth::built_with(build, Some(address)).unwrap().sign().await.err().unwrap();
+        assert_eq!(fault.kind, FaultKind::Credentials { transient: false });
+        assert!(fault.to_string().contains("--endpoint embedded"), "{fault}");
+    }
 
     /// A person or a program that takes its time to say who we are.
     #[derive(Debug)]

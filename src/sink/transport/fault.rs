@@ -19,7 +19,12 @@ fn cause(error: &(dyn Error + 'static)) -> (String, Option<io::ErrorKind>) {
 
 /// A connection that was not made; `through` names the proxy it should have gone through.
 pub(super) fn unconnected(error: &(dyn Error + 'static), through: Option<&str>) -> Fault {
-    let (why, io_kind) = cause(error);
+    let (mut why, io_kind) = cause(error);
+    // What rustls says of an answer that is no TLS.
+    if why.starts_with("received corrupt message of type InvalidContentType") {
+        "its port does not speak TLS; the address of such a service begins with http://"
+            .clone_into(&mut why);
+    }
     let why = through.map_or(why.clone(), |proxy| format!("through the proxy {proxy}: {why}"));
     match io_kind {
         Some(io::ErrorKind::TimedOut) => Fault::new(FaultKind::Timeout, why),

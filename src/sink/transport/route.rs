@@ -175,8 +175,13 @@ fn tls_over<C>(tls: ClientConfig, connector: C) -> HttpsConnector<C> {
 /// TLS that trusts whom the system trusts.
 fn tls_config() -> Result<ClientConfig, Fault> {
     use_ring();
-    let builder = ClientConfig::builder()
-        .with_platform_verifier()
-        .map_err(|e| Fault::new(FaultKind::Connect, format!("TLS cannot be set up: {e}")))?;
+    let builder = ClientConfig::builder().with_platform_verifier().map_err(|e| {
+        // Where a variable names the certificates, nothing else is looked at.
+        let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().find_map(|variable| {
+            Some(format!("; {variable} is {}", std::env::var_os(variable)?.display()))
+        });
+        let named = named.unwrap_or_default();
+        Fault::new(FaultKind::Connect, format!("TLS cannot be set up: {e}{named}"))
+    })?;
     Ok(builder.with_no_client_auth())
 }
