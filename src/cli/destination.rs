@@ -58,6 +58,10 @@ pub(super) async fn open(settings: &Settings, purpose: Purpose) -> Result<Destin
         }
     };
     let gcs = auth.and_then(|auth| Gcs::new(&endpoint, bucket, prefix, auth));
+    let gcs = gcs.and_then(|gcs| match &settings.user_project {
+        Some(project) => gcs.billed_to(project),
+        None => Ok(gcs),
+    });
     let gcs = gcs.map_err(refused)?;
     Ok(Destination { sink: Arc::new(gcs), _emulator: emulator })
 }

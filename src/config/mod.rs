@@ -52,6 +52,8 @@ pub struct Settings {
     pub default_name: &'static str,
     /// Whether objects carry label, class and partition as custom metadata.
     pub metadata: bool,
+    /// The project that pays for requests, where it is not the bucket's own.
+    pub user_project: Option<String>,
     /// What to do with existing objects.
     pub if_exists: IfExists,
     /// Requests in flight and writes a second.
@@ -102,6 +104,7 @@ impl Settings {
             name,
             default_name,
             metadata: layers.need(&keys::METADATA)?,
+            user_project: layers.find(&keys::USER_PROJECT)?,
             if_exists: layers.need(&keys::IF_EXISTS)?,
             pace: destination::pace(layers)?,
             memory: layers.need(&keys::MEMORY)?,

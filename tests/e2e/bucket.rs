@@ -2,6 +2,7 @@
 //! read it.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -172,4 +173,19 @@ fn other_emulators_and_folders_tell_what_they_know() {
     assert_eq!(about.vertex_agent_reads, None, "{about:?}");
     let folder = Folder::new("d", "d".into());
     assert_eq!(block_on(async { folder.about().await }).unwrap(), About::default());
+}
+
+/// Every request: one without it would be refused by a bucket whose requester pays.
+#[test]
+fn whoever_pays_is_named_in_every_request() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    let server = Server::scripted(Script::new());
+    fs::write(desk.path("c.toml"), "[destination]\nuser_project = \"who-pays\"\n").unwrap();
+    desk.load(&set, &server, &["--config", "c.toml"]).expect(0);
+    let requests = server.emulator().requests();
+    assert!(requests.len() > 70);
+    for request in requests {
+        let project = request.header("x-goog-user-project");
+        assert_eq!(project, Some("who-pays"), "{} {}", request.method, request.path);
+    }
 }

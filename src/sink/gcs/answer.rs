@@ -128,9 +128,32 @@ fn refusal_of(status: u16, body: &[u8]) -> Fault {
         // One line, whatever the service sends.
         let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         text.push_str(": ");
-        text.extend(line.chars().take(300));
+        text.extend(without_tokens(&line).chars().take(300));
+        if status == 400 && line.contains("requester pays") {
+            text.push_str(
+                " destination.user_project in the config file names the project that pays",
+            );
+        }
     }
     Fault::new(kind, text)
+}
+
+/// A message without credentials that it repeats: what follows `Bearer` or `Basic`.
+fn without_tokens(text: &str) -> String {
+    let mut words = text.split(' ').peekable();
+    let mut safe = Vec::new();
+    while let Some(word) = words.next() {
+        safe.push(word);
+        let scheme = word.trim_matches(|c: char| !c.is_ascii_alphabetic());
+        let is_scheme = ["bearer", "basic"].iter().any(|it| scheme.eq_ignore_ascii_case(it));
+        // A word of a sentence, such as "basic authentication", has no digit and is short.
+        let is_token =
+            |next: &&str| next.len() >= 16 || next.contains(|c: char| c.is_ascii_digit());
+        if is_scheme && words.next_if(is_token).is_some() {
+            safe.push("…");
+        }
+    }
+    safe.join(" ")
 }
 
 /// `Retry-After`: seconds, or an HTTP date (RFC 9110, 10.2.3).
@@ -148,6 +171,31 @@ fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn credentials_that_a_service_repeats_are_not_shown() {
+        for (says, shown) in [
+            ("refused: Authorization: Bearer ya29.a0Af_x-y", "refused: Authorization: Bearer …"),
+            ("(\"bearer AAAABBBBCCCCDDDD\") is bad", "(\"bearer … is bad"),
+            ("Basic dXNlcjpwYXNzd29yZA== no", "Basic … no"),
+            ("basic authentication is off", "basic authentication is off"),
+            ("the bearer of bad news", "the bearer of bad news"),
+        ] {
+            assert_eq!(without_tokens(says), shown);
+            let body = serde_json::json!({"error": {"message": says}}).to_string();
+            let fault = refusal_of(403, body.as_bytes());
+            assert_eq!(fault.message, format!("HTTP 403: {shown}"));
+        }
+    }
+
+    #[test]
+    fn who_has_to_pay_is_told_how_to_say_so() {
+        let message = "Bucket is a requester pays bucket but no user project provided.";
+        let body = serde_json::json!({"error": {"message": message}}).to_string();
+        assert!(refusal_of(400, body.as_bytes()).message.ends_with(
+            "provided. destination.user_project in the config file names the project that pays"
+        ));
+    }
 
     proptest! {
         /// Whatever a service sends, it is understood or refused.

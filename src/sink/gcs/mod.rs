@@ -10,7 +10,7 @@ mod resumable;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
 use self::answer::{ListAnswer, ObjectAnswer, PermissionsAnswer};
 use self::auth::Signed;
@@ -32,6 +32,9 @@ const READING: [&str; 2] = ["storage.objects.list", "storage.objects.get"];
 const WRITING: &str = "storage.objects.create";
 const REPLACING: &str = "storage.objects.delete";
 
+/// Who pays for a request.
+const USER_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project");
+
 /// Asking for permissions is a courtesy, and waited for no longer than this.
 const PERMISSIONS_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -44,6 +47,8 @@ pub struct Gcs {
     endpoint: String,
     bucket: String,
     url: String,
+    /// The project that pays for the requests, where it is not the bucket's own.
+    user_project: Option<HeaderValue>,
 }
 
 impl Gcs {
@@ -65,13 +70,31 @@ impl Gcs {
             endpoint: endpoint.to_owned(),
             bucket: bucket.to_owned(),
             url,
+            user_project: None,
         })
+    }
+
+    /// The same, with requests that are paid for by a project, as a bucket with "requester pays" wants
+    /// (<https://cloud.google.com/storage/docs/using-requester-pays>).
+    ///
+    /// # Errors
+    /// A project that cannot be written in a header.
+    pub fn billed_to(mut self, project: &str) -> Result<Self, Fault> {
+        let header = HeaderValue::from_str(project).map_err(|_| {
+            Fault::new(FaultKind::Status(400), format!("{project:?} is no project's name"))
+        })?;
+        self.user_project = Some(header);
+        Ok(self)
     }
 
     /// Sends a request with credentials, and returns the response, successful or not.
     async fn exchange(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, Fault> {
         let Signed { headers, built } = self.auth.sign().await?;
         request.headers_mut().extend(headers);
+        // In place of the project that the credentials may name.
+        if let Some(project) = &self.user_project {
+            request.headers_mut().insert(USER_PROJECT, project.clone());
+        }
         let response = self.transport.send(request).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
             self.auth.rejected(built)?;
