@@ -47,12 +47,22 @@ impl Output {
         &self.folder
     }
 
-    /// Removes the reports of an earlier run: whatever happens now, they describe another one.
+    /// Removes how an earlier run ended: whatever happens now, it is not that. Its page stays, as its
+    /// manifests do, until the next run begins to write.
     ///
     /// # Errors
-    /// When one cannot be removed.
+    /// When a file cannot be removed.
     pub fn forget_last_run(&self) -> Result<(), Error> {
-        for name in [SUMMARY, FAILURES, page::HTML, page::JSON] {
+        self.forget([SUMMARY, FAILURES])
+    }
+
+    /// Removes the page of an earlier run.
+    pub(super) fn forget_page(&self) -> Result<(), Error> {
+        self.forget([page::HTML, page::JSON])
+    }
+
+    fn forget(&self, names: [&str; 2]) -> Result<(), Error> {
+        for name in names {
             let path = self.folder.join(name);
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => {

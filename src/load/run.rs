@@ -194,6 +194,7 @@ impl Run {
             bounded(refusing, stop, self.transfer.drain, "the work began").await.map_err(before)?;
         }
 
+        self.output.forget_page().map_err(before)?;
         let log = Arc::clone(&failures);
         let pace = Arc::clone(stats.pace());
         let run = Arc::new(pipeline::Run {

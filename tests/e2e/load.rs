@@ -55,7 +55,12 @@ fn a_page_tells_of_the_load() {
     assert_eq!(report["outcome"]["manifests"][1]["url"], "gs://demo/fm/vertex.csv");
     // Ten images held out of a hundred miss some of the ten classes.
     assert_eq!(report["findings"][0]["code"], "missing-classes", "{}", report["findings"]);
-    assert!(desk.read("out/report.html").contains("All 120 images are stored."));
+    let page = desk.read("out/report.html");
+    assert!(page.contains("All 120 images are stored."));
+    // A run that is refused leaves page and manifests, which are of one load.
+    desk.load(&set, &server, &["--if-exists", "fail"]).expect(4);
+    assert_eq!(desk.read("out/report.html"), page);
+    assert!(desk.exists("out/automl.csv") && desk.exists("out/report.json"));
     // It is a matter of one flag, and never that of another run.
     desk.load(&set, &server, &["--report=false"]).expect(0);
     assert!(!desk.exists("out/report.html") && !desk.exists("out/report.json"));
