@@ -83,7 +83,8 @@ pub enum Error {
     },
     /// Objects with other content exist.
     #[error(
-        "{url}: {} objects exist with other content{}; --if-exists overwrite replaces them",
+        "{url}: {} objects exist with other content{}; another quality or version of idx2gcs encodes to \
+         other bytes: --if-exists overwrite replaces them",
         thousands((*.count).into()), see(failures.as_deref())
     )]
     Conflicts {
