@@ -67,7 +67,7 @@ pub use encode::{Encoding, Scale};
 pub use exit::Exit;
 pub use load::{Error, Load, Outcome, Output, Prepared, Transfer, Verdict};
 pub use manifest::ManifestFormat;
-pub use model::{Image, ImageFormat, Partition, Size};
+pub use model::{How, Image, ImageFormat, Partition, Selected, Size};
 pub use naming::{NameError, Template};
 pub use pace::{Bounds, Concurrency, Ramp};
 pub use pipeline::{Observer, OnError, Silent, Snapshot};

@@ -12,6 +12,7 @@ use crate::check::{self, Finding, Severity};
 use crate::config::keys::URL;
 use crate::exit::Exit;
 use crate::load::{ABOUT_TIMEOUT, Surveyed, about};
+use crate::model::Selected;
 use crate::sink::{Endpoint, Purpose, TimedSink};
 
 pub(super) fn command() -> Command {
@@ -49,6 +50,9 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     if args.get_flag("json") {
         say_json(&CheckReport::new(&surveyed))?;
     } else {
+        if let Some(selected) = surveyed.selected() {
+            say(format_args!("{selected}\n"))?;
+        }
         say(format_args!("{}\n", surveyed.frequencies()))?;
         for finding in findings {
             say(format_args!("{}: {finding}", finding.severity))?;
@@ -66,6 +70,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
 #[derive(Serialize)]
 struct CheckReport<'a> {
     images: u32,
+    selection: Option<Selected>,
     train: u32,
     validation: u32,
     test: u32,
@@ -94,6 +99,7 @@ impl<'a> CheckReport<'a> {
         });
         Self {
             images: surveyed.images(),
+            selection: surveyed.selected(),
             train,
             validation,
             test,

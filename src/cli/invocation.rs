@@ -83,6 +83,7 @@ impl Invocation {
             .metadata(settings.metadata)
             .courtesies(settings.endpoint == Endpoint::Google)
             .limit(source.limit)
+            .sample(source.sample)
             .duplicates(settings.duplicates)
             .manifests(settings.manifests.clone())
             .described(title, source.dataset.clone().or(path).or(listed)))

@@ -12,7 +12,7 @@ use super::{complain, destination, say, settings};
 use crate::check;
 use crate::exit::Exit;
 use crate::load::{self, Load, Outcome, Output, Prepared};
-use crate::model::Partition;
+use crate::model::{Partition, images};
 use crate::pace::Pace;
 use crate::pipeline::{Observer, Stats};
 use crate::report::Summary;
@@ -220,8 +220,8 @@ fn announce(
     let counts = Partition::ALL.into_iter().zip(prepared.partitions()).filter(|(_, n)| *n > 0);
     let counts = counts.map(|(partition, n)| format!("{} {partition}", thousands(n.into())));
     observer.note(&format!(
-        "{doing} {} images ({}) {preposition} {}",
-        thousands(prepared.images().into()),
+        "{doing} {} ({}) {preposition} {}",
+        images(prepared.images(), prepared.selected()),
         counts.collect::<Vec<_>>().join(", "),
         invocation.settings.url
     ));

@@ -110,7 +110,10 @@ async fn measure(
         data = super::fetch::open(settings, quiet) => data?,
         () = stop.cancelled() => return Ok(None),
     };
-    let load = Load::of(data).encode(settings.encoding).limit(settings.source.limit);
+    let load = Load::of(data)
+        .encode(settings.encoding)
+        .limit(settings.source.limit)
+        .sample(settings.source.sample);
     let images = tokio::task::spawn_blocking(move || load.first_objects(IMAGES));
     let images = images.await.map_err(Error::internal)??;
     let destination = destination::open(settings, Purpose::Replace).await?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::key::Kind;
 use super::keys::{
     CLASSES, DATASET, FILES, FIRST_LABEL, FORMAT, LABEL_COLUMN, LIMIT, METHOD, PATH, QUALITY,
-    RANGE, RGB, SCALE, SEED, SPLIT_FILE, TRANSPOSED, UPSCALE, VALIDATION,
+    RANGE, RGB, SAMPLE, SCALE, SEED, SPLIT_FILE, TRANSPOSED, UPSCALE, VALIDATION,
 };
 use super::layers::{ConfigError, Layers};
 use super::value::Value;
@@ -33,7 +33,12 @@ pub(super) fn source(layers: &Layers) -> Result<SourceOptions, ConfigError> {
         range: layers.find(&RANGE)?,
         transposed: layers.need(&TRANSPOSED)?,
         limit: layers.find(&LIMIT)?,
+        sample: layers.find(&SAMPLE)?,
     };
+    if options.limit.is_some() && options.sample.is_some() {
+        let problem = "must be left out where source.limit is set: there is no sample of a limit";
+        return Err(layers.refuse(&SAMPLE, problem));
+    }
     let is_named = options.dataset.is_some() || options.path.is_some();
     if is_named && !options.files.is_empty() {
         let problem = "must be left out where source.dataset or source.path is set";

@@ -54,6 +54,8 @@ keys! {
         .help("Whether rows and columns are exchanged in the file; auto takes it from the data set");
     LIMIT: u32 = Key::number("source.limit", 1, MOST).flag("limit")
         .help("Only the first N images; the partition of each stays what it is without a limit");
+    SAMPLE: u32 = Key::number("source.sample", 1, MOST).flag("sample")
+        .help("Only N images, each partition and class its share, chosen by split.seed: the same in every run, and among those of a larger sample");
 
     METHOD: SplitMethod = Key::word("split.method").default("random")
         .help("How images are held out of the training part; hash goes by the content, so that an image keeps its partition as data grows");

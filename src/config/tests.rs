@@ -114,6 +114,7 @@ fn errors_name_file_line_key_and_what_is_allowed() {
         ("[source]\nrange = [1, 1]", "two different numbers, [black, white]"),
         ("[source]\ndataset = \"cifar\"", "must be one of "),
         ("[source]\nlimit = 0", "source.limit"),
+        ("[source]\nlimit = 9\nsample = 9", "must be left out where source.limit is set"),
         (
             "[[source.files]]\nimage = \"a\"",
             ":1: source.files = \"{ image = \\\"a\\\" }\": unknown field `image`, expected one of `images`, `labels`, `partition`",

@@ -8,9 +8,9 @@ use super::{DEFAULT_NAME, Load};
 use crate::check::{self, CheckInput, Finding, Frequencies, Survey};
 use crate::encode::Encoder;
 use crate::manifest::{Contents, Manifest, Row};
-use crate::model::{Item, Partition};
+use crate::model::{How, Item, Partition, Selected, Selection};
 use crate::naming::{Names, Template};
-use crate::source::{DataSet, Labels, SourceError};
+use crate::source::{DataSet, Labels, Record, SourceError};
 use crate::split::{self, HeldOut, Split, SplitMethod};
 
 /// The share of the training part that is held out where neither the user nor the data set says more.
@@ -23,11 +23,11 @@ pub(super) struct Job {
     pub(super) load: Load,
     /// How records become objects.
     pub(super) images: Images,
-    /// Images of this run: the data set's, or the limit.
-    pub(super) count: u32,
+    /// Images of this run: the data set's, or the first of them, or a sample.
+    pub(super) selection: Selection,
     /// The files that list the images: see [`Manifest::all`], without those that would have no row.
     pub(super) manifests: Vec<Manifest>,
-    /// Hashes of the pixels by index, where names use them.
+    /// Hashes of the pixels by position in the selection, where names use them.
     hashes: Option<Vec<u64>>,
 }
 
@@ -46,19 +46,30 @@ impl Job {
         let split = Arc::new(draw_split(load, hashes.as_deref().unwrap_or_default())?);
         let encoder = encoder(load)?;
         let template = template(load)?;
-        let hashes = hashes.filter(|_| template.uses_hash());
+        let selection = select(load, &split)?;
+        let mut hashes = hashes.filter(|_| template.uses_hash());
+        if let Some(hashes) = &mut hashes {
+            selection.keep(hashes);
+        }
         let manifests = Manifest::all(&load.manifests, &template);
         let names = Names { template, classes: Arc::clone(data.classes()) };
-        let count = load.images();
         let lists_contents = load.manifests.iter().any(|format| format.lists_content());
-        let contents = lists_contents.then(|| Arc::new(Contents::new(count)));
+        let contents = lists_contents.then(|| Arc::new(Contents::new(selection.clone())));
         let images =
             Images { encoder, split, names, contents, metadata: load.metadata, samples: None };
-        let mut job = Self { load: load.clone(), images, count, manifests, hashes };
+        let mut job = Self { load: load.clone(), images, selection, manifests, hashes };
         let partitions = job.partitions();
         job.manifests
             .retain(|manifest| manifest.only.is_none_or(|only| partitions[only as usize] > 0));
         Ok(job)
+    }
+
+    /// Which of the data set's images the run is about; `None` for all.
+    pub(super) fn selected(&self) -> Option<Selected> {
+        let (images, of) = (self.selection.count(), self.data().images());
+        let seed = self.load.sample.map(|_| self.load.split.seed);
+        let how = if seed.is_some() { How::Sample } else { How::First };
+        (images < of).then_some(Selected { how, images, of, seed })
     }
 
     pub(super) fn data(&self) -> &DataSet {
@@ -73,8 +84,29 @@ impl Job {
             partition: self.images.split.partition(index),
             format: self.images.encoder.format(self.data().format(index)),
             // Names do not use it where there are none.
-            hash: self.hashes.as_ref().map_or(0, |hashes| hashes[index as usize]),
+            hash: self.hash(index).unwrap_or(0),
         }
+    }
+
+    fn hash(&self, index: u32) -> Option<u64> {
+        let hashes = self.hashes.as_ref()?;
+        hashes.get(self.selection.position(index)?).copied()
+    }
+
+    /// The records of the run, each read when it is asked for, what lies between them too.
+    pub(super) fn records(
+        &self,
+    ) -> impl Iterator<Item = Result<Record, SourceError>> + Send + use<> {
+        let selection = self.selection.clone();
+        let all = self.data().records().take(selection.end() as usize);
+        all.filter(move |record| {
+            record.as_ref().map_or(true, |record| selection.position(record.index).is_some())
+        })
+    }
+
+    /// What is known of each image of the run, in order.
+    pub(super) fn items(&self) -> impl Iterator<Item = Item> {
+        self.selection.indices().map(|index| self.item(index))
     }
 
     /// The name of an image's object.
@@ -84,17 +116,22 @@ impl Job {
 
     /// Images of the run by class and partition.
     pub(super) fn frequencies(&self) -> Frequencies {
-        Frequencies::count(self.data().classes(), (0..self.count).map(|index| self.item(index)))
+        Frequencies::count(self.data().classes(), self.items())
     }
 
     /// Looks for what is wrong with the images of the run, or worth knowing.
     pub(super) fn findings(&self, survey: &Survey) -> Vec<Finding> {
-        let flat = survey.flat.partition_point(|index| *index < self.count);
+        let frequencies = self.frequencies();
+        let in_all = match self.selected() {
+            None => frequencies.totals(),
+            Some(selected) => self.count(0..selected.of),
+        };
         let input = CheckInput {
-            frequencies: &self.frequencies(),
-            // Of a split by content there are hashes beyond a limit.
-            hashes: survey.hashes.get(..self.count as usize).unwrap_or(&survey.hashes),
-            flat: &survey.flat[..flat],
+            frequencies: &frequencies,
+            selection: &self.selection,
+            in_all,
+            hashes: &survey.hashes,
+            flat: &survey.flat,
             brightest: survey.brightest,
             template: &self.images.names.template,
             for_files: self.load.for_files,
@@ -105,8 +142,12 @@ impl Job {
 
     /// Images of the run by partition, in the order of [`Partition::ALL`].
     pub(super) fn partitions(&self) -> [u32; 3] {
+        self.count(self.selection.indices())
+    }
+
+    fn count(&self, indices: impl Iterator<Item = u32>) -> [u32; 3] {
         let mut counts = [0; Partition::ALL.len()];
-        for index in 0..self.count {
+        for index in indices {
             counts[self.images.split.partition(index) as usize] += 1;
         }
         counts
@@ -115,8 +156,8 @@ impl Job {
     /// The rows of manifests, in index order; `address` makes an object's address of its name. Rows
     /// have checksum and size once the image's object was made.
     pub(super) fn rows(&self, address: impl Fn(&str) -> String) -> impl Iterator<Item = Row> {
-        (0..self.count).map(move |index| {
-            let item = self.item(index);
+        self.items().map(move |item| {
+            let index = item.index;
             let name = self.images.names.name(&item);
             let url = address(&name);
             let content = self.images.contents.as_ref().and_then(|contents| contents.get(index));
@@ -146,6 +187,20 @@ fn template(load: &Load) -> Result<Template, Error> {
         )),
         Some(template) => Ok(template.clone()),
         None => default(if labelled { load.default_name } else { DEFAULT_NAME }),
+    }
+}
+
+/// The images of the run, of a data set that is split so.
+fn select(load: &Load, split: &Split) -> Result<Selection, Error> {
+    let (images, labels) = (load.data.images(), load.data.labels());
+    match (load.limit, load.sample) {
+        (Some(_), Some(_)) => {
+            Err(Error::Unfit("a sample of a limit: leave one of the two out".to_owned()))
+        }
+        (limit, None) => Ok(Selection::First(limit.unwrap_or(images).min(images))),
+        (None, Some(n)) => Ok(split::sample(images, n, load.split.seed, |index| {
+            (split.partition(index), labels.get(index))
+        })),
     }
 }
 

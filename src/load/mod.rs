@@ -55,6 +55,7 @@ pub struct Load {
     for_files: bool,
     metadata: bool,
     limit: Option<u32>,
+    sample: Option<u32>,
     duplicates: Duplicates,
     manifests: Vec<ManifestFormat>,
     /// The data set's title and where it was read from, for the page.
@@ -78,6 +79,7 @@ impl Load {
             for_files: false,
             metadata: false,
             limit: None,
+            sample: None,
             duplicates: Duplicates::Error,
             manifests: vec![ManifestFormat::Automl, ManifestFormat::Vertex],
             title: String::new(),
@@ -143,6 +145,15 @@ impl Load {
         self
     }
 
+    /// Loads only so many images, each partition and class its share, chosen by the seed of the split.
+    /// A larger sample contains a smaller one; index and partition of each stay what they are in the
+    /// whole set. There is no sample of a limit.
+    #[must_use]
+    pub fn sample(mut self, sample: Option<u32>) -> Self {
+        self.sample = sample;
+        self
+    }
+
     /// Treats images of the same pixels so.
     #[must_use]
     pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
@@ -172,9 +183,9 @@ impl Load {
         self
     }
 
-    /// Images of the load: the data set's, or the limit.
+    /// Images of the load: the data set's, or the limit, or the sample.
     pub fn images(&self) -> u32 {
-        self.limit.unwrap_or(u32::MAX).min(self.data.images())
+        self.limit.or(self.sample).unwrap_or(u32::MAX).min(self.data.images())
     }
 
     /// The objects of the first images, at most so many, without names: something to measure a

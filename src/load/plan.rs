@@ -8,6 +8,7 @@ use super::error::Error;
 use super::job::Job;
 use crate::check::Frequencies;
 use crate::manifest::{Manifest, RowWriter};
+use crate::model::{Selected, images};
 use crate::pipeline::Objects;
 use crate::text::{bytes, shown, thousands};
 
@@ -32,6 +33,8 @@ pub struct RequestCost {
 pub struct Plan {
     /// Images of the run.
     pub images: u32,
+    /// Which of the data set's images these are; `None` for all.
+    pub selection: Option<Selected>,
     /// Bytes of all their JPEGs.
     pub bytes: u64,
     /// Images by class and partition.
@@ -52,7 +55,7 @@ impl Plan {
         priced: bool,
     ) -> Result<Self, Error> {
         let mut bytes = 0;
-        for record in job.data().records().take(job.count as usize) {
+        for record in job.records() {
             let object = job.images.object(record?, String::new());
             bytes += object.map_err(|e| Error::Internal(e.to_string()))?.body.size();
         }
@@ -61,7 +64,8 @@ impl Plan {
             rows.map(|rows| (*manifest, rows)).map_err(|e| Error::Internal(e.to_string()))
         };
         Ok(Self {
-            images: job.count,
+            images: job.selection.count(),
+            selection: job.selected(),
             bytes,
             frequencies: job.frequencies(),
             requests: priced.then(|| cost(job)),
@@ -86,7 +90,7 @@ fn first_rows(
 
 /// One list to see what is there, one write an object, no reads.
 fn cost(job: &Job) -> RequestCost {
-    let class_a = 1 + u64::from(job.count) + job.manifests.len() as u64;
+    let class_a = 1 + u64::from(job.selection.count()) + job.manifests.len() as u64;
     #[allow(clippy::cast_precision_loss)]
     RequestCost { class_a, dollars: class_a as f64 * CLASS_A }
 }
@@ -95,8 +99,8 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "would load {} images ({}) into {}; nothing was written, the destination was not asked",
-            thousands(self.images.into()),
+            "would load {} ({}) into {}; nothing was written, the destination was not asked",
+            images(self.images, self.selection),
             bytes(self.bytes),
             shown(&self.url)
         )?;

@@ -13,6 +13,7 @@ use super::resume::{before_the_work, stopped_early};
 use super::run::Run;
 use super::{Load, Output, Plan, Transfer};
 use crate::check::{self, Duplicates, Finding, Frequencies, Survey};
+use crate::model::{Selected, Selection};
 use crate::pipeline::Observer;
 use crate::retry::{Chance, Limits, Retry};
 use crate::sink::{Fault, FaultKind, IfExists, Purpose, Sink, TimedSink};
@@ -103,10 +104,21 @@ impl Load {
     ) -> Result<Surveyed, Error> {
         let (load, stopping) = (self, stop.clone());
         let working = tokio::task::spawn_blocking(move || {
-            let mut survey = load.look_at_pixels(&|| stopping.is_cancelled())?;
-            let job = match early {
-                Some(job) => job,
-                None => load.job(Some(survey.hashes.clone()))?,
+            let selection = match &early {
+                Some(job) => job.selection.clone(),
+                None => load.before_the_split(),
+            };
+            let mut survey = load.look_at_pixels(&selection, &|| stopping.is_cancelled())?;
+            if stopping.is_cancelled() {
+                // What was seen of the pixels is not enough for a split by them.
+                return Err(stopped_early());
+            }
+            let job = if let Some(job) = early {
+                job
+            } else {
+                let job = load.job(Some(survey.hashes.clone()))?;
+                survey.keep(&job.selection);
+                job
             };
             let findings = job.findings(&survey);
             survey.hashes = Vec::new();
@@ -116,24 +128,38 @@ impl Load {
         if stop.is_cancelled() { Err(stopped_early()) } else { surveyed }
     }
 
-    fn look_at_pixels(&self, stopped: &dyn Fn() -> bool) -> Result<Survey, Error> {
-        let hash = self.needs_hashes() || self.duplicates != Duplicates::Off;
-        // A split by content is drawn for all images, whatever the limit.
+    /// The images whose pixels are needed before it is known which are selected.
+    fn before_the_split(&self) -> Selection {
+        let images = self.data.images();
+        // A split by content is drawn for all images, whatever the limit; a sample after the split.
         let limit = self.limit.filter(|_| self.split.method != SplitMethod::Hash);
-        let count = limit.unwrap_or(u32::MAX).min(self.data.images());
+        Selection::First(limit.unwrap_or(images).min(images))
+    }
+
+    fn look_at_pixels(
+        &self,
+        selection: &Selection,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Survey, Error> {
+        let hash = self.needs_hashes() || self.duplicates != Duplicates::Off;
         if !hash {
             // Nobody asks for the pixels: it is enough that they are whole.
             self.data.prove(stopped)?;
             return Ok(Survey::default());
         }
-        Ok(check::survey(&self.data, count, stopped)?)
+        Ok(check::survey(&self.data, selection, stopped)?)
     }
 }
 
 impl Surveyed {
     /// Images of the load.
     pub fn images(&self) -> u32 {
-        self.job.count
+        self.job.selection.count()
+    }
+
+    /// Which of the data set's images these are; `None` for all.
+    pub fn selected(&self) -> Option<Selected> {
+        self.job.selected()
     }
 
     /// Images by partition, in the order of [`crate::model::Partition::ALL`].
@@ -176,7 +202,12 @@ pub struct Prepared {
 impl Prepared {
     /// Images of the load.
     pub fn images(&self) -> u32 {
-        self.job.count
+        self.job.selection.count()
+    }
+
+    /// Which of the data set's images these are; `None` for all.
+    pub fn selected(&self) -> Option<Selected> {
+        self.job.selected()
     }
 
     /// Images by partition, in the order of [`crate::model::Partition::ALL`].

@@ -19,8 +19,7 @@ fn likely_bytes(job: &Job) -> usize {
 /// Who will be on the page: the first of each class and partition.
 pub(super) fn samples(job: &Job) -> Arc<Samples> {
     let mut sampler = Sampler::new(job.frequencies().by_label.len(), likely_bytes(job));
-    let items = (0..job.count).map(|index| job.item(index));
-    let chosen = items.filter(|item| sampler.choose(item.label, item.partition));
+    let chosen = job.items().filter(|item| sampler.choose(item.label, item.partition));
     Arc::new(Samples::new(chosen.map(|item| item.index).collect()))
 }
 
@@ -45,7 +44,7 @@ pub(super) fn report(
     let psnr_db = psnr(job.load.encoding, &taken);
     let mut formats = Vec::new();
     let mut encoded_jpeg = false;
-    for index in 0..job.count {
+    for index in job.selection.indices() {
         let from = job.data().format(index);
         let format = job.images.encoder.format(from);
         if !formats.contains(&format) {

@@ -28,7 +28,7 @@ pub(super) async fn list_existing(
         Purpose::Write | Purpose::Replace => NameRange::beginning_with(stem),
         Purpose::Read => NameRange::default(),
     };
-    let mut existing = Existing::new();
+    let mut existing = Existing::none(job.selection.clone());
     let mut lookup = None;
     let on_object = |stored: Stored| {
         if is_placeholder(&stored) {
@@ -36,7 +36,7 @@ pub(super) async fn list_existing(
         }
         let lookup = lookup.get_or_insert_with(|| Lookup::new(job));
         match lookup.index(job, &stored.name) {
-            Some(index) => existing.insert(index, job.count, &stored),
+            Some(index) => existing.insert(index, &stored),
             None => on_other(stored),
         }
     };
@@ -76,8 +76,8 @@ struct Lookup(Vec<(u32, u32)>);
 
 impl Lookup {
     fn new(job: &Job) -> Self {
-        let mut entries: Vec<_> =
-            (0..job.count).map(|index| (Self::hash(&job.name(index)), index)).collect();
+        let entry = |index| (Self::hash(&job.name(index)), index);
+        let mut entries: Vec<_> = job.selection.indices().map(entry).collect();
         entries.sort_unstable();
         Self(entries)
     }

@@ -15,6 +15,7 @@ use super::{Output, Prepared, Transfer, publish, report};
 use crate::check::Finding;
 use crate::exit::Exit;
 use crate::files;
+use crate::model::Selected;
 use crate::pace::{Bounds, Pace};
 use crate::page;
 use crate::pipeline::{self, Counts, Observer, RunResult, Stats, Stop, Storing, keep_observed};
@@ -67,6 +68,7 @@ pub struct Control {
     sink: Weak<TimedSink>,
     output: PathBuf,
     stats: Arc<Stats>,
+    selected: Option<Selected>,
     left: Arc<Mutex<bool>>,
 }
 
@@ -80,6 +82,7 @@ impl Control {
     /// exit code.
     pub fn leave(&self, exit: Exit) {
         let mut summary = Summary::new(&self.stats);
+        summary.selection = self.selected;
         summary.exit_code = exit as u8;
         *self.left.lock().unwrap_or_else(PoisonError::into_inner) = true;
         // The process is leaving: there is nobody to report to that this failed.
@@ -103,7 +106,7 @@ impl Run {
                 job.images.samples = Some(samples);
             }
         }
-        let stats = Arc::new(Stats::new(job.count, Arc::new(Pace::new(transfer.pace))));
+        let stats = Arc::new(Stats::new(job.selection.count(), Arc::new(Pace::new(transfer.pace))));
         Self {
             job,
             findings,
@@ -121,6 +124,7 @@ impl Run {
             sink: Arc::downgrade(&self.sink),
             output: self.output.folder().to_owned(),
             stats: Arc::clone(&self.stats),
+            selected: self.job.selected(),
             left: Arc::clone(&self.left),
         }
     }
@@ -135,11 +139,14 @@ impl Run {
         observer.end(&self.stats.snapshot());
 
         let mut summary = Summary::new(&self.stats);
+        summary.selection = self.job.selected();
         let (counts, error) = match ended {
             Ok(counts) => (Some(counts), None),
             Err((counts, error)) => (counts, Some(error)),
         };
-        summary.count(counts.unwrap_or(Counts { images: self.job.count, ..Counts::default() }));
+        summary.count(
+            counts.unwrap_or(Counts { images: self.job.selection.count(), ..Counts::default() }),
+        );
         summary.manifests = manifests;
         summary.exit_code = error.as_ref().map_or(Exit::Complete, Error::exit) as u8;
         let written = {
@@ -198,7 +205,7 @@ impl Run {
         let log = Arc::clone(&failures);
         let pace = Arc::clone(stats.pace());
         let run = Arc::new(pipeline::Run {
-            images: job.count,
+            images: job.selection.count(),
             objects: Arc::new(job.images.clone()),
             work: Storing {
                 sink: Arc::clone(&self.sink),
@@ -219,7 +226,7 @@ impl Run {
             drain: self.transfer.drain,
             on_failure: Box::new(move |failure| log.add(failure)),
         });
-        let records = job.data().records().take(job.count as usize);
+        let records = job.records();
         let result = pipeline::run(Arc::clone(&run), records).await;
         let counts = result.counts;
         let after = |error| (Some(counts), error);

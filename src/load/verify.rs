@@ -182,7 +182,10 @@ impl Prepared {
             unexpected: counter(),
             exact_manifests: counter(),
         });
-        let stats = Arc::new(Stats::new(self.job.count, Arc::new(Pace::new(self.transfer.pace))));
+        let stats = Arc::new(Stats::new(
+            self.job.selection.count(),
+            Arc::new(Pace::new(self.transfer.pace)),
+        ));
         let observing = keep_observed(Arc::clone(&observer), Arc::clone(&stats));
         let observing = AbortOnDropHandle::new(tokio::spawn(observing));
         let compared = self.compare(&stats, stop, &findings).await;
@@ -192,7 +195,7 @@ impl Prepared {
 
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Ok(Verdict {
-            expected: u64::from(self.job.count) + self.job.manifests.len() as u64,
+            expected: u64::from(self.job.selection.count()) + self.job.manifests.len() as u64,
             // Counted one by one, not the rest when all others are taken away.
             exact: u64::from(counts.already_present) + count(&findings.exact_manifests),
             missing: count(&findings.missing),
@@ -220,7 +223,7 @@ impl Prepared {
         let existing = list_existing(job, sink, &retry, stats, Purpose::Read, on_other).await?;
         let into = Arc::clone(findings);
         let run = Arc::new(Run {
-            images: job.count,
+            images: job.selection.count(),
             objects: Arc::new(job.images.clone()),
             work: Comparing { sink: Arc::clone(sink), retry },
             existing,
@@ -232,7 +235,7 @@ impl Prepared {
             drain: self.transfer.drain,
             on_failure: Box::new(move |failure| into.image(failure)),
         });
-        let records = job.data().records().take(job.count as usize);
+        let records = job.records();
         let counts = judge(pipeline::run(Arc::clone(&run), records).await, sink.url())?;
 
         // Last: some list each object's checksum, which is known now that all were made again.

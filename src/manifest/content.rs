@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::model::Selection;
+
 /// Checksum and size of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Content {
@@ -19,19 +21,27 @@ impl Content {
     }
 }
 
-/// The contents of a run's images by index, noted when they are made. Eight bytes an image.
+/// The contents of a run's images, noted when they are made. Eight bytes an image.
 #[derive(Debug)]
-pub struct Contents(Vec<AtomicU64>);
+pub struct Contents {
+    of: Selection,
+    by_position: Vec<AtomicU64>,
+}
 
 impl Contents {
-    /// Room for so many images, of which nothing is known.
-    pub fn new(count: u32) -> Self {
-        Self((0..count).map(|_| AtomicU64::new(0)).collect())
+    /// Room for these images, of which nothing is known.
+    pub fn new(of: Selection) -> Self {
+        let by_position = (0..of.count()).map(|_| AtomicU64::new(0)).collect();
+        Self { of, by_position }
+    }
+
+    fn slot(&self, index: u32) -> Option<&AtomicU64> {
+        self.by_position.get(self.of.position(index)?)
     }
 
     /// Notes an image's content. What is too large for a [`Content`] stays unknown.
     pub fn note(&self, index: u32, crc32c: u32, size: u64) {
-        if let (Some(slot), Ok(size)) = (self.0.get(index as usize), u32::try_from(size)) {
+        if let (Some(slot), Ok(size)) = (self.slot(index), u32::try_from(size)) {
             slot.store(u64::from(crc32c) << 32 | u64::from(size), Ordering::Relaxed);
         }
     }
@@ -39,7 +49,7 @@ impl Contents {
     /// An image's content, once it is noted.
     #[allow(clippy::cast_possible_truncation)] // the two halves of what was noted
     pub fn get(&self, index: u32) -> Option<Content> {
-        let noted = self.0.get(index as usize)?.load(Ordering::Relaxed);
+        let noted = self.slot(index)?.load(Ordering::Relaxed);
         (noted != 0).then_some(Content { crc32c: (noted >> 32) as u32, size: noted as u32 })
     }
 }
@@ -50,11 +60,11 @@ mod tests {
 
     #[test]
     fn what_is_noted_is_known_and_nothing_else() {
-        let contents = Contents::new(3);
-        contents.note(1, 0xffff_fffe, 600);
-        contents.note(2, 7, 1 << 32);
+        let contents = Contents::new(Selection::of(vec![0, 10, 20]));
+        contents.note(10, 0xffff_fffe, 600);
+        contents.note(20, 7, 1 << 32);
         contents.note(3, 7, 7);
-        let known = [0, 1, 2, 3].map(|index| contents.get(index));
+        let known = [0, 10, 20, 3].map(|index| contents.get(index));
         assert_eq!(known, [None, Some(Content { crc32c: 0xffff_fffe, size: 600 }), None, None]);
     }
 

@@ -1,10 +1,12 @@
 //! The few words that every room uses: what an image is, what it is for, and what is known of it.
 
 mod image;
+mod selection;
 
 use std::fmt;
 
 pub use self::image::{BadImage, Image, ImageFormat, Size};
+pub use self::selection::{How, Selected, Selection, images};
 
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer};

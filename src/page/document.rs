@@ -74,6 +74,7 @@ fn heading(report: &Report) -> Markup {
         ("From", report.source.as_deref().map(address)),
         ("To", report.destination.as_deref().map(address)),
         ("When", report.when.as_deref().map(name)),
+        ("Selection", selected(report)),
         (
             "Split",
             report.split.as_ref().map(|split| {
@@ -93,6 +94,15 @@ fn heading(report: &Report) -> Markup {
         }
         @if let Some(outcome) = &report.outcome { (verdict(outcome)) }
     }
+}
+
+/// Which of the data set's images were loaded, where not all were.
+fn selected(report: &Report) -> Option<Markup> {
+    let selected = report.outcome.as_ref()?.summary.selection?;
+    Some(html! {
+        (selected)
+        @if let Some(seed) = selected.seed { ", seed " (seed) }
+    })
 }
 
 /// How the run ended, in a sentence.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::check::{Finding, Severity};
-use crate::model::{Partition, Size};
+use crate::model::{How, Partition, Selected, Size};
 use crate::pipeline::{Latency, Sample};
 use crate::report::{ManifestEntry, Summary};
 
@@ -35,6 +35,7 @@ fn report(texts: &[String]) -> Report {
     let manifests = formats.map(&mut import).into();
     let summary = Summary {
         images: 1000,
+        selection: Some(Selected { how: How::Sample, images: 1000, of: 70_000, seed: Some(42) }),
         uploaded: 600,
         already_present: 300,
         failed: 60,
@@ -147,6 +148,7 @@ fn the_page_is_one_file_that_asks_for_nothing() {
         assert!(!found && !html.contains("src=\"http"), "{outside}");
     }
     assert!(html.contains("default-src 'none'"));
+    assert!(html.contains("a sample of 1,000 of 70,000 images, seed 42"), "{html}");
     assert!(html.contains("src=\"data:image/jpeg;base64,/9g=\""));
     assert!(html.contains("alt=\"Class 0 text, validation, index 5\""));
     assert!(html.contains("alt=\"Class 7, validation, index 5\""), "a class without a row");
@@ -186,6 +188,7 @@ fn json_tells_the_same() {
     assert_eq!(json["samples"][0]["partition"], "validation");
     assert_eq!(json["classes"][1]["images"]["train"], 200);
     assert_eq!(json["findings"][0]["severity"], "warning");
+    assert_eq!(json["outcome"]["selection"]["how"], "sample");
     assert_eq!(json["outcome"]["latency_ms"]["p99"], 90.0);
     assert_eq!(json["outcome"]["timeline"][2]["ended"], 300);
     let bare: serde_json::Value = serde_json::from_str(&Report::default().json().unwrap()).unwrap();

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use futures::TryStreamExt;
 use futures::stream::FuturesUnordered;
 
+use crate::model::Selection;
 use crate::retry::Retry;
 use crate::sink::{Fault, FaultKind, NameRange, Stored, TimedSink};
 
@@ -19,29 +20,31 @@ struct Seen {
     generation: NonZeroU64,
 }
 
-/// Objects of this run that are there already, by index. Nothing where none is, else 24 bytes an
+/// Objects of this run that are there already, by position. Nothing where none is, else 24 bytes an
 /// image.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Existing {
-    by_index: Vec<Option<Seen>>,
+    of: Selection,
+    by_position: Vec<Option<Seen>>,
     count: u32,
 }
 
 impl Existing {
-    /// None of them.
-    pub fn new() -> Self {
-        Self::default()
+    /// None of the images of a run.
+    pub fn none(of: Selection) -> Self {
+        Self { of, by_position: Vec::new(), count: 0 }
     }
 
-    /// Takes note of the object of image `index` in a run of `images`.
-    pub fn insert(&mut self, index: u32, images: u32, stored: &Stored) {
-        if self.by_index.is_empty() {
-            self.by_index = vec![None; images as usize];
+    /// Takes note of the object of image `index`.
+    pub fn insert(&mut self, index: u32, stored: &Stored) {
+        if self.by_position.is_empty() {
+            self.by_position = vec![None; self.of.count() as usize];
         }
         let Stored { size, crc32c, generation, .. } = *stored;
         // Generation 0 means that there is no object.
         let Some(generation) = NonZeroU64::new(generation) else { return };
-        if let Some(slot) = self.by_index.get_mut(index as usize) {
+        let position = self.of.position(index);
+        if let Some(slot) = position.and_then(|at| self.by_position.get_mut(at)) {
             self.count += u32::from(slot.is_none());
             *slot = Some(Seen { size, crc32c, generation });
         }
@@ -54,7 +57,8 @@ impl Existing {
 
     /// The object of image `index`, under its name, if it is there.
     pub fn get(&self, index: u32, name: &str) -> Option<Stored> {
-        let Seen { size, crc32c, generation } = (*self.by_index.get(index as usize)?)?;
+        let slot = self.by_position.get(self.of.position(index)?)?;
+        let Seen { size, crc32c, generation } = (*slot)?;
         Some(Stored { name: name.to_owned(), size, crc32c, generation: generation.get() })
     }
 }
@@ -144,14 +148,15 @@ mod tests {
 
     #[test]
     fn what_is_there_is_found_by_index() {
-        let mut existing = Existing::new();
+        let mut existing = Existing::none(Selection::of(vec![3, 4, 700]));
         assert_eq!(existing.get(3, "x"), None);
         let stored = Stored { name: "x".to_owned(), size: 5, crc32c: Some(6), generation: 7 };
-        existing.insert(3, 10, &stored);
-        existing.insert(3, 10, &stored);
-        existing.insert(99, 10, &stored);
-        assert_eq!(existing.count(), 1);
-        assert_eq!(existing.get(3, "x"), Some(stored));
-        assert_eq!(existing.get(4, "x"), None);
+        for index in [3, 3, 700, 99] {
+            existing.insert(index, &stored);
+        }
+        assert_eq!(existing.count(), 2);
+        assert_eq!(existing.get(3, "x"), Some(stored.clone()));
+        assert_eq!(existing.get(700, "x"), Some(stored));
+        assert_eq!([4, 99].map(|index| existing.get(index, "x")), [None, None]);
     }
 }

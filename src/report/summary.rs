@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::files;
+use crate::model::Selected;
 use crate::pipeline::{Counts, Latency, Sample, Stats};
 use crate::text::{bytes, rounded, shown, thousands};
 
@@ -16,6 +17,8 @@ use crate::text::{bytes, rounded, shown, thousands};
 pub struct Summary {
     /// Images of the run.
     pub images: u32,
+    /// Which of the data set's images these are; `null` for all.
+    pub selection: Option<Selected>,
     /// Written in this run.
     pub uploaded: u32,
     /// Found there with the same content.
@@ -81,6 +84,7 @@ impl Summary {
         let auto = stats.pace().bounds().concurrency.auto;
         Self {
             images: now.images,
+            selection: None,
             uploaded: now.uploaded,
             already_present: now.already_present,
             failed: now.failed,

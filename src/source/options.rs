@@ -47,6 +47,8 @@ pub struct SourceOptions {
     pub transposed: Transposed,
     /// Only the first so many images.
     pub limit: Option<u32>,
+    /// Only so many images, each partition and class its share.
+    pub sample: Option<u32>,
 }
 
 impl SourceOptions {

@@ -5,11 +5,13 @@
 
 mod file;
 mod numpy;
+mod sample;
 
 use std::path::PathBuf;
 
 pub use self::file::{SplitFileError, read as read_file};
 use self::numpy::RandomState;
+pub use self::sample::sample;
 use crate::model::Partition;
 
 /// How images are held out of the training part.

@@ -196,7 +196,7 @@ fn missing_files_and_folders() {
 fn settings_that_cannot_work() {
     let set = Set::new(30, 5);
     let source = set.path().to_str().unwrap();
-    let rows: [(&[&str], &[&str]); 20] = [
+    let rows: [(&[&str], &[&str]); 22] = [
         (&["--to", "gs://Bad_Bucket/fm"], &["--to", "lower-case"]),
         (&["--to", "gs://demo/a//b"], &["--to", "empty part"]),
         (&["--to", "gs://demo/x\ny"], &["--to", "character '\\n'"]),
@@ -214,6 +214,11 @@ fn settings_that_cannot_work() {
         (&["--to", "gs://demo/fm", "--concurrency", "-1"], &["--concurrency", "auto"]),
         (&["--to", "gs://demo/fm", "--validation", "x"], &["--validation", "whole number"]),
         (&["--to", "gs://demo/fm", "--limit", "0"], &["--limit", "from 1"]),
+        (&["--to", "gs://demo/fm", "--sample", "0"], &["--sample", "from 1"]),
+        (
+            &["--to", "gs://demo/fm", "--sample", "5", "--limit", "5"],
+            &["--sample \"5\"", "left out where source.limit is set"],
+        ),
         (&["--to", "gs://demo/fm", "--seed", "4294967296"], &["--seed", "4294967295"]),
         (&["--to", "d", "--name", LONG], &["--name", "can take 265 bytes; files allow 255"]),
         (&["--to", "gs://demo/fm", "--endpoint", "http://me:pw@h"], &["--endpoint \"http://…@h\""]),

@@ -36,6 +36,8 @@ mod manifests;
 mod pace;
 /// Answers that end a load, and their messages.
 mod refusals;
+/// `--sample`: whose share it is, and that it is the same everywhere.
+mod sample;
 /// Several runs that write into one folder.
 mod shared_folder;
 /// What a person sees: the bar, colours, log lines.

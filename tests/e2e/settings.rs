@@ -107,6 +107,7 @@ fn help_version_and_packagers_texts_are_there() {
         "--max-rate",
         "--on-error",
         "--limit",
+        "--sample",
         "--dry-run",
         "--out",
         "--progress",

@@ -1,9 +1,9 @@
 //! Labels, and how often each occurs where.
 
-use super::{Finding, Severity, finding};
+use super::{CheckInput, Finding, Severity, finding};
 use crate::check::Frequencies;
 use crate::classes::clean;
-use crate::model::Partition;
+use crate::model::{Partition, Selection};
 use crate::text::thousands;
 
 /// Vertex AI wants at least so many images of a label, and at most so many times as many of one as of
@@ -76,9 +76,12 @@ pub(super) fn classes(frequencies: &Frequencies) -> Vec<Finding> {
     [none, few, imbalance].into_iter().flatten().collect()
 }
 
-pub(super) fn partitions(frequencies: &Frequencies) -> Vec<Finding> {
+pub(super) fn partitions(input: &CheckInput<'_>) -> Vec<Finding> {
+    let frequencies = input.frequencies;
     let totals = frequencies.totals();
     let empty = Partition::ALL.into_iter().filter(|part| totals[*part as usize] == 0);
+    let limited = matches!(input.selection, Selection::First(_));
+    let left_out = limited && empty.clone().any(|part| input.in_all[part as usize] > 0);
     let missing = frequencies.labelled().filter(|(_, counts)| counts.iter().any(|n| *n > 0));
     let missing = missing.filter_map(|(number, counts)| {
         let lacks = Partition::ALL
@@ -103,7 +106,11 @@ pub(super) fn partitions(frequencies: &Frequencies) -> Vec<Finding> {
         "empty-partitions",
         empty.map(|part| part.name().to_owned()),
         ["partition has no images", "partitions have no images"],
-        "a service that wants all three may refuse the import",
+        if left_out {
+            "an import may refuse that: --sample N in place of --limit takes images of each"
+        } else {
+            "a service that wants all three may refuse the import"
+        },
     );
     empty.into_iter().chain(missing).collect()
 }

@@ -9,7 +9,7 @@ use crate::naming::Identity;
 /// Images with identical pixels. An import merges them, unites their labels and picks a partition.
 pub(super) fn duplicates(input: &CheckInput<'_>, item: impl Fn(u32) -> Item) -> Vec<Finding> {
     const ADVICE: &str = "remove them, or use --duplicates warn to load them anyway";
-    let groups = groups(input.hashes);
+    let groups = groups(input);
     let differ = |group: &[u32], of: fn(&Item) -> u32| {
         let mut values = group.iter().map(|&index| of(&item(index)));
         let first = values.next();
@@ -84,14 +84,14 @@ fn example(group: &[u32]) -> String {
 /// Indices of images with equal hashes, of which there are several, in the order of the first. Four
 /// bytes an image meanwhile: of each hash a half is sorted, and few halves occur twice by chance.
 #[allow(clippy::cast_possible_truncation)] // the half
-fn groups(hashes: &[u64]) -> Vec<Vec<u32>> {
-    let mut halves: Vec<u32> = hashes.iter().map(|hash| *hash as u32).collect();
+fn groups(input: &CheckInput<'_>) -> Vec<Vec<u32>> {
+    let mut halves: Vec<u32> = input.hashes.iter().map(|hash| *hash as u32).collect();
     halves.sort_unstable();
     let repeated = halves.chunk_by(|a, b| a == b).filter(|same| same.len() > 1);
     let repeated: HashSet<u32> = repeated.map(|same| same[0]).collect();
     drop(halves);
     let mut groups = HashMap::<u64, Vec<u32>>::new();
-    for (index, hash) in (0..).zip(hashes) {
+    for (index, hash) in input.selection.indices().zip(input.hashes) {
         if repeated.contains(&(*hash as u32)) {
             groups.entry(*hash).or_default().push(index);
         }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 pub use self::bucket::of_bucket;
 use super::Frequencies;
-use crate::model::Item;
+use crate::model::{Item, Selection};
 use crate::naming::Template;
 use crate::text::{shown, thousands};
 
@@ -104,9 +104,15 @@ impl Finding {
 pub struct CheckInput<'a> {
     /// Images by class and partition.
     pub frequencies: &'a Frequencies,
-    /// Hashes of the pixels by index, where they were taken.
+    /// The images.
+    pub selection: &'a Selection,
+    /// Images of the whole data set, in the order of [`Partition::ALL`].
+    ///
+    /// [`Partition::ALL`]: crate::model::Partition::ALL
+    pub in_all: [u32; 3],
+    /// Hashes of the pixels by position in the selection, where they were taken.
     pub hashes: &'a [u64],
-    /// Images all of whose values are the same.
+    /// Indices of images all of whose values are the same.
     pub flat: &'a [u32],
     /// The largest value of all pixels; `None` where no pixels were seen.
     pub brightest: Option<u8>,
@@ -123,7 +129,7 @@ pub fn findings(input: &CheckInput<'_>, item: impl Fn(u32) -> Item) -> Vec<Findi
     let mut found = duplicates::duplicates(input, item);
     found.extend(classes::labels(input.frequencies));
     found.extend(classes::classes(input.frequencies));
-    found.extend(classes::partitions(input.frequencies));
+    found.extend(classes::partitions(input));
     if input.for_files {
         found.extend(folders::folders(input.template, input.frequencies));
     }

@@ -12,6 +12,7 @@ struct Case<'a> {
     names: &'a [&'a str],
     images: Vec<(Option<u32>, Partition, u64)>,
     duplicates: Duplicates,
+    in_all: [u32; 3],
     template: &'a str,
     for_files: bool,
     flat: &'a [u32],
@@ -26,6 +27,7 @@ impl Case<'_> {
             names: &["Coat", "Bag"],
             images: (0..60).map(image).collect(),
             duplicates: Duplicates::Error,
+            in_all: [20; 3],
             template: "{index}",
             for_files: true,
             flat: &[],
@@ -43,7 +45,9 @@ impl Case<'_> {
         let indices = 0..u32::try_from(self.images.len()).unwrap();
         let hashes: Vec<u64> = self.images.iter().map(|(_, _, hash)| *hash).collect();
         let input = CheckInput {
-            frequencies: &Frequencies::count(&classes, indices.map(item)),
+            frequencies: &Frequencies::count(&classes, indices.clone().map(item)),
+            selection: &Selection::First(indices.end),
+            in_all: self.in_all,
             hashes: &hashes,
             flat: self.flat,
             brightest: self.brightest,
@@ -140,6 +144,7 @@ fn classes_are_looked_at() {
     case.images.extend((0..1001).map(|n| (Some(2), Partition::Train, 100 + n)));
     case.images.push((Some(3), Partition::Test, 5000));
     case.images.retain(|(_, part, _)| *part != Partition::Validation);
+    case.in_all = [2, 0, 2];
     assert_eq!(
         case.lines(),
         [
@@ -260,4 +265,17 @@ fn buckets_are_described() {
     assert!(found[1].to_string().starts_with("the bucket's own policy does not let"));
     assert_eq!((&*found[1].code, found[1].severity), ("bucket-permission", Severity::Note));
     assert_eq!(of_bucket(&About { vertex_agent_reads: Some(true), ..About::default() }), []);
+}
+
+#[test]
+fn a_limit_that_leaves_a_partition_out_has_another_way() {
+    let mut case = Case::sound();
+    case.images.retain(|(_, part, _)| *part == Partition::Train);
+    assert_eq!(
+        case.lines(),
+        [
+            "warning empty-partitions: 2 partitions have no images (validation, test); an import may \
+          refuse that: --sample N in place of --limit takes images of each"
+        ]
+    );
 }
