@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::request::Parts;
 use serde::Serialize;
 
 use crate::body::{Body, Response};
@@ -60,15 +61,14 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "notFound", "NoSuchUpload", message)
     }
 
-    pub(crate) fn no_route() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "notFound", "NotFound", "Not Found".to_owned())
+    /// 501: a method, or a path, that is not here.
+    pub(crate) fn no_method(head: &Parts) -> Self {
+        let path = head.uri.path();
+        let hint = if path.contains("/o/") { " (a slash in an object name is %2F)" } else { "" };
+        Self::not_implemented(&format!("{} {path}{hint}", head.method))
     }
 
-    pub(crate) fn method_not_allowed() -> Self {
-        let (status, message) = (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed".to_owned());
-        Self::new(status, "methodNotAllowed", "MethodNotAllowed", message)
-    }
-
+    /// 501: something that Cloud Storage has and this emulator has not.
     pub(crate) fn not_implemented(what: &str) -> Self {
         let message = format!("This emulator does not implement {what}.");
         Self::new(StatusCode::NOT_IMPLEMENTED, "notImplemented", "NotImplemented", message)
@@ -86,6 +86,12 @@ impl ApiError {
         let message = "At least one of the pre-conditions you specified did not hold.".to_owned();
         let status = StatusCode::PRECONDITION_FAILED;
         Self::new(status, "conditionNotMet", "PreconditionFailed", message)
+    }
+
+    /// What a refusal of a source is for the request that writes: nothing was asked that could be
+    /// unmodified.
+    pub(crate) fn of_source(self) -> Self {
+        if self.status == StatusCode::NOT_MODIFIED { Self::condition_not_met() } else { self }
     }
 
     pub(crate) fn not_modified() -> Self {

@@ -1,13 +1,15 @@
 //! Buckets: making, reading, listing and deleting them, and what one may do there.
 
 use http::StatusCode;
-use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use std::pin::pin;
+use std::sync::Arc;
 
 use crate::answers::{ApiError, ApiResult, json, status_only};
-use crate::call::Call;
+use crate::call::{Call, Content};
 use crate::gate::Subject;
+use crate::listing::ListRequest;
+use crate::params;
 use crate::resource::BucketResource;
 use crate::script::Operation;
 use crate::store::Bucket;
@@ -23,7 +25,10 @@ struct NewBucket {
 }
 
 /// `POST /storage/v1/b`.
-pub(crate) async fn create(call: Call<'_>, body: Incoming) -> ApiResult {
+pub(crate) async fn create(call: Call<'_>, body: Content) -> ApiResult {
+    // gcsfs sends the two last; whoever reaches the emulator may do everything.
+    let own = ["project", "predefinedAcl", "predefinedDefaultObjectAcl"];
+    params::only(&call.query, &[&own])?;
     let body = call.read(body).await?;
     if call.query.get("project").unwrap_or_default().is_empty() {
         return Err(ApiError::required("Required parameter: project".to_owned()));
@@ -38,12 +43,14 @@ pub(crate) async fn create(call: Call<'_>, body: Incoming) -> ApiResult {
 
 /// `GET /storage/v1/b/{bucket}`.
 pub(crate) async fn read(call: Call<'_>) -> ApiResult {
+    params::only(&call.query, &[])?;
     let work = pin!(async { resource(&call, &*call.app.store.bucket(&call.bucket)?) });
     call.gate(Operation::Bucket, &call.bucket, work).await
 }
 
 /// `DELETE /storage/v1/b/{bucket}`.
 pub(crate) async fn delete(call: Call<'_>) -> ApiResult {
+    params::only(&call.query, &[])?;
     let work = pin!(async {
         call.app.store.delete_bucket(&call.bucket)?;
         Ok(status_only(StatusCode::NO_CONTENT))
@@ -52,21 +59,28 @@ pub(crate) async fn delete(call: Call<'_>) -> ApiResult {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct BucketList<'a> {
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     items: Vec<BucketResource<'a>>,
 }
 
 /// `GET /storage/v1/b`.
 pub(crate) async fn list(call: Call<'_>) -> ApiResult {
-    let prefix = call.query.get("prefix").unwrap_or_default();
+    let request = ListRequest::of_buckets(&call.query)?;
     let work = pin!(async {
-        let buckets = call.app.store.buckets();
-        let chosen = buckets.iter().filter(|bucket| bucket.name.starts_with(prefix));
-        let host = call.host();
-        let items = chosen.map(|bucket| BucketResource::new(host, bucket)).collect();
-        json(&BucketList { kind: "storage#buckets", items })
+        let buckets = call.app.store.buckets().into_iter();
+        let by_name = buckets.map(|bucket| (Arc::from(bucket.name.as_str()), bucket)).collect();
+        let page = request.page(&by_name);
+        let items = page.items.iter().map(|bucket| BucketResource::new(call.host(), bucket));
+        json(&BucketList {
+            kind: "storage#buckets",
+            next_page_token: page.next_page_token,
+            items: items.collect(),
+        })
     });
     call.gate(Operation::Bucket, "", work).await
 }
@@ -99,6 +113,7 @@ struct Policy {
 
 /// Nobody was granted anything: there are no accounts here.
 pub(crate) async fn policy(call: Call<'_>) -> ApiResult {
+    params::only(&call.query, &[&["optionsRequestedPolicyVersion"]])?;
     let work = pin!(async {
         let bucket = &call.app.store.bucket(&call.bucket)?.name;
         let resource_id = format!("projects/_/buckets/{bucket}");
@@ -117,6 +132,7 @@ struct StorageLayout<'a> {
 
 /// `gcloud storage` asks for this before it writes.
 pub(crate) async fn storage_layout(call: Call<'_>) -> ApiResult {
+    params::only(&call.query, &[])?;
     let work = pin!(async {
         let bucket = &call.app.store.bucket(&call.bucket)?.name;
         json(&StorageLayout { kind: "storage#storageLayout", bucket, location: "US" })

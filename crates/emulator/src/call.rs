@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_LENGTH, HOST, HeaderName};
 use http::request::Parts;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -20,6 +20,9 @@ use crate::script::Operation;
 use crate::sessions::Sessions;
 use crate::store::Store;
 
+/// Names the key that an object is to be encrypted with.
+static ENCRYPTION_KEY: HeaderName = HeaderName::from_static("x-goog-encryption-key");
+
 /// What all handlers share.
 pub(crate) struct App {
     pub(crate) store: Arc<Store>,
@@ -32,6 +35,12 @@ pub(crate) struct App {
     pub(crate) authority: String,
     /// Whether requests may be addressed to a name that is not loopback's.
     pub(crate) any_host: bool,
+}
+
+/// The body of a request: on its way, or part of another.
+pub(crate) enum Content {
+    Stream(Incoming),
+    Whole(Bytes),
 }
 
 /// A request with its path and query decoded.
@@ -53,6 +62,10 @@ impl<'a> Call<'a> {
         bucket: &'a str,
         object: &'a str,
     ) -> Result<Self, ApiError> {
+        if head.headers.contains_key(&ENCRYPTION_KEY) {
+            let what = format!("the header '{ENCRYPTION_KEY}' (keys of the customer's)");
+            return Err(ApiError::not_implemented(&what));
+        }
         let query = Query::parse(head.uri.query())?;
         Ok(Self { app, head, query, bucket: decode(bucket)?, object: decode(object)? })
     }
@@ -74,7 +87,11 @@ impl<'a> Call<'a> {
     }
 
     /// Reads the request's whole body.
-    pub(crate) async fn read(&self, body: Incoming) -> Result<Bytes, ApiError> {
+    pub(crate) async fn read(&self, body: Content) -> Result<Bytes, ApiError> {
+        let body = match body {
+            Content::Stream(body) => body,
+            Content::Whole(body) => return Ok(body),
+        };
         let limit = self.app.max_body;
         let length = headers::text(&self.head.headers, CONTENT_LENGTH);
         if length.and_then(|text| text.parse().ok()).is_some_and(|length: usize| length > limit) {
@@ -86,7 +103,8 @@ impl<'a> Call<'a> {
     }
 }
 
-fn decode(text: &str) -> Result<Cow<'_, str>, ApiError> {
+/// Undoes the percent-encoding of a part of the path.
+pub(crate) fn decode(text: &str) -> Result<Cow<'_, str>, ApiError> {
     let decoded = percent_decode_str(text).decode_utf8();
     decoded.map_err(|_| ApiError::invalid("names in the path must be UTF-8".to_owned()))
 }

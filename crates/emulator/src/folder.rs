@@ -256,9 +256,11 @@ fn load(path: &Path, prefix: &str, objects: &mut ObjectMap) -> io::Result<()> {
                 generation: micros(created).max(1),
                 metageneration: 1,
                 created,
+                updated: created,
                 size: content.len() as u64,
                 checksums,
                 attributes: Attributes { content_type, ..Attributes::default() },
+                components: None,
                 content: None,
             };
             objects.insert(name, Arc::new(object));

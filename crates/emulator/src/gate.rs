@@ -160,10 +160,10 @@ impl Gate {
     }
 
     fn plan(&self, subject: Subject<'_>) -> Plan {
-        let insert = subject.operation == Operation::Insert;
-        let random = insert && self.faults.random();
+        let write = subject.operation.is_write();
+        let random = write && self.faults.random();
         let mut plan = Plan::default();
-        if insert {
+        if write {
             plan.delay = self.faults.latency;
         }
         // A plain run counts no attempts: that would cost a map entry each.
@@ -183,7 +183,7 @@ impl Gate {
                 });
             }
         }
-        let writes = insert && plan.answer.as_ref().is_none_or(Answer::does_the_work);
+        let writes = write && plan.answer.as_ref().is_none_or(Answer::does_the_work);
         if writes && !self.within_rate() {
             self.stats.fault(FaultKind::RateLimited);
             plan.answer = Some(self.faults.too_many());

@@ -2,18 +2,17 @@
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use hyper::body::Incoming;
 use std::pin::pin;
 
 use crate::answers::{ApiError, ApiResult, json};
-use crate::call::Call;
+use crate::call::{Call, Content};
 use crate::resource::ObjectResource;
 use crate::script::Operation;
 use crate::upload::Upload;
 use crate::{headers, multipart, resumable};
 
 /// `POST /upload/storage/v1/b/{bucket}/o`.
-pub(crate) async fn upload(call: Call<'_>, body: Incoming) -> ApiResult {
+pub(crate) async fn upload(call: Call<'_>, body: Content) -> ApiResult {
     if call.query.get("upload_id").is_some() {
         return resumable::receive(call, body).await;
     }
@@ -30,7 +29,7 @@ pub(crate) async fn upload(call: Call<'_>, body: Incoming) -> ApiResult {
     }
 }
 
-async fn media(call: &Call<'_>, body: Incoming) -> ApiResult {
+async fn media(call: &Call<'_>, body: Content) -> ApiResult {
     let _in_flight = call.app.stats.insert_in_flight();
     let headers = &call.head.headers;
     let mut upload = Upload::new(&call.query, headers, &[])?;
@@ -39,7 +38,7 @@ async fn media(call: &Call<'_>, body: Incoming) -> ApiResult {
     store(call, upload, content).await
 }
 
-async fn related(call: &Call<'_>, body: Incoming) -> ApiResult {
+async fn related(call: &Call<'_>, body: Content) -> ApiResult {
     let _in_flight = call.app.stats.insert_in_flight();
     let broken = |error| ApiError::invalid(format!("Invalid multipart request: {error}"));
     let content_type = headers::text(&call.head.headers, CONTENT_TYPE).unwrap_or_default();

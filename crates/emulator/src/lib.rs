@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!  TCP ─ server ─ routes ─┬ insert, resumable  (JSON: uploads)  ┐
-//!                         ├ objects, buckets   (JSON: the rest) ├─ gate ─ store ─ memory | folder
+//!                         ├ objects, copies    (JSON: the rest) ├─ gate ─ store ─ memory | folder
+//!                         ├ buckets, batch                      │
 //!                         ├ xml                (XML API)        ┘    │
 //!                         └ counters                        faults, script, recording
 //! ```
@@ -15,8 +16,9 @@
 //! (<https://cloud.google.com/storage/docs/xml-api/overview>). Of the XML API it has what puts,
 //! gets, heads, deletes and lists objects.
 //!
-//! Not here: versioning, `PATCH`, copies and rewrites of objects, multipart uploads of the XML API,
-//! access control, the gRPC API, TLS, batches.
+//! Whatever is asked and not here is answered with 501, which names it: methods, parameters, fields.
+//! Not here are versioning, soft deletion, multipart uploads of the XML API, access control lists,
+//! retention, folders, keys of the customer's, the gRPC API and TLS.
 //!
 //! ```
 //! use idx2gcs_emulator::{Emulator, Options};
@@ -34,24 +36,29 @@
 //! ```
 
 mod answers;
+mod batch;
 mod body;
 mod buckets;
 mod call;
 mod chunk;
+mod copies;
 mod counters;
 mod error;
 mod faults;
 mod folder;
 mod gate;
+mod glob;
 mod headers;
 mod insert;
 mod listing;
 mod media;
+mod metadata;
 mod multipart;
 mod names;
 mod object;
 mod objects;
 mod origin;
+mod params;
 mod query;
 mod resource;
 mod resumable;

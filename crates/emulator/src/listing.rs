@@ -7,6 +7,8 @@ use std::sync::Arc;
 use data_encoding::BASE64URL_NOPAD;
 
 use crate::answers::ApiError;
+use crate::glob::Glob;
+use crate::params;
 use crate::query::Query;
 
 /// The most results a page holds, and how many it holds if not told.
@@ -20,6 +22,7 @@ pub(crate) struct ListRequest {
     start_offset: String,
     end_offset: Option<String>,
     max_results: usize,
+    glob: Option<Glob>,
     after: Option<Position>,
 }
 
@@ -59,12 +62,25 @@ impl Position {
 impl ListRequest {
     /// What a query of the JSON API asks for.
     pub(crate) fn from_query(query: &Query<'_>) -> Result<Self, ApiError> {
+        params::only(query, &[&params::LISTING])?;
         let end = query.get("endOffset").filter(|end| !end.is_empty());
+        let glob = query.get("matchGlob").filter(|pattern| !pattern.is_empty());
+        let delimited = query.get("delimiter").is_some_and(|delimiter| !delimiter.is_empty());
+        if glob.is_some() && delimited {
+            return Err(ApiError::not_implemented("matchGlob together with a delimiter"));
+        }
         Ok(Self {
+            glob: glob.map(Glob::parse).transpose()?,
             start_offset: query.get("startOffset").unwrap_or_default().to_owned(),
             end_offset: end.map(str::to_owned),
             ..Self::common(query, "maxResults", "pageToken")?
         })
+    }
+
+    /// What a query for buckets asks for.
+    pub(crate) fn of_buckets(query: &Query<'_>) -> Result<Self, ApiError> {
+        params::only(query, &[&["prefix", "maxResults", "pageToken", "project"]])?;
+        Self::common(query, "maxResults", "pageToken")
     }
 
     /// What a query of the XML API asks for, as `list-type=2` has it.
@@ -111,8 +127,8 @@ impl ListRequest {
         }
     }
 
-    /// Collects one page. The work grows with the results and the logarithm of the number of
-    /// objects, not with the objects passed over.
+    /// Collects one page. Without a glob the work grows with the results and the logarithm of the
+    /// number of objects, not with the objects passed over.
     pub(crate) fn page<V: Clone>(&self, objects: &BTreeMap<Arc<str>, V>) -> Page<V> {
         let mut page = Page { items: Vec::new(), prefixes: Vec::new(), next_page_token: None };
         let mut last = None;
@@ -125,6 +141,9 @@ impl ListRequest {
                 };
                 if self.end_offset.as_deref().is_some_and(|end| &**name >= end) {
                     break 'range;
+                }
+                if self.glob.as_ref().is_some_and(|glob| !glob.matches(name)) {
+                    continue;
                 }
                 if page.items.len() + page.prefixes.len() == self.max_results {
                     page.next_page_token = last.as_ref().map(Position::to_token);
@@ -205,6 +224,21 @@ mod tests {
         assert_eq!(walk(&NAMES, "startOffset=a/2&endOffset=b/1").0, ["a/2", "a/b/3", "a0"]);
         assert_eq!(walk(&NAMES, "prefix=a/&startOffset=a/2").0, ["a/2", "a/b/3"]);
         assert!(walk(&NAMES, "prefix=x").0.is_empty());
+        assert_eq!(
+            walk(&NAMES, "matchGlob=a/*&maxResults=1"),
+            walk(&NAMES, "matchGlob=a/?&maxResults=1")
+        );
+        assert_eq!(walk(&NAMES, "matchGlob=**[0-2]&maxResults=1").0, ["a/1", "a/2", "a0", "b/1"]);
+        let refused =
+            |text| ListRequest::from_query(&Query::parse(Some(text)).unwrap()).unwrap_err();
+        for unknown in [
+            "filter=x",
+            "softDeleted=true",
+            "matchGlob=a&delimiter=/",
+            "includeTrailingDelimiter=true",
+        ] {
+            assert_eq!(refused(unknown).status, 501, "{unknown}");
+        }
     }
 
     #[test]

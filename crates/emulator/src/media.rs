@@ -53,7 +53,8 @@ pub(crate) fn describe(response: &mut Response, object: &Object) {
             set(response, name, value);
         }
     }
-    let hash = format!("crc32c={},md5={}", object.crc32c_text(), object.md5_text());
+    let md5 = object.md5_text().map(|md5| format!(",md5={md5}")).unwrap_or_default();
+    let hash = format!("crc32c={}{md5}", object.crc32c_text());
     set(response, "x-goog-hash", &hash);
     identify(response, object);
 }

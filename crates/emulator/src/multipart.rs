@@ -75,9 +75,31 @@ pub(crate) fn parse<'a>(boundary: &str, body: &'a [u8]) -> Result<Related<'a>, M
     let (media_headers, media_and_rest) = headers(rest)?;
     let (media, rest) = until(&delimiter, media_and_rest)?;
     match tail(rest) {
-        Tail::End => Ok(Related { metadata, media_type: content_type(media_headers), media }),
+        Tail::End => {
+            Ok(Related { metadata, media_type: header(media_headers, "content-type"), media })
+        }
         Tail::Part(_) => Err(MultipartError::TooManyParts),
     }
+}
+
+/// One part of a body, borrowed from it.
+pub(crate) struct Part<'a> {
+    pub(crate) headers: &'a [u8],
+    pub(crate) content: &'a [u8],
+}
+
+/// All parts of a body, however many.
+pub(crate) fn parts<'a>(boundary: &str, body: &'a [u8]) -> Result<Vec<Part<'a>>, MultipartError> {
+    let delimiter = [b"\n--", boundary.as_bytes()].concat();
+    let mut rest = first_line(&delimiter, body).ok_or(MultipartError::NoStart)?;
+    let mut parts = Vec::new();
+    while let Tail::Part(part) = tail(rest) {
+        let (headers, content_and_rest) = headers(part)?;
+        let (content, after) = until(&delimiter, content_and_rest)?;
+        parts.push(Part { headers, content });
+        rest = after;
+    }
+    Ok(parts)
 }
 
 /// What follows a delimiter: another part, or the end of the body.
@@ -103,7 +125,7 @@ fn first_line<'a>(delimiter: &[u8], body: &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// The header lines of a part, and what follows the empty line after them.
-fn headers(part: &[u8]) -> Result<(&[u8], &[u8]), MultipartError> {
+pub(crate) fn headers(part: &[u8]) -> Result<(&[u8], &[u8]), MultipartError> {
     let mut at = 0;
     loop {
         let rest = &part[at..];
@@ -127,10 +149,11 @@ fn until<'a>(delimiter: &[u8], bytes: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), 
     Ok((content.strip_suffix(b"\r").unwrap_or(content), &bytes[at + delimiter.len()..]))
 }
 
-fn content_type(headers: &[u8]) -> Option<&str> {
+/// The value of a header; `name` in lower case.
+pub(crate) fn header<'a>(headers: &'a [u8], name: &str) -> Option<&'a str> {
     std::str::from_utf8(headers).ok()?.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
-        key.trim().eq_ignore_ascii_case("content-type").then(|| value.trim())
+        key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
     })
 }
 

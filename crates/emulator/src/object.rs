@@ -13,7 +13,7 @@ use crate::answers::ApiError;
 use crate::headers;
 
 /// The two checksums that Cloud Storage keeps for an object.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Checksums {
     pub(crate) crc32c: u32,
     /// Computed when it is first wanted: it takes as long as all else that a small insert takes.
@@ -93,16 +93,20 @@ pub(crate) struct Attributes {
 pub(crate) type ObjectMap = BTreeMap<Arc<str>, Arc<Object>>;
 
 /// One live object.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) name: Arc<str>,
     pub(crate) generation: i64,
     pub(crate) metageneration: i64,
     pub(crate) created: SystemTime,
+    /// When the attributes were last changed.
+    pub(crate) updated: SystemTime,
     pub(crate) size: u64,
     /// With the MD5 computed where the bytes lie in the folder.
     pub(crate) checksums: Checksums,
     pub(crate) attributes: Attributes,
+    /// Of how many objects it was composed; Google gives no MD5 of such a one.
+    pub(crate) components: Option<u32>,
     /// The bytes; `None` where they lie in the folder.
     pub(crate) content: Option<Bytes>,
 }
@@ -117,9 +121,9 @@ impl Object {
         BASE64.encode(&self.checksums.crc32c.to_be_bytes())
     }
 
-    /// The MD5 as Google writes it: base64.
-    pub(crate) fn md5_text(&self) -> String {
-        BASE64.encode(&self.md5())
+    /// The MD5 as Google writes it: base64; none of a composed object.
+    pub(crate) fn md5_text(&self) -> Option<String> {
+        self.components.is_none().then(|| BASE64.encode(&self.md5()))
     }
 
     /// Google's etag: the two versions as a base64 protocol buffer.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::HeaderMap;
+use http::header::{HeaderMap, IF_MATCH, IF_NONE_MATCH};
 use percent_encoding::percent_decode_str;
 
 use crate::answers::ApiError;
@@ -26,6 +26,11 @@ impl<'a> Query<'a> {
     /// The first value of a parameter.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| &**value)
+    }
+
+    /// Every parameter with its value, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// All values of a repeated parameter.
@@ -79,6 +84,21 @@ impl Preconditions {
         })
     }
 
+    /// What a copy asks of its source.
+    pub(crate) fn of_source(query: &Query<'_>) -> Result<Self, ApiError> {
+        Ok(Self {
+            generation_match: query.number("ifSourceGenerationMatch")?,
+            generation_not_match: query.number("ifSourceGenerationNotMatch")?,
+            metageneration_match: query.number("ifSourceMetagenerationMatch")?,
+            metageneration_not_match: query.number("ifSourceMetagenerationNotMatch")?,
+        })
+    }
+
+    /// That the live generation is the one named, where one is.
+    pub(crate) fn generation(wanted: Option<i64>) -> Self {
+        Self { generation_match: wanted, ..Self::default() }
+    }
+
     /// What the headers of the XML API ask for; it has no `…NotMatch`.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
         let number = |name: &str| {
@@ -110,6 +130,19 @@ impl Preconditions {
         }
         Verdict::Holds
     }
+}
+
+/// Follows `If-Match` and `If-None-Match`, whose etags stand in quotes or not.
+pub(crate) fn check_etag(headers: &HeaderMap, etag: &str) -> Result<(), ApiError> {
+    let is = |named: &str| named.trim().trim_matches('"') == etag;
+    let named = |list: &str| list == "*" || list.split(',').any(is);
+    if headers::text(headers, IF_MATCH).is_some_and(|list| !named(list)) {
+        return Err(ApiError::condition_not_met());
+    }
+    if headers::text(headers, IF_NONE_MATCH).is_some_and(named) {
+        return Err(ApiError::not_modified());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -44,13 +44,15 @@ const OBJECT_FIELDS: [&str; 20] = [
 /// The one field that is a map.
 const METADATA: &str = "metadata";
 
+/// The one field that is a number.
+const COMPONENTS: &str = "componentCount";
+
 /// The fields of a listing.
 const PAGE_FIELDS: [&str; 4] = ["kind", "nextPageToken", "prefixes", "items"];
 
 /// Fields of Google's resource that are never present here; asking for them is no error.
-const ABSENT_FIELDS: [&str; 16] = [
+const ABSENT_FIELDS: [&str; 15] = [
     "acl",
-    "componentCount",
     "customTime",
     "customerEncryption",
     "eventBasedHold",
@@ -94,7 +96,11 @@ impl Fields {
             if field == "*" {
                 return Ok(Self::All);
             }
-            match OBJECT_FIELDS.into_iter().chain([METADATA]).find(|known| *known == field) {
+            match OBJECT_FIELDS
+                .into_iter()
+                .chain([METADATA, COMPONENTS])
+                .find(|known| *known == field)
+            {
                 Some(known) => fields.push(known),
                 None if ABSENT_FIELDS.contains(&field) => {}
                 None => return Err(invalid_field(field)),
@@ -209,10 +215,11 @@ impl<'a> ObjectResource<'a> {
                 Cow::Borrowed(attributes.storage_class.as_deref().unwrap_or("STANDARD"))
             }
             "size" => object.size.to_string().into(),
-            "md5Hash" => object.md5_text().into(),
+            "md5Hash" => object.md5_text()?.into(),
             "crc32c" => object.crc32c_text().into(),
             "etag" => object.etag().into(),
-            "timeCreated" | "updated" => rfc3339(object.created).into(),
+            "timeCreated" => rfc3339(object.created).into(),
+            "updated" => rfc3339(object.updated).into(),
             _ => return None,
         })
     }
@@ -230,6 +237,11 @@ impl Serialize for ObjectResource<'_> {
             && self.fields.has(METADATA)
         {
             map.serialize_entry(METADATA, metadata)?;
+        }
+        if let Some(components) = self.object.components
+            && self.fields.has(COMPONENTS)
+        {
+            map.serialize_entry(COMPONENTS, &components)?;
         }
         map.end()
     }

@@ -5,13 +5,12 @@
 //! asks for that without sending.
 
 use http::StatusCode;
-use http::header::{LOCATION, RANGE};
-use hyper::body::Incoming;
+use http::header::{HeaderMap, LOCATION, RANGE};
 use std::pin::pin;
 
 use crate::answers::{ApiResult, json, status_only};
 use crate::body::Response;
-use crate::call::Call;
+use crate::call::{Call, Content};
 use crate::chunk::chunk_range;
 use crate::gate::Subject;
 use crate::headers;
@@ -21,7 +20,7 @@ use crate::sessions::{Session, Step};
 use crate::upload::Upload;
 
 /// Opens a session.
-pub(crate) async fn open(call: Call<'_>, body: Incoming) -> ApiResult {
+pub(crate) async fn open(call: Call<'_>, body: Content) -> ApiResult {
     let body = call.read(body).await?;
     let headers = &call.head.headers;
     let mut upload = Upload::new(&call.query, headers, &body)?;
@@ -50,7 +49,7 @@ fn upload_id<'a>(call: &'a Call<'_>) -> &'a str {
 }
 
 /// `PUT` with an `upload_id`: a chunk, or a question how much is kept.
-pub(crate) async fn receive(call: Call<'_>, body: Incoming) -> ApiResult {
+pub(crate) async fn receive(call: Call<'_>, body: Content) -> ApiResult {
     let (app, head) = (call.app, call.head);
     let _in_flight = app.stats.insert_in_flight();
     let session = app.sessions.find(upload_id(&call))?;
@@ -59,7 +58,7 @@ pub(crate) async fn receive(call: Call<'_>, body: Incoming) -> ApiResult {
     let (bucket, key) = (session.bucket.name.as_str(), session.name.as_str());
     let work = pin!(async {
         let object = match session.advance(range, &chunk, &head.headers, app.max_body)? {
-            Step::More(kept) => return Ok(incomplete(kept)),
+            Step::More(kept) => return Ok(incomplete(&head.headers, kept)),
             Step::Done(object) => object,
             Step::Store(upload, content) => session.finish(&app.store, upload, content).await?,
         };
@@ -73,9 +72,14 @@ pub(crate) async fn receive(call: Call<'_>, body: Incoming) -> ApiResult {
     app.gate.run(subject, work).await
 }
 
-/// 308 with how much is kept; without `Range` where that is nothing.
-fn incomplete(kept: usize) -> Response {
+/// 308 with how much is kept; without `Range` where that is nothing. Go's client asks for 200 and
+/// the true status in a header, since its transport takes 308 for a redirect.
+fn incomplete(request: &HeaderMap, kept: usize) -> Response {
     let mut response = status_only(StatusCode::PERMANENT_REDIRECT);
+    if headers::text(request, "x-guploader-no-308") == Some("yes") {
+        *response.status_mut() = StatusCode::OK;
+        headers::set(&mut response, "x-http-status-code-override", "308");
+    }
     if let Some(last) = kept.checked_sub(1) {
         headers::set(&mut response, RANGE, &format!("bytes=0-{last}"));
     }

@@ -17,6 +17,12 @@ pub enum Operation {
     Get,
     /// An object's bytes. The key is the object name.
     Download,
+    /// A change of an object's metadata. The key is the object name.
+    Patch,
+    /// A copy, a rewrite or a move. The key is the new object's name.
+    Copy,
+    /// A composition. The key is the new object's name.
+    Compose,
     /// An object's deletion. The key is the object name.
     Delete,
     /// A page of a listing. The key is the `prefix`, empty without one.
@@ -60,6 +66,13 @@ pub enum Answer {
     WrongName,
     /// Does the work and answers with another `size`.
     WrongSize,
+}
+
+impl Operation {
+    /// Whether it writes an object, as the random faults and the write rate have it.
+    pub(crate) fn is_write(self) -> bool {
+        matches!(self, Self::Insert | Self::Patch | Self::Copy | Self::Compose)
+    }
 }
 
 impl Answer {

@@ -43,6 +43,8 @@ pub(crate) struct NewObject {
     pub(crate) name: String,
     pub(crate) attributes: Attributes,
     pub(crate) checksums: Checksums,
+    /// Of how many objects it is composed.
+    pub(crate) components: Option<u32>,
     pub(crate) content: Bytes,
     pub(crate) preconditions: Preconditions,
 }
@@ -211,14 +213,37 @@ impl Store {
             generation: self.next_generation(created),
             metageneration: 1,
             created,
+            updated: created,
             size: new.content.len() as u64,
             checksums: new.checksums,
             attributes: new.attributes,
+            components: new.components,
             content,
         });
         let replaced = objects.insert(Arc::clone(&object.name), Arc::clone(&object)).is_some();
         self.stats.stored(object.size, replaced);
         object
+    }
+
+    /// Changes an object's attributes if it is the generation asked for and the preconditions hold.
+    pub(crate) fn update(
+        &self,
+        bucket: &Bucket,
+        name: &str,
+        generation: Option<i64>,
+        preconditions: &Preconditions,
+        change: impl FnOnce(&Object) -> Result<Attributes, ApiError>,
+    ) -> Result<Arc<Object>, ApiError> {
+        let mut objects = bucket.objects.lock();
+        let live = objects.get(name).cloned();
+        self.judge_change(bucket, name, live.as_ref(), generation, preconditions)?;
+        let live = live.ok_or_else(|| ApiError::no_object(&bucket.name, name))?;
+        let mut object = Object { attributes: change(&live)?, ..Object::clone(&live) };
+        object.metageneration += 1;
+        object.updated = SystemTime::now();
+        let object = Arc::new(object);
+        objects.insert(Arc::clone(&object.name), Arc::clone(&object));
+        Ok(object)
     }
 
     /// Deletes an object if the preconditions hold and, where a generation is named, if that is the
@@ -233,7 +258,7 @@ impl Store {
         if self.folder.is_none() {
             let mut objects = bucket.objects.lock();
             let live = objects.get(name.as_str());
-            self.judge_delete(bucket, &name, live, generation, &preconditions)?;
+            self.judge_change(bucket, &name, live, generation, &preconditions)?;
             objects.remove(name.as_str());
             return Ok(());
         }
@@ -241,7 +266,7 @@ impl Store {
         blocking(move || {
             let _same_name = bucket.name_lock(&name);
             let live = bucket.object(&name);
-            store.judge_delete(&bucket, &name, live.as_ref(), generation, &preconditions)?;
+            store.judge_change(&bucket, &name, live.as_ref(), generation, &preconditions)?;
             if let Some(folder) = &store.folder {
                 folder.remove(&bucket.name, &name).map_err(|error| ApiError::disk(&error))?;
             }
@@ -293,7 +318,7 @@ impl Store {
         }
     }
 
-    fn judge_delete(
+    fn judge_change(
         &self,
         bucket: &Bucket,
         name: &str,

@@ -4,35 +4,16 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::header::HeaderMap;
-use serde::Deserialize;
 
 use crate::answers::ApiError;
 use crate::headers;
+use crate::metadata::{ObjectMetadata, check_custom};
 use crate::names::check_object_name;
 use crate::object::{Attributes, Checksums, Declared};
+use crate::params;
 use crate::query::{Preconditions, Query};
 use crate::resource::Fields;
 use crate::store::NewObject;
-
-/// Custom metadata may take this many bytes, keys and values together.
-const MAX_CUSTOM_METADATA: usize = 8 * 1024;
-
-/// The object resource that an uploader sends. Unknown fields are passed over, as Google does with
-/// those that cannot be written.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct UploadMetadata {
-    name: Option<String>,
-    crc32c: Option<String>,
-    md5_hash: Option<String>,
-    content_type: Option<String>,
-    content_encoding: Option<String>,
-    content_disposition: Option<String>,
-    content_language: Option<String>,
-    cache_control: Option<String>,
-    storage_class: Option<String>,
-    metadata: Option<BTreeMap<String, String>>,
-}
 
 /// An upload of which everything but the bytes is known and checked.
 pub(crate) struct Upload {
@@ -51,27 +32,17 @@ impl Upload {
         headers: &HeaderMap,
         json: &[u8],
     ) -> Result<Self, ApiError> {
-        let sent: UploadMetadata = if json.is_empty() {
-            UploadMetadata::default()
-        } else {
-            serde_json::from_slice(json)
-                .map_err(|error| ApiError::invalid(format!("Invalid object metadata: {error}")))?
-        };
-        let mut declared = Declared { crc32c: sent.crc32c, md5: sent.md5_hash };
+        params::only(query, &[&params::CONDITIONS, &params::UPLOAD])?;
+        let mut sent = ObjectMetadata::parse(json)?;
+        let mut declared = Declared { crc32c: sent.crc32c.take(), md5: sent.md5_hash.take() };
         declared.add_headers(headers);
-        let attributes = Attributes {
-            content_type: sent.content_type,
-            content_encoding: sent
-                .content_encoding
-                .or_else(|| query.get("contentEncoding").map(str::to_owned)),
-            content_disposition: sent.content_disposition,
-            content_language: sent.content_language,
-            cache_control: sent.cache_control,
-            storage_class: sent.storage_class,
-            metadata: sent.metadata.filter(|metadata| !metadata.is_empty()),
-        };
+        let name = query.get("name").map(str::to_owned).or(sent.name.take()).unwrap_or_default();
+        let mut attributes = sent.attributes();
+        if attributes.content_encoding.is_none() {
+            attributes.content_encoding = query.get("contentEncoding").map(str::to_owned);
+        }
         let upload = Self {
-            name: query.get("name").map(str::to_owned).or(sent.name).unwrap_or_default(),
+            name,
             attributes,
             declared,
             preconditions: Preconditions::from_query(query)?,
@@ -113,11 +84,7 @@ impl Upload {
 
     fn check(&self) -> Result<(), ApiError> {
         check_object_name(&self.name)?;
-        let custom = self.attributes.metadata.iter().flatten();
-        if custom.map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_CUSTOM_METADATA {
-            return Err(ApiError::invalid("custom metadata is larger than 8 KiB".to_owned()));
-        }
-        Ok(())
+        check_custom(&self.attributes)
     }
 
     /// The object to store, if the bytes are those that were declared.
@@ -125,6 +92,6 @@ impl Upload {
         let checksums = Checksums::of(&content);
         self.declared.check(&checksums, &content)?;
         let Self { name, attributes, preconditions, .. } = self;
-        Ok(NewObject { name, attributes, checksums, content, preconditions })
+        Ok(NewObject { name, attributes, checksums, components: None, content, preconditions })
     }
 }

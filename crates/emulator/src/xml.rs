@@ -6,19 +6,17 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue};
-use http::header::{IF_MATCH, IF_NONE_MATCH};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue};
 use http::request::Parts;
-use hyper::body::Incoming;
 
 use crate::answers::{ApiError, ApiResult, status_only};
 use crate::body::{Body, Response};
-use crate::call::{App, Call};
+use crate::call::{App, Call, Content};
 use crate::headers::{self, set};
 use crate::listing::{ListRequest, Page};
 use crate::media;
 use crate::object::Object;
-use crate::query::Preconditions;
+use crate::query::{Preconditions, check_etag};
 use crate::script::Operation;
 use crate::store::Bucket;
 use crate::upload::Upload;
@@ -40,7 +38,7 @@ const ABSENT: [&str; 9] = [
 const COPY_SOURCE: &str = "x-goog-copy-source";
 
 /// Answers a request of this API.
-pub(crate) async fn answer(app: &App, head: &Parts, body: Incoming) -> ApiResult {
+pub(crate) async fn answer(app: &App, head: &Parts, body: Content) -> ApiResult {
     let path = head.uri.path().strip_prefix('/').unwrap_or_default();
     let (bucket, object) = path.split_once('/').unwrap_or((path, ""));
     let call = Call::new(app, head, bucket, object)?;
@@ -51,17 +49,17 @@ pub(crate) async fn answer(app: &App, head: &Parts, body: Incoming) -> ApiResult
         return Err(ApiError::not_implemented("copies"));
     }
     match (head.method.as_str(), bucket.is_empty(), object.is_empty()) {
-        (_, true, _) => Err(ApiError::no_route()),
+        (_, true, _) => Err(ApiError::no_method(head)),
         ("GET", _, true) => list(&call).await,
         ("PUT", _, false) => put(&call, body).await,
         ("GET", _, false) => get(&call).await,
         ("HEAD", _, false) => describe_only(&call).await,
         ("DELETE", _, false) => delete(&call).await,
-        _ => Err(ApiError::method_not_allowed()),
+        _ => Err(ApiError::no_method(head)),
     }
 }
 
-async fn put(call: &Call<'_>, body: Incoming) -> ApiResult {
+async fn put(call: &Call<'_>, body: Content) -> ApiResult {
     let _in_flight = call.app.stats.insert_in_flight();
     let upload = Upload::from_headers(&call.object, &call.head.headers)?;
     let content = call.read(body).await?;
@@ -133,7 +131,7 @@ fn find(call: &Call<'_>) -> Result<(Arc<Bucket>, Arc<Object>), ApiError> {
     let preconditions = Preconditions::from_headers(&call.head.headers)?;
     let bucket = call.app.store.bucket(&call.bucket)?;
     let object = bucket.find(&call.object, call.query.number("generation")?, preconditions)?;
-    check_etag(&call.head.headers, &etag(&object))?;
+    check_etag(&call.head.headers, &object.etag())?;
     Ok((bucket, object))
 }
 
@@ -150,18 +148,6 @@ fn describe(response: &mut Response, object: &Object) {
     for (key, value) in object.attributes.metadata.iter().flatten() {
         headers::set_named(response, &format!("x-goog-meta-{key}"), value);
     }
-}
-
-/// Follows `If-Match` and `If-None-Match`.
-fn check_etag(headers: &HeaderMap, etag: &str) -> Result<(), ApiError> {
-    let named = |list: &str| list == "*" || list.split(',').any(|named| named.trim() == etag);
-    if headers::text(headers, IF_MATCH).is_some_and(|list| !named(list)) {
-        return Err(ApiError::condition_not_met());
-    }
-    if headers::text(headers, IF_NONE_MATCH).is_some_and(named) {
-        return Err(ApiError::not_modified());
-    }
-    Ok(())
 }
 
 fn listing(bucket: &str, request: &ListRequest, page: &Page<Arc<Object>>) -> String {

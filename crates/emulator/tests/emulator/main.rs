@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // Clippy knows `#[test]` functions, not their helpers.
 
+mod clients;
+mod copies;
 mod faults;
 mod guards;
 mod reading;

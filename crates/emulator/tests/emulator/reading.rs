@@ -40,6 +40,14 @@ async fn buckets_are_made_found_and_removed() {
     refused(f.get("/storage/v1/b/third").await, 404, "notFound").await;
     let all = body(f.get("/storage/v1/b?project=p").await).await;
     assert_eq!(all["items"].as_array().unwrap().len(), 2);
+    let first = body(f.get("/storage/v1/b?project=p&maxResults=1").await).await;
+    assert_eq!(
+        (first["items"].as_array().unwrap().len(), &first["items"][0]["name"]),
+        (1, &json!(BUCKET))
+    );
+    let token = first["nextPageToken"].as_str().unwrap();
+    let rest = body(f.get(&format!("/storage/v1/b?project=p&pageToken={token}")).await).await;
+    assert_eq!(rest, json!({"kind": "storage#buckets", "items": [made]}));
     let asked = "permissions=storage.objects.create&permissions=storage.objects.list";
     let path = format!("/storage/v1/b/second/iam/testPermissions?{asked}");
     let granted = body(f.get(&path).await).await;
