@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::key::Kind;
 use super::keys::{
-    CLASSES, DATASET, FILES, FIRST_LABEL, FORMAT, LABEL_COLUMN, LIMIT, METHOD, PATH, QUALITY,
-    RANGE, RGB, SAMPLE, SCALE, SEED, SPLIT_FILE, TRANSPOSED, UPSCALE, VALIDATION,
+    CLASSES, DATASET, FILES, FIRST_LABEL, FORMAT, LABEL_COLUMN, LABEL_ENCODING, LIMIT, METHOD,
+    PATH, QUALITY, RANGE, RGB, SAMPLE, SCALE, SEED, SPLIT_FILE, TRANSPOSED, UPSCALE, VALIDATION,
 };
 use super::layers::{ConfigError, Layers};
 use super::value::Value;
@@ -30,6 +30,7 @@ pub(super) fn source(layers: &Layers) -> Result<SourceOptions, ConfigError> {
         classes: layers.find(&CLASSES)?,
         first_label: layers.find(&FIRST_LABEL)?,
         label_column: layers.find(&LABEL_COLUMN)?,
+        label_encoding: layers.need(&LABEL_ENCODING)?,
         range: layers.find(&RANGE)?,
         transposed: layers.need(&TRANSPOSED)?,
         limit: layers.find(&LIMIT)?,

@@ -17,7 +17,7 @@ use crate::manifest::ManifestFormat;
 use crate::pace::Ramp;
 use crate::pipeline::OnError;
 use crate::sink::{Endpoint, IfExists};
-use crate::source::{Files, Range, Transposed};
+use crate::source::{Files, LabelEncoding, Range, Transposed};
 use crate::split::{HeldOut, SplitMethod};
 
 /// Makes a constant of each key, and one list of all.
@@ -48,6 +48,8 @@ keys! {
         .help("The label of the first class [default: that of the data set, else 0]");
     LABEL_COLUMN: u32 = Key::number("source.label_column", 0, MOST)
         .help("Where images have several labels: which is the class, from 0");
+    LABEL_ENCODING: LabelEncoding = Key::word("source.label_encoding").default("number")
+        .help("How arrays hold labels: as numbers, or one-hot, with a column for each class");
     RANGE: Range = Key::new("source.range", Kind::List("two different numbers, [black, white]"), read_range)
         .help("For images that are not bytes: the values that become black and white, such as [0.0, 1.0]");
     TRANSPOSED: Transposed = Key::word("source.transposed").default("auto")

@@ -9,7 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::key::{About, Key};
 use super::keys::{
-    CLASSES, DATASET, ENDPOINT, FILES, FIRST_LABEL, KEYS, LABEL_COLUMN, PATH, RANGE, TRANSPOSED,
+    CLASSES, DATASET, ENDPOINT, FILES, FIRST_LABEL, KEYS, LABEL_COLUMN, LABEL_ENCODING, PATH,
+    RANGE, TRANSPOSED,
 };
 use super::value::{Origin, Value, one_line};
 use crate::source::Catalogue;
@@ -157,6 +158,7 @@ impl Layers {
                 &CLASSES.about,
                 &FIRST_LABEL.about,
                 &LABEL_COLUMN.about,
+                &LABEL_ENCODING.about,
                 &RANGE.about,
                 &TRANSPOSED.about,
             ];

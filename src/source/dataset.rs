@@ -207,7 +207,12 @@ fn outside(index: u32, label: u32, classes: &Classes) -> String {
     let mut numbers = classes.numbers();
     let first = numbers.next().unwrap_or(0);
     let last = numbers.last().unwrap_or(first);
-    format!("image {index} has the label {label}, but the classes are {first} to {last}")
+    let hint = if first == 0 && label == last + 1 {
+        "; where labels begin with 1, set source.first_label = 1"
+    } else {
+        ""
+    };
+    format!("image {index} has the label {label}, but the classes are {first} to {last}{hint}")
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub use error::SourceError;
 pub use fetch::{FetchProgress, fetch};
 pub use labels::Labels;
 pub use locate::{Folders, Found, files_in, find};
-pub use options::{Files, Range, SourceOptions, Transposed};
+pub use options::{Files, LabelEncoding, Range, SourceOptions, Transposed};
 
 /// The images of a source in order. No image follows an error.
 pub type Images = Box<dyn Iterator<Item = Result<Image, SourceError>> + Send>;

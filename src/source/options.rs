@@ -41,6 +41,8 @@ pub struct SourceOptions {
     pub first_label: Option<u32>,
     /// Which column of labels is the class, over the data set's own.
     pub label_column: Option<u32>,
+    /// How arrays hold labels.
+    pub label_encoding: LabelEncoding,
     /// Which values are black and white.
     pub range: Option<Range>,
     /// Whether rows and columns are exchanged.
@@ -58,6 +60,7 @@ impl SourceOptions {
             classes: self.classes.clone(),
             first_label: self.first_label,
             label_column: self.label_column,
+            label_encoding: self.label_encoding,
             range: self.range,
             transposed: match self.transposed {
                 Transposed::Yes => Some(true),
@@ -77,6 +80,8 @@ pub(super) struct ReadOptions {
     pub(super) first_label: Option<u32>,
     /// Which column of labels with several is the class, from 0.
     pub(super) label_column: Option<u32>,
+    /// How arrays hold labels.
+    pub(super) label_encoding: LabelEncoding,
     /// Which values are black and white; bytes need none.
     pub(super) range: Option<Range>,
     /// Whether rows and columns are exchanged, as EMNIST's are.
@@ -97,7 +102,9 @@ impl ReadOptions {
     /// # Errors
     /// Names the option.
     pub(super) fn must_be_bytes(&self, path: &Path) -> Result<(), SourceError> {
+        let one_hot = self.label_encoding == LabelEncoding::OneHot;
         let range = self.range.map(|_| "source.range");
+        let range = range.or(one_hot.then_some("source.label_encoding"));
         match range.or(self.transposed.filter(|is| *is).map(|_| "source.transposed")) {
             None => Ok(()),
             Some(option) => {
@@ -106,6 +113,28 @@ impl ReadOptions {
             }
         }
     }
+}
+
+/// How an array holds labels.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum LabelEncoding {
+    /// As numbers, one or several an image.
+    #[default]
+    Number,
+    /// As a column for each class, of which one holds 1 and all others 0.
+    OneHot,
 }
 
 /// Whether rows and columns are exchanged in the file.

@@ -226,6 +226,16 @@ impl ArrayReader {
         label.map(Some).map_err(|problem| self.unfit(&problem))
     }
 
+    /// The next label of an array with a column for each class.
+    ///
+    /// # Errors
+    /// Also a record that is not one-hot.
+    pub(super) fn next_one_hot(&mut self) -> Result<Option<u32>, SourceError> {
+        let Some(record) = self.next_record()? else { return Ok(None) };
+        let label = values::one_hot(&self.array.header, &record);
+        label.map(Some).map_err(|problem| self.unfit(&problem))
+    }
+
     /// What is wrong with the record that was read last.
     fn unfit(&self, problem: &str) -> SourceError {
         let record = format!("record {} {problem}", self.read - 1);

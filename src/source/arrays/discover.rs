@@ -8,6 +8,7 @@ use super::{npz, stream};
 use crate::model::Partition;
 use crate::source::error::SourceError;
 use crate::source::options::Files;
+use crate::text::shown;
 
 /// How the names of MNIST's files begin: partition, images, labels.
 const FILE_NAMES: [(Partition, &str, &str); 2] = [
@@ -15,15 +16,37 @@ const FILE_NAMES: [(Partition, &str, &str); 2] = [
     (Partition::Test, "t10k-images", "t10k-labels"),
 ];
 
-/// The names that archives give to images and labels: `MedMNIST`'s, and those of Keras' `mnist.npz`.
-const ARRAY_NAMES: [&[(Partition, &str, &str)]; 2] = [
-    &[
-        (Partition::Train, "train_images", "train_labels"),
-        (Partition::Validation, "val_images", "val_labels"),
-        (Partition::Test, "test_images", "test_labels"),
-    ],
-    &[(Partition::Train, "x_train", "y_train"), (Partition::Test, "x_test", "y_test")],
+/// What archives call their parts.
+const PARTS: [(Partition, &[&str]); 3] = [
+    (Partition::Train, &["train", "training"]),
+    (Partition::Validation, &["val", "valid", "validation", "dev"]),
+    (Partition::Test, &["test", "testing"]),
 ];
+
+/// What archives call images and labels, with `*` for the part: `MedMNIST`'s names, those of Keras'
+/// `mnist.npz`, and both the other way round.
+const FAMILIES: [(&str, &str); 4] =
+    [("*_images", "*_labels"), ("x_*", "y_*"), ("*_x", "*_y"), ("images_*", "labels_*")];
+
+/// The arrays of one family of names, by part; the names that are not among them.
+fn parts_of<'a>(names: &'a [String], family: (&str, &str)) -> (Vec<Named<'a>>, Vec<&'a str>) {
+    let find = |pattern: &str, part: &str| {
+        let wanted = pattern.replace('*', part);
+        names.iter().map(String::as_str).find(|name| name.eq_ignore_ascii_case(&wanted))
+    };
+    let of_part = |(partition, words): &(Partition, &[&str])| {
+        words
+            .iter()
+            .find_map(|word| Some((*partition, find(family.0, word)?, find(family.1, word))))
+    };
+    let parts: Vec<Named<'_>> = PARTS.iter().filter_map(of_part).collect();
+    let used = |name: &&str| parts.iter().any(|part| part.1 == *name || part.2 == Some(*name));
+    let left = names.iter().map(String::as_str).filter(|name| !used(name)).collect();
+    (parts, left)
+}
+
+/// A part, and the names of its images and labels.
+type Named<'a> = (Partition, &'a str, Option<&'a str>);
 
 /// The names of the arrays in a `.npz` archive; nothing for any other file, nor for one of them.
 ///
@@ -63,20 +86,11 @@ pub fn single_file(path: &Path) -> Result<Vec<Files>, SourceError> {
             labels: None,
         }]);
     };
-    let member = |name: &str| {
-        let exists = names.iter().any(|existing| existing == name);
-        exists.then(|| array_of(path, name))
-    };
-    // One family of names or the other: an archive that has both would hold each image twice.
-    let family = ARRAY_NAMES
-        .iter()
-        .find(|family| family.iter().any(|(_, images, _)| names.iter().any(|n| n == images)));
-    let parts = family.into_iter().copied().flatten().filter_map(|&(partition, images, labels)| {
-        Some(Files { partition, images: member(images)?, labels: member(labels) })
-    });
-    let parts: Vec<_> = parts.collect();
-    let used = 2 * parts.len() - parts.iter().filter(|part| part.labels.is_none()).count();
-    if used < names.len() && parts.iter().any(|part| part.labels.is_none()) {
+    // One family of names or another: an archive that has two would hold each image twice.
+    let families = FAMILIES.map(|family| parts_of(&names, family));
+    let (parts, left) =
+        families.into_iter().find(|(parts, _)| !parts.is_empty()).unwrap_or_default();
+    if !left.is_empty() && parts.iter().any(|(_, _, labels)| labels.is_none()) {
         return Err(SourceError::unfit(
             path,
             format!(
@@ -96,7 +110,19 @@ pub fn single_file(path: &Path) -> Result<Vec<Files>, SourceError> {
             ),
         ));
     }
-    Ok(parts)
+    if !left.is_empty() {
+        tracing::warn!(
+            "{}: these of its arrays are not used: {}; [[source.files]] names others as FILE#ARRAY",
+            shown(&path.display().to_string()),
+            shown(&left.join(", "))
+        );
+    }
+    let files = |(partition, images, labels): Named<'_>| Files {
+        partition,
+        images: array_of(path, images),
+        labels: labels.map(|labels| array_of(path, labels)),
+    };
+    Ok(parts.into_iter().map(files).collect())
 }
 
 /// The four files of MNIST in a folder: `train-images-idx3-ubyte` and its like, also with a dot
@@ -191,6 +217,29 @@ mod tests {
                 "t10k-labels-idx1-ubyte"
             ]
         );
+    }
+
+    #[test]
+    fn each_usual_name_of_a_part_is_known() {
+        use Partition::{Test, Train, Validation};
+        let of = |names: &[&str], family| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let (parts, left) = parts_of(&names, FAMILIES[family]);
+            let parts = parts.iter().map(|(part, _, labels)| (*part, labels.is_some()));
+            (parts.collect::<Vec<_>>(), left.len())
+        };
+        let all = vec![(Train, true), (Validation, true), (Test, true)];
+        for part in ["val", "valid", "validation"] {
+            let (x, y) = (format!("x_{part}"), format!("y_{part}"));
+            let names = ["x_train", "y_train", &x, &y, "x_test", "y_test"];
+            assert_eq!(of(&names, 1), (all.clone(), 0), "{part}");
+            let (x, y) = (format!("{part}_images"), format!("{part}_labels"));
+            let names = ["train_images", "train_labels", &x, &y, "test_images", "test_labels"];
+            assert_eq!(of(&names, 0), (all.clone(), 0), "{part}");
+        }
+        assert_eq!(of(&["X_train", "Y_train"], 1), (vec![(Train, true)], 0));
+        assert_eq!(of(&["train_x", "train_y", "ids"], 2), (vec![(Train, true)], 1));
+        assert_eq!(of(&["images_test", "labels_train"], 3), (vec![(Test, false)], 1));
     }
 
     #[test]

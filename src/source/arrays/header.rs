@@ -136,8 +136,18 @@ fn what_it_may_be(bytes: &[u8]) -> &'static str {
         [b'<', ..] => " (an HTML or XML page saved under this name?)",
         [b'P', b'K', ..] => " (a zip archive: unpack it first)",
         [0xFD, b'7', b'z', ..] => " (an xz archive: unpack it first)",
+        b"BZh0" | [b'B', b'Z', b'h', b'1'..=b'9'] => " (packed by bzip2: unpack it first)",
+        [0x28, 0xB5, 0x2F, 0xFD] => " (packed by zstd: unpack it first)",
+        [0x1F, 0x9D, ..] => " (packed by compress: unpack it first)",
+        [b'7', b'z', 0xBC, 0xAF] => " (a 7z archive: unpack it first)",
         [0x1F, 0x8B, ..] => " (gzip inside gzip: unpack it once)",
         [0x80, 2..=5, ..] => " (a Python pickle, which is never read)",
+        [0x89, b'H', b'D', b'F'] => " (HDF5: save its arrays with numpy.savez)",
+        b"MATL" => " (a MATLAB file: save its arrays with numpy.savez)",
+        b"vers" => " (a pointer of Git LFS in place of the file: git lfs pull)",
+        [0x89, b'P', b'N', b'G'] | [0xFF, 0xD8, 0xFF, _] => {
+            " (one picture: stack the pixels of all with numpy.save)"
+        }
         b"PAR1" => " (a Parquet file: give it as the source, not among source.files)",
         _ => "",
     }

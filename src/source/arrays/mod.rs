@@ -20,7 +20,7 @@ use self::array::ArrayReader;
 use self::header::{Dtype, Header, Shape};
 use super::error::SourceError;
 use super::labels::Labels;
-use super::options::{Files, Range, ReadOptions};
+use super::options::{Files, LabelEncoding, Range, ReadOptions};
 use super::{Images, Part, Source};
 use crate::model::{Image, ImageFormat, Partition, Size};
 
@@ -198,9 +198,10 @@ fn size_of(file: &Array, options: &ReadOptions) -> Result<Size, SourceError> {
         _ => {
             return unfit(format!(
                 "has {} dimensions ({}), but images have 3 (records × rows × columns), or 4 with 1 or \
-                 3 channels",
+                 3 channels{}",
                 dims.len(),
-                file.header.shape
+                file.header.shape,
+                remedy(dims)
             ));
         }
     };
@@ -217,6 +218,35 @@ fn size_of(file: &Array, options: &ReadOptions) -> Result<Size, SourceError> {
         return unfit(format!("its images are {rows} × {cols}; JPEG holds 1 to 65,535 each way"));
     }
     Ok(Size { rows, cols, channels: if channels == 3 { 3 } else { 1 } })
+}
+
+/// What makes images of an array of these dimensions, if anything does.
+fn remedy(dims: &[u32]) -> String {
+    let squares = |pixels: u32| pixels.isqrt().pow(2) == pixels;
+    match *dims {
+        [_, pixels] if squares(pixels) => {
+            let side = pixels.isqrt();
+            format!(
+                "; a row for each image becomes {side} × {side} pixels by reshape(-1, {side}, {side})"
+            )
+        }
+        [_, values] if values % 3 == 0 && squares(values / 3) => {
+            let side = (values / 3).isqrt();
+            format!(
+                "; a row for each image in colour becomes one by reshape(-1, {side}, {side}, 3)"
+            )
+        }
+        [_, _] => "; a row for each image becomes one by reshape(-1, rows, columns)".to_owned(),
+        [_, 1 | 3, _, _] => {
+            "; channels come last: transpose(0, 2, 3, 1) puts them there".to_owned()
+        }
+        [_, _, _, 4] => "; without transparency they have 3: array[..., :3]".to_owned(),
+        [_, _, _, 2] => "; one of the two is array[..., 0]".to_owned(),
+        [_, _, _, _] | [_, _, _, _, 1] => {
+            "; the slices of volumes become images by reshape(-1, rows, columns)".to_owned()
+        }
+        _ => String::new(),
+    }
 }
 
 /// Reads all labels of a part.
@@ -242,10 +272,18 @@ fn read_labels(
             return unfit(format!("has {} dimensions ({shape}), but labels have 1", dims.len()));
         }
     };
-    if !dtype.is_integer() {
+    let one_hot = options.label_encoding == LabelEncoding::OneHot;
+    if !one_hot && options.label_column.is_none() && columns > 2 && is_one_hot(&file)? {
+        return unfit(format!(
+            "looks one-hot ({}): source.label_encoding = \"one-hot\" reads it",
+            file.header.shape
+        ));
+    }
+    if !dtype.is_integer() && !one_hot {
         return unfit(format!("holds {dtype} values; labels are whole numbers"));
     }
     let column = match options.label_column {
+        _ if one_hot => 0,
         Some(column) if column < columns => column,
         None if columns == 1 => 0,
         _ => {
@@ -261,10 +299,22 @@ fn read_labels(
         return unfit(format!("holds {m} labels, but {images} holds {n} images"));
     }
     let mut reader = ArrayReader::new(file);
-    while let Some(label) = reader.next_label(column)? {
+    let mut next = || if one_hot { reader.next_one_hot() } else { reader.next_label(column) };
+    while let Some(label) = next()? {
         into.push(label);
     }
     Ok(())
+}
+
+/// Whether each record of an array has one 1 among zeros.
+fn is_one_hot(file: &Array) -> Result<bool, SourceError> {
+    let mut reader = ArrayReader::new(file.clone());
+    while let Some(record) = reader.next_record()? {
+        if values::one_hot(&file.header, &record).is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(file.header.records() > 0)
 }
 
 /// How often each label occurs in a file of labels, `n` or `n × 1` whole numbers; nothing for any other
@@ -285,3 +335,6 @@ pub fn label_counts(file: &Array) -> Result<Option<BTreeMap<u32, u32>>, SourceEr
     }
     Ok(Some(counts))
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,23 @@ pub(super) fn label(header: &Header, record: &[u8], column: u32) -> Result<u32, 
     Ok(value as u32)
 }
 
+/// The label in a record of one value a class: which of them is 1, where all others are 0.
+///
+/// # Errors
+/// Other values, or not exactly one 1.
+pub(super) fn one_hot(header: &Header, record: &[u8]) -> Result<u32, String> {
+    let mut label = None;
+    for (class, value) in (0..).zip(floats(header.dtype, header.endian, record)) {
+        #[allow(clippy::float_cmp)] // 0 and 1 are exact
+        match label {
+            None if value == 1.0 => label = Some(class),
+            _ if value == 0.0 => {}
+            _ => return Err("is not one-hot: one value is 1 and all others are 0".to_owned()),
+        }
+    }
+    label.ok_or_else(|| "is not one-hot: no value is 1".to_owned())
+}
+
 /// Exchanges rows and columns of an image of this size.
 pub(super) fn transpose(pixels: &[u8], size: Size) -> Vec<u8> {
     let (rows, cols) = (size.rows as usize, size.cols as usize);
@@ -97,6 +114,18 @@ mod tests {
 
     fn header(dtype: Dtype, endian: Endian) -> Header {
         Header { dtype, endian, shape: Shape(vec![1, 3]), len: 0 }
+    }
+
+    #[test]
+    fn a_one_among_zeros_is_a_label() {
+        let bytes = header(Dtype::U8, Endian::Big);
+        assert_eq!(one_hot(&bytes, &[0, 0, 1]), Ok(2));
+        assert_eq!(one_hot(&bytes, &[1, 0, 0]), Ok(0));
+        for wrong in [[0, 0, 0], [1, 0, 1], [0, 2, 0], [1, 2, 0]] {
+            assert!(one_hot(&bytes, &wrong).is_err(), "{wrong:?}");
+        }
+        let halves: Vec<u8> = [0.0_f32, 1.0, 0.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(one_hot(&header(Dtype::F32, Endian::Little), &halves), Ok(1));
     }
 
     #[test]
