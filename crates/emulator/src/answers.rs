@@ -108,6 +108,11 @@ impl ApiError {
         Self::new(status, "backendError", "ServiceUnavailable", message)
     }
 
+    /// 400: the parts of a multipart upload of the XML API do not make an object.
+    pub(crate) fn bad_part(code: &'static str, message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", code, message.to_owned())
+    }
+
     /// 500: the emulator's own disk failed.
     pub(crate) fn disk(error: &std::io::Error) -> Self {
         let message = format!("the emulator's folder failed: {error}");

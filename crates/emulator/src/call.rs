@@ -19,6 +19,7 @@ use crate::query::Query;
 use crate::script::Operation;
 use crate::sessions::Sessions;
 use crate::store::Store;
+use crate::xml::Uploads;
 
 /// Names the key that an object is to be encrypted with.
 static ENCRYPTION_KEY: HeaderName = HeaderName::from_static("x-goog-encryption-key");
@@ -29,6 +30,8 @@ pub(crate) struct App {
     pub(crate) gate: Gate,
     pub(crate) stats: Arc<Stats>,
     pub(crate) sessions: Sessions,
+    /// Multipart uploads of the XML API.
+    pub(crate) uploads: Uploads,
     /// The largest request body, and the largest object, in bytes.
     pub(crate) max_body: usize,
     /// `address:port` for links where a request names no host.

@@ -1,9 +1,9 @@
 //! Objects as plain files: `ROOT/<bucket>/<object name>`, so that a person can open the pictures.
 //!
 //! Only the bytes outlive the process. After a restart the content type comes from the name's
-//! suffix, the generation from the file's modification time, and custom metadata is gone. Since `a`
-//! cannot be a file and a folder at once, an object `a` excludes objects `a/…`: the second is
-//! refused with 400.
+//! suffix, the generation from the file's modification time, and custom metadata is gone. A name that
+//! is no path, or whose path is taken since `a` cannot be a file and a folder at once, has a path of
+//! its own below `ROOT/.idx2gcs-names/<bucket>`.
 
 use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
@@ -17,6 +17,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::answers::ApiError;
+use crate::apart;
 use crate::error::EmulatorError;
 use crate::names::{check_bucket_name, check_object_name};
 use crate::object::{Attributes, Checksums, Object, ObjectMap, micros};
@@ -25,8 +26,20 @@ use crate::object::{Attributes, Checksums, Object, ObjectMap, micros};
 /// served.
 const TEMPORARY: &str = ".idx2gcs-incomplete";
 
+/// Where the objects lie whose names cannot be paths.
+const APART: &str = ".idx2gcs-names";
+
 /// The file that an emulator holds locked. The lock goes with its process, however that ends.
 const LOCK: &str = ".idx2gcs-lock";
+
+/// Where in the folder an object lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Its name is its path.
+    Path,
+    /// Its name cannot be its path.
+    Apart,
+}
 
 /// The folder behind a store.
 pub(crate) struct Folder {
@@ -84,7 +97,12 @@ impl Folder {
                 continue;
             }
             let mut objects = ObjectMap::new();
-            load(&entry.path(), "", &mut objects).map_err(failed)?;
+            let apart = root.join(APART).join(&name);
+            if apart.is_dir() {
+                load(&apart, &mut |path| apart::name(path), Place::Apart, &mut objects)
+                    .map_err(failed)?;
+            }
+            load(&entry.path(), &mut plain_name, Place::Path, &mut objects).map_err(failed)?;
             let created = modified(&entry.metadata().map_err(failed)?);
             buckets.push(Found { name, created, objects });
         }
@@ -98,22 +116,14 @@ impl Folder {
 
     /// Removes the bucket's directories; an error where a file is left.
     pub(crate) fn delete_bucket(&self, bucket: &str) -> io::Result<()> {
-        let path = self.root.join(bucket);
-        self.directories.lock().retain(|known| !known.starts_with(&path));
-        remove_directories(&path)
-    }
-
-    /// Refuses names that are no plain path below the bucket.
-    #[allow(clippy::unused_self)] // A question to the folder, for its callers.
-    pub(crate) fn check_name(&self, name: &str) -> Result<(), ApiError> {
-        if name.split('/').all(is_plain) {
-            return Ok(());
+        let (path, apart) = (self.root.join(bucket), self.root.join(APART).join(bucket));
+        self.directories
+            .lock()
+            .retain(|known| !known.starts_with(&path) && !known.starts_with(&apart));
+        if apart.is_dir() {
+            remove_directories(&apart)?;
         }
-        Err(ApiError::invalid(format!(
-            "object name '{}' cannot be a path in the emulator's folder: every part between \
-             slashes must be 1 to 255 bytes, without NUL, and not '.' or '..'",
-            name.escape_debug()
-        )))
+        remove_directories(&path)
     }
 
     /// Writes content under a temporary name.
@@ -125,39 +135,54 @@ impl Folder {
         Ok(written)
     }
 
-    /// Gives a written file its name.
+    /// Gives a written file its name, and says where it lies then.
     pub(crate) fn publish(
         &self,
         mut written: Written,
         bucket: &str,
         name: &str,
-    ) -> Result<(), ApiError> {
-        self.check_name(name)?;
-        let path = self.root.join(bucket).join(name);
-        let result = self.ensure_parent(&path).and_then(|()| fs::rename(&written.path, &path));
-        let result = match result {
+    ) -> Result<Place, ApiError> {
+        let mut place = Place::Apart;
+        if name.split('/').all(is_plain) {
+            match self.rename(&written, &self.path(bucket, name, Place::Path)) {
+                Ok(()) => place = Place::Path,
+                Err(error) if is_taken(&error) => {}
+                Err(error) => return Err(ApiError::disk(&error)),
+            }
+        }
+        if place == Place::Apart {
+            let renamed = self.rename(&written, &self.path(bucket, name, place));
+            renamed.map_err(|error| ApiError::disk(&error))?;
+        }
+        written.published = true;
+        Ok(place)
+    }
+
+    fn rename(&self, written: &Written, path: &Path) -> io::Result<()> {
+        match self.ensure_parent(path).and_then(|()| fs::rename(&written.path, path)) {
             // Somebody removed a directory known to exist: make it again.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.directories.lock().clear();
-                self.ensure_parent(&path).and_then(|()| fs::rename(&written.path, &path))
+                self.ensure_parent(path)?;
+                fs::rename(&written.path, path)
             }
             other => other,
-        };
-        match result {
-            Ok(()) => {
-                written.published = true;
-                Ok(())
-            }
-            Err(error) => Err(refusal(name, &error)),
         }
     }
 
-    pub(crate) fn read(&self, bucket: &str, name: &str) -> io::Result<Bytes> {
-        fs::read(self.root.join(bucket).join(name)).map(Bytes::from)
+    fn path(&self, bucket: &str, name: &str, place: Place) -> PathBuf {
+        match place {
+            Place::Path => self.root.join(bucket).join(name),
+            Place::Apart => self.root.join(APART).join(bucket).join(apart::path(name)),
+        }
     }
 
-    pub(crate) fn remove(&self, bucket: &str, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.root.join(bucket).join(name)) {
+    pub(crate) fn read(&self, bucket: &str, name: &str, place: Place) -> io::Result<Bytes> {
+        fs::read(self.path(bucket, name, place)).map(Bytes::from)
+    }
+
+    pub(crate) fn remove(&self, bucket: &str, name: &str, place: Place) -> io::Result<()> {
+        match fs::remove_file(self.path(bucket, name, place)) {
             // Gone already is what was asked for.
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -203,17 +228,11 @@ fn is_plain(segment: &str) -> bool {
     one && components.next().is_none() && segment.len() <= 255 && !segment.contains('\0')
 }
 
-fn refusal(name: &str, error: &io::Error) -> ApiError {
+/// Whether a path cannot be had since a part of it is a file and ought to be a folder, or the other
+/// way round.
+fn is_taken(error: &io::Error) -> bool {
     use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, IsADirectory, NotADirectory};
-    match error.kind() {
-        AlreadyExists | DirectoryNotEmpty | IsADirectory | NotADirectory => {
-            ApiError::invalid(format!(
-                "object name '{name}' is taken in the emulator's folder: a part of it is both \
-                 an object and a folder"
-            ))
-        }
-        _ => ApiError::disk(error),
-    }
+    matches!(error.kind(), AlreadyExists | DirectoryNotEmpty | IsADirectory | NotADirectory)
 }
 
 fn remove_directories(path: &Path) -> io::Result<()> {
@@ -226,47 +245,64 @@ fn remove_directories(path: &Path) -> io::Result<()> {
     fs::remove_dir(path)
 }
 
-/// Enters the files below `path` as objects whose names start with `prefix`. Symbolic links are
-/// passed over: they may lead out of the folder.
-fn load(path: &Path, prefix: &str, objects: &mut ObjectMap) -> io::Result<()> {
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        let file_name = entry.file_name();
-        let Some(part) = file_name.to_str() else {
-            tracing::warn!(path = %entry.path().display(), "not served: the name is not UTF-8");
-            continue;
-        };
-        let name = format!("{prefix}{part}");
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            load(&entry.path(), &format!("{name}/"), objects)?;
-        } else if kind.is_file() {
-            if check_object_name(&name).is_err() {
-                tracing::warn!(path = %entry.path().display(), "not served: no object name");
+/// The name that a relative path stands for where names are paths.
+fn plain_name(relative: &Path) -> Option<String> {
+    let parts: Option<Vec<&str>> = relative.iter().map(|part| part.to_str()).collect();
+    parts.map(|parts| parts.join("/"))
+}
+
+/// Enters the files below `root` as objects, with the names that `name` gives their relative paths.
+/// Symbolic links are passed over: they may lead out of the folder.
+fn load(
+    root: &Path,
+    name: &mut impl FnMut(&Path) -> Option<String>,
+    place: Place,
+    objects: &mut ObjectMap,
+) -> io::Result<()> {
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let (path, kind) = (entry.path(), entry.file_type()?);
+            if kind.is_dir() {
+                folders.push(path);
                 continue;
             }
-            let content = fs::read(entry.path())?;
-            let checksums = Checksums::of(&content);
-            checksums.md5(&content);
-            let created = modified(&entry.metadata()?);
-            let name: Arc<str> = Arc::from(name);
-            let content_type = Some(content_type(&name).to_owned());
-            let object = Object {
-                name: Arc::clone(&name),
-                generation: micros(created).max(1),
-                metageneration: 1,
-                created,
-                updated: created,
-                size: content.len() as u64,
-                checksums,
-                attributes: Attributes { content_type, ..Attributes::default() },
-                components: None,
-                content: None,
-            };
-            objects.insert(name, Arc::new(object));
+            let relative = path.strip_prefix(root).unwrap_or(&path);
+            let known = name(relative).filter(|name| check_object_name(name).is_ok());
+            match known {
+                Some(name) if kind.is_file() => {
+                    let object = object(&path, name, place)?;
+                    objects.insert(Arc::clone(&object.name), Arc::new(object));
+                }
+                None => tracing::warn!(path = %path.display(), "not served: no object name"),
+                Some(_) => {}
+            }
         }
     }
     Ok(())
+}
+
+/// What is known of an object that lies in a file.
+fn object(path: &Path, name: String, place: Place) -> io::Result<Object> {
+    let content = fs::read(path)?;
+    let checksums = Checksums::of(&content);
+    checksums.md5(&content);
+    let created = modified(&fs::metadata(path)?);
+    let content_type = Some(content_type(&name).to_owned());
+    Ok(Object {
+        name: Arc::from(name),
+        generation: micros(created).max(1),
+        metageneration: 1,
+        created,
+        updated: created,
+        size: content.len() as u64,
+        checksums,
+        attributes: Attributes { content_type, ..Attributes::default() },
+        components: None,
+        content: None,
+        place,
+    })
 }
 
 fn modified(metadata: &fs::Metadata) -> SystemTime {

@@ -13,12 +13,12 @@
 //! objects, and bad days, since [`Faults`] and [`Script`] make answers fail, hang or get lost.
 //! Behaviour follows Google's documentation of the JSON API
 //! (<https://cloud.google.com/storage/docs/json_api/v1>) and the XML API
-//! (<https://cloud.google.com/storage/docs/xml-api/overview>). Of the XML API it has what puts,
-//! gets, heads, deletes and lists objects.
+//! (<https://cloud.google.com/storage/docs/xml-api/overview>). Of the XML API it has what puts, also
+//! in parts, gets, heads, copies, deletes and lists objects.
 //!
 //! Whatever is asked and not here is answered with 501, which names it: methods, parameters, fields.
-//! Not here are versioning, soft deletion, multipart uploads of the XML API, access control lists,
-//! retention, folders, keys of the customer's, the gRPC API and TLS.
+//! Not here are versioning, soft deletion, access control lists, retention,
+//! folders, keys of the customer's, the gRPC API and TLS.
 //!
 //! ```
 //! use idx2gcs_emulator::{Emulator, Options};
@@ -36,6 +36,7 @@
 //! ```
 
 mod answers;
+mod apart;
 mod batch;
 mod body;
 mod buckets;
@@ -93,6 +94,7 @@ use gate::Gate;
 use object::Object;
 use sessions::Sessions;
 use store::Store;
+use xml::Uploads;
 
 /// How to start an [`Emulator`].
 #[derive(Debug, Clone)]
@@ -206,6 +208,7 @@ impl Emulator {
             gate: Gate::new(faults, script, record, Arc::clone(&stats)),
             stats,
             sessions: Sessions::default(),
+            uploads: Uploads::default(),
             max_body,
             authority: addr.to_string(),
             any_host: options.allow_remote,

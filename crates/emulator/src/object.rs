@@ -10,6 +10,7 @@ use http::header::HeaderMap;
 use md5::{Digest, Md5};
 
 use crate::answers::ApiError;
+use crate::folder::Place;
 use crate::headers;
 
 /// The two checksums that Cloud Storage keeps for an object.
@@ -28,6 +29,12 @@ impl Checksums {
     /// The MD5; `content` is what these are the checksums of.
     pub(crate) fn md5(&self, content: &[u8]) -> [u8; 16] {
         *self.md5.get_or_init(|| Md5::digest(content).into())
+    }
+
+    /// Both as `x-goog-hash` has them; `content` is what these are the checksums of.
+    pub(crate) fn header(&self, content: &[u8]) -> String {
+        let crc32c = BASE64.encode(&self.crc32c.to_be_bytes());
+        format!("crc32c={crc32c},md5={}", BASE64.encode(&self.md5(content)))
     }
 }
 
@@ -107,6 +114,8 @@ pub(crate) struct Object {
     pub(crate) attributes: Attributes,
     /// Of how many objects it was composed; Google gives no MD5 of such a one.
     pub(crate) components: Option<u32>,
+    /// Where it lies, where there is a folder.
+    pub(crate) place: Place,
     /// The bytes; `None` where they lie in the folder.
     pub(crate) content: Option<Bytes>,
 }

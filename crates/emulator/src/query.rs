@@ -54,6 +54,10 @@ fn whole_number(key: &str, text: &str) -> Result<i64, ApiError> {
     text.parse().map_err(|_| wrong())
 }
 
+fn header_number(headers: &HeaderMap, name: &str) -> Result<Option<i64>, ApiError> {
+    headers::text(headers, name).map(|text| whole_number(name, text)).transpose()
+}
+
 /// Conditions on the live generation under which a request is carried out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::struct_field_names)] // Named as the parameters are.
@@ -94,6 +98,17 @@ impl Preconditions {
         })
     }
 
+    /// The generation that an XML API copy wants of its source, and what else it asks of it.
+    pub(crate) fn of_source_headers(headers: &HeaderMap) -> Result<(Option<i64>, Self), ApiError> {
+        let number = |name| header_number(headers, name);
+        let conditions = Self {
+            generation_match: number("x-goog-copy-source-if-generation-match")?,
+            metageneration_match: number("x-goog-copy-source-if-metageneration-match")?,
+            ..Self::default()
+        };
+        Ok((number("x-goog-copy-source-generation")?, conditions))
+    }
+
     /// That the live generation is the one named, where one is.
     pub(crate) fn generation(wanted: Option<i64>) -> Self {
         Self { generation_match: wanted, ..Self::default() }
@@ -101,10 +116,7 @@ impl Preconditions {
 
     /// What the headers of the XML API ask for; it has no `…NotMatch`.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let number = |name: &str| {
-            let text = headers::text(headers, name);
-            text.map(|text| whole_number(name, text)).transpose()
-        };
+        let number = |name| header_number(headers, name);
         Ok(Self {
             generation_match: number("x-goog-if-generation-match")?,
             metageneration_match: number("x-goog-if-metageneration-match")?,

@@ -8,10 +8,10 @@ use std::time::Duration;
 /// Which kind of request a rule is aimed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// A request that carries an object's bytes: media, multipart, or a `PUT` of a resumable
-    /// session. The key is the object name.
+    /// A request that carries an object's bytes: media, multipart, a `PUT` of a resumable session,
+    /// or a part of the XML API. The key is the object name.
     Insert,
-    /// The `POST` that opens a resumable session. The key is the object name.
+    /// The `POST` that opens a resumable session, or a multipart upload of the XML API. The key is the object name.
     Session,
     /// An object's metadata. The key is the object name.
     Get,
@@ -21,7 +21,7 @@ pub enum Operation {
     Patch,
     /// A copy, a rewrite or a move. The key is the new object's name.
     Copy,
-    /// A composition. The key is the new object's name.
+    /// A composition, or the end of a multipart upload of the XML API. The key is the new object's name.
     Compose,
     /// An object's deletion. The key is the object name.
     Delete,

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use crate::EmulatorError;
 use crate::answers::ApiError;
 use crate::counters::Stats;
-use crate::folder::Folder;
+use crate::folder::{Folder, Place};
 use crate::names::check_bucket_name;
 use crate::object::{Attributes, Checksums, Object, ObjectMap, micros};
 use crate::query::{Preconditions, Verdict};
@@ -165,10 +165,9 @@ impl Store {
         bucket: &Arc<Bucket>,
         new: NewObject,
     ) -> Result<Arc<Object>, ApiError> {
-        let Some(folder) = &self.folder else {
+        if self.folder.is_none() {
             return self.put_in_memory(bucket, new);
-        };
-        folder.check_name(&new.name)?;
+        }
         let (store, bucket) = (Arc::clone(self), Arc::clone(bucket));
         blocking(move || store.put_in_folder(&bucket, new)).await
     }
@@ -180,7 +179,7 @@ impl Store {
         let mut objects = bucket.objects.lock();
         let live = objects.get(new.name.as_str());
         self.judge_write(&new.preconditions, live)?;
-        Ok(self.enter(&mut objects, new, Some(content)))
+        Ok(self.enter(&mut objects, new, Some(content), Place::Path))
     }
 
     fn put_in_folder(&self, bucket: &Bucket, new: NewObject) -> Result<Arc<Object>, ApiError> {
@@ -194,9 +193,14 @@ impl Store {
         let written = folder.write(&new.content).map_err(|error| ApiError::disk(&error))?;
 
         let _same_name = bucket.name_lock(&new.name);
-        self.judge_write(&new.preconditions, bucket.object(&new.name).as_ref())?;
-        folder.publish(written, &bucket.name, &new.name)?;
-        Ok(self.enter(&mut bucket.objects.lock(), new, None))
+        let live = bucket.object(&new.name);
+        self.judge_write(&new.preconditions, live.as_ref())?;
+        let place = folder.publish(written, &bucket.name, &new.name)?;
+        if let Some(before) = live.filter(|live| live.place != place) {
+            let removed = folder.remove(&bucket.name, &before.name, before.place);
+            removed.map_err(|error| ApiError::disk(&error))?;
+        }
+        Ok(self.enter(&mut bucket.objects.lock(), new, None, place))
     }
 
     /// Enters an object whose preconditions hold. The generation is drawn under the map's lock, so
@@ -206,6 +210,7 @@ impl Store {
         objects: &mut ObjectMap,
         new: NewObject,
         content: Option<Bytes>,
+        place: Place,
     ) -> Arc<Object> {
         let created = SystemTime::now();
         let object = Arc::new(Object {
@@ -219,6 +224,7 @@ impl Store {
             attributes: new.attributes,
             components: new.components,
             content,
+            place,
         });
         let replaced = objects.insert(Arc::clone(&object.name), Arc::clone(&object)).is_some();
         self.stats.stored(object.size, replaced);
@@ -267,8 +273,10 @@ impl Store {
             let _same_name = bucket.name_lock(&name);
             let live = bucket.object(&name);
             store.judge_change(&bucket, &name, live.as_ref(), generation, &preconditions)?;
-            if let Some(folder) = &store.folder {
-                folder.remove(&bucket.name, &name).map_err(|error| ApiError::disk(&error))?;
+            if let (Some(folder), Some(live)) = (&store.folder, &live) {
+                folder
+                    .remove(&bucket.name, &name, live.place)
+                    .map_err(|error| ApiError::disk(&error))?;
             }
             bucket.objects.lock().remove(name.as_str());
             Ok(())
@@ -297,9 +305,9 @@ impl Store {
     ) -> Result<Bytes, ApiError> {
         match (&object.content, &self.folder) {
             (Some(content), _) => Ok(content.clone()),
-            (None, Some(folder)) => {
-                folder.read(&bucket.name, &object.name).map_err(|error| ApiError::disk(&error))
-            }
+            (None, Some(folder)) => folder
+                .read(&bucket.name, &object.name, object.place)
+                .map_err(|error| ApiError::disk(&error)),
             (None, None) => Err(ApiError::no_object(&bucket.name, &object.name)),
         }
     }

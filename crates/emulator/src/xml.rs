@@ -1,17 +1,18 @@
 //! The XML API at `/BUCKET/OBJECT`: as much as clients such as the `object_store` crate and obstore
-//! send, which is to put, get, head, delete and list objects
+//! send: objects are put, also in parts, got, headed, copied, deleted and listed
 //! (<https://cloud.google.com/storage/docs/xml-api/overview>).
 
 use std::pin::pin;
 use std::sync::Arc;
 
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue};
+use http::header::{CONTENT_LENGTH, ETAG, HeaderValue};
 use http::request::Parts;
 
 use crate::answers::{ApiError, ApiResult, status_only};
-use crate::body::{Body, Response};
-use crate::call::{App, Call, Content};
+use crate::body::Response;
+use crate::call::{App, Call, Content, decode};
+use crate::copies::copied;
 use crate::headers::{self, set};
 use crate::listing::{ListRequest, Page};
 use crate::media;
@@ -21,20 +22,39 @@ use crate::script::Operation;
 use crate::store::Bucket;
 use crate::upload::Upload;
 
-const XML: &str = "application/xml; charset=UTF-8";
+mod text;
+mod uploads;
 
-/// Parameters and headers of what is not here, which must not pass for a plain read or write.
-const ABSENT: [&str; 9] = [
-    "acl",
-    "compose",
-    "cors",
-    "lifecycle",
-    "partNumber",
-    "uploadId",
+pub(crate) use text::refuse;
+pub(crate) use uploads::Uploads;
+
+use text::{document, element, root, root_in};
+
+/// The parameters of this API that are here. Those of a signed address, which nobody checks, begin
+/// with `X-Goog-`.
+const PARAMETERS: [&str; 11] = [
+    "generation",
+    "list-type",
+    "prefix",
+    "delimiter",
+    "max-keys",
+    "continuation-token",
+    "start-after",
     "uploads",
-    "versioning",
-    "versions",
+    "uploadId",
+    "partNumber",
+    "userProject",
 ];
+
+/// Headers that ask for what is not here.
+const ABSENT_HEADERS: [&str; 5] = [
+    "x-goog-acl",
+    "x-goog-content-length-range",
+    "x-goog-copy-source-encryption-key",
+    "x-goog-custom-time",
+    "x-goog-encryption-kms-key-name",
+];
+
 const COPY_SOURCE: &str = "x-goog-copy-source";
 
 /// Answers a request of this API.
@@ -42,19 +62,36 @@ pub(crate) async fn answer(app: &App, head: &Parts, body: Content) -> ApiResult 
     let path = head.uri.path().strip_prefix('/').unwrap_or_default();
     let (bucket, object) = path.split_once('/').unwrap_or((path, ""));
     let call = Call::new(app, head, bucket, object)?;
-    if let Some(absent) = ABSENT.into_iter().find(|name| call.query.get(name).is_some()) {
-        return Err(ApiError::not_implemented(&format!("the parameter '{absent}'")));
+    let signature = |name: &str| name.to_ascii_lowercase().starts_with("x-goog-");
+    let known = |name: &str| PARAMETERS.contains(&name) || signature(name);
+    if let Some((absent, _)) = call.query.iter().find(|(name, _)| !known(name)) {
+        return Err(ApiError::not_implemented(&format!("the parameter {absent:?}")));
     }
-    if head.headers.contains_key(COPY_SOURCE) {
-        return Err(ApiError::not_implemented("copies"));
+    if let Some(absent) = ABSENT_HEADERS.into_iter().find(|name| head.headers.contains_key(*name)) {
+        return Err(ApiError::not_implemented(&format!("the header '{absent}'")));
     }
-    match (head.method.as_str(), bucket.is_empty(), object.is_empty()) {
-        (_, true, _) => Err(ApiError::no_method(head)),
-        ("GET", _, true) => list(&call).await,
-        ("PUT", _, false) => put(&call, body).await,
-        ("GET", _, false) => get(&call).await,
-        ("HEAD", _, false) => describe_only(&call).await,
-        ("DELETE", _, false) => delete(&call).await,
+    let has = |name| call.query.get(name).is_some();
+    let in_parts = (has("uploads"), has("uploadId"));
+    match (head.method.as_str(), bucket.is_empty(), object.is_empty(), in_parts) {
+        (_, true, ..) => Err(ApiError::no_method(head)),
+        ("GET", _, true, (false, false)) => list(&call).await,
+        ("POST", _, false, (true, false)) => uploads::begin(&call).await,
+        ("PUT", _, false, (false, true)) if !head.headers.contains_key(COPY_SOURCE) => {
+            uploads::part(&call, body).await
+        }
+        ("POST", _, false, (false, true)) => uploads::complete(&call, body).await,
+        ("DELETE", _, false, (false, true)) => uploads::abort(&call),
+        (_, _, _, (true, _) | (_, true)) => {
+            let what = format!("{} {} of a multipart upload", head.method, head.uri);
+            Err(ApiError::not_implemented(&what))
+        }
+        ("PUT", _, false, _) => match headers::text(&head.headers, COPY_SOURCE) {
+            Some(source) => copy(&call, source).await,
+            None => put(&call, body).await,
+        },
+        ("GET", _, false, _) => get(&call).await,
+        ("HEAD", _, false, _) => describe_only(&call).await,
+        ("DELETE", _, false, _) => delete(&call).await,
         _ => Err(ApiError::no_method(head)),
     }
 }
@@ -73,6 +110,38 @@ async fn put(call: &Call<'_>, body: Content) -> ApiResult {
         Ok(response)
     });
     call.gate(Operation::Insert, &call.object, work).await
+}
+
+/// `PUT` with `x-goog-copy-source: BUCKET/OBJECT`.
+async fn copy(call: &Call<'_>, source: &str) -> ApiResult {
+    let headers = &call.head.headers;
+    let attributes = match headers::text(headers, "x-goog-metadata-directive") {
+        None | Some("COPY") => None,
+        Some("REPLACE") => Some(Upload::from_headers(&call.object, headers)?.attributes),
+        Some(other) => {
+            let why = format!("x-goog-metadata-directive must be COPY or REPLACE, not {other:?}");
+            return Err(ApiError::invalid(why));
+        }
+    };
+    let source = decode(source.strip_prefix('/').unwrap_or(source))?;
+    let work = pin!(async {
+        let store = &call.app.store;
+        let no_name = || ApiError::invalid(format!("{COPY_SOURCE} must be BUCKET/OBJECT"));
+        let (bucket, name) = source.split_once('/').ok_or_else(no_name)?;
+        let from = store.bucket(bucket)?;
+        let (generation, conditions) = Preconditions::of_source_headers(headers)?;
+        let object = from.find(name, generation, conditions)?;
+        let bucket = store.bucket(&call.bucket)?;
+        let preconditions = Preconditions::from_headers(headers)?;
+        let new = copied(call, &from, &object, &call.object, attributes, preconditions).await?;
+        let object = store.put(&bucket, new).await?;
+        let time = humantime::format_rfc3339_millis(object.created).to_string();
+        let fields = [element("ETag", &etag(&object)), element("LastModified", &time)];
+        let mut response = document(root("CopyObjectResult", &fields));
+        media::identify(&mut response, &object);
+        Ok(response)
+    });
+    call.gate(Operation::Copy, &call.object, work).await
 }
 
 async fn get(call: &Call<'_>) -> ApiResult {
@@ -118,10 +187,7 @@ async fn list(call: &Call<'_>) -> ApiResult {
     let work = pin!(async {
         let bucket = call.app.store.bucket(&call.bucket)?;
         let page = bucket.with_objects(|objects| request.page(objects));
-        let text = listing(&bucket.name, &request, &page);
-        let mut response = Response::new(Body::from(text));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(XML));
-        Ok(response)
+        Ok(document(listing(&bucket.name, &request, &page)))
     });
     call.gate(Operation::List, &request.prefix, work).await
 }
@@ -173,31 +239,5 @@ fn listing(bucket: &str, request: &ListRequest, page: &Page<Arc<Object>>) -> Str
     for prefix in &page.prefixes {
         items += &format!("<CommonPrefixes>{}</CommonPrefixes>", element("Prefix", prefix));
     }
-    let space = "http://doc.s3.amazonaws.com/2006-03-01";
-    document(&format!("<ListBucketResult xmlns='{space}'>{items}</ListBucketResult>"))
-}
-
-/// A refusal in the shape of this API's errors.
-pub(crate) fn refuse(error: ApiError) -> Response {
-    let fields = [element("Code", error.code), element("Message", &error.message)];
-    let shaped = document(&format!("<Error>{}</Error>", fields.concat()));
-    error.answer(XML, shaped)
-}
-
-fn document(root: &str) -> String {
-    format!("<?xml version='1.0' encoding='UTF-8'?>{root}")
-}
-
-fn element(name: &str, text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            c if c.is_control() => escaped.push_str(&format!("&#{};", u32::from(c))),
-            c => escaped.push(c),
-        }
-    }
-    format!("<{name}>{escaped}</{name}>")
+    root_in(text::LISTING_SPACE, "ListBucketResult", &items)
 }
