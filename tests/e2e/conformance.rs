@@ -75,6 +75,26 @@ fn known_differences() -> Vec<Difference> {
         ),
         list("metageneration stale", refused(412, &[]), "it passes over ifMetagenerationMatch"),
         list(
+            "patch stale",
+            refused(412, &["conditionNotMet"]),
+            "it passes over ifMetagenerationMatch in changes of metadata",
+        ),
+        list(
+            "copy once more",
+            refused(412, &["conditionNotMet"]),
+            "it passes over ifGenerationMatch in copies",
+        ),
+        list(
+            "compose missing",
+            refused(404, &["notFound"]),
+            "it answers 500 where a source is missing",
+        ),
+        list(
+            "list glob",
+            json!(["c/composed.jpg", "c/copy.jpg"]),
+            "it passes over matchGlob in listings",
+        ),
+        list(
             "name with line feed",
             refused(400, &[]),
             "it accepts names that Google's naming rules exclude",

@@ -231,6 +231,43 @@ class Calls:
         self.call("list nothing", lambda: self.list(prefix="nothing/"))
         self.call("list missing bucket", lambda: list(self.client.list_blobs("no-such", retry=None)))
 
+    def changes(self):
+        def patch(**options):
+            blob = self.bucket.get_blob("custom.jpg", retry=None)
+            blob.metadata = {"label": "Bag", "new": "1"}
+            blob.patch(retry=None, **options)
+            return self.get("custom.jpg")["metadata"]
+
+        def copy(name, **options):
+            source = self.bucket.blob("custom.jpg")
+            self.bucket.copy_blob(source, self.bucket, name, retry=None, **options)
+            return self.get(name)
+
+        def rewrite():
+            source = self.bucket.blob("custom.jpg")
+            return self.bucket.blob("c/rewritten.jpg").rewrite(source, retry=None)
+
+        def compose(name, *parts, **options):
+            blob = self.bucket.blob(name)
+            blob.content_type = "image/jpeg"
+            blob.compose([self.bucket.blob(part) for part in parts], retry=None, **options)
+            return {field: self.get(name)[field] for field in ("crc32c", "size", "content_type")}
+
+        self.call("patch", patch)
+        self.call("patch stale", lambda: patch(if_metageneration_match=9))
+        self.call("copy", lambda: copy("c/copy.jpg"))
+        self.call("copy once more", lambda: copy("c/copy.jpg", if_generation_match=0))
+        self.call("copy missing", lambda: self.bucket.copy_blob(
+            self.bucket.blob("missing"), self.bucket, "c/missing.jpg", retry=None
+        ))
+        self.call("rewrite", rewrite)
+        self.call("get rewritten", lambda: self.get("c/rewritten.jpg"))
+        self.call("download rewritten", lambda: self.download("c/rewritten.jpg"))
+        self.call("compose", lambda: compose("c/composed.jpg", "small.jpg", "custom.jpg"))
+        self.call("download composed", lambda: self.download("c/composed.jpg"))
+        self.call("compose missing", lambda: compose("c/none.jpg", "small.jpg", "missing"))
+        self.call("list glob", lambda: self.list(match_glob="c/co*.jpg")["names"])
+
     def deletions(self):
         self.call("delete", lambda: self.delete("small.jpg"))
         self.call("delete again", lambda: self.delete("small.jpg"))
@@ -248,6 +285,7 @@ def main():
     calls.reads()
     calls.names()
     calls.listings()
+    calls.changes()
     calls.deletions()
     json.dump(calls.answers, sys.stdout, ensure_ascii=False, indent=1, sort_keys=True)
 
