@@ -63,14 +63,16 @@ mod text;
 mod tune;
 
 pub use check::{Duplicates, Finding, Frequencies, Severity};
+pub use classes::LabelClash;
 pub use encode::{Encoding, Scale};
 pub use exit::Exit;
+pub use files::LockError;
 pub use load::{Error, Load, Outcome, Output, Prepared, Transfer, Verdict};
 pub use manifest::ManifestFormat;
 pub use model::{How, Image, ImageFormat, Partition, Selected, Size};
 pub use naming::{NameError, Template};
 pub use pace::{Bounds, Concurrency, Ramp};
-pub use pipeline::{Observer, OnError, Silent, Snapshot};
+pub use pipeline::{NotStored, Observer, OnError, Silent, Snapshot};
 pub use report::Summary;
 pub use retry::{Limits, backoff::Backoff};
 pub use sink::{IfExists, Purpose, Sink};

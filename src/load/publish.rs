@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::Output;
 use super::error::Error;
 use super::job::Job;
+use super::resume::before_the_work;
 use crate::manifest::{Draft, Written};
 use crate::pipeline::{NotStored, Storing};
 use crate::report::ManifestEntry;
 use crate::retry::policy::is_refusal;
-use crate::sink::{Body, NewObject};
+use crate::sink::{Body, Fault, FaultKind, NewObject};
 
 /// Writes each manifest locally, stores it below the prefix, where it replaces one of an earlier
 /// run, and then gives the local one its name; where nothing counts before everything is stored, the
@@ -42,9 +43,7 @@ pub(super) async fn publish(
     for file in written {
         let url = address(&file);
         store(&storing, &object(&file)).await.map_err(|error| match error {
-            NotStored::Fault(fault) if is_refusal(fault.kind) => {
-                Error::Refused { url: url.clone(), fault }
-            }
+            NotStored::Fault(fault) if ends_it(&fault) => before_the_work(&url, fault),
             error => Error::NotPublished { url, error },
         })?;
         if as_a_whole {
@@ -55,9 +54,17 @@ pub(super) async fn publish(
     }
     storing.sink.finish().await.map_err(|fault| {
         let url = storing.sink.url().to_owned();
+        if fault.kind == FaultKind::Internal {
+            return Error::Internal(format!("{url}: {fault}"));
+        }
         Error::Refused { url, fault }
     })?;
     unpublished.into_iter().try_for_each(give_name)
+}
+
+/// Whether a fault of a manifest is more than bad luck: the service refuses, or this program is wrong.
+fn ends_it(fault: &Fault) -> bool {
+    is_refusal(fault.kind) || fault.kind == FaultKind::Internal
 }
 
 /// Looked for first: a manifest is larger than an image, and is often there.

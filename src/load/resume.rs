@@ -5,7 +5,7 @@ use super::job::Job;
 use crate::pipeline::{Existing, Stats, list_all};
 use crate::retry::Retry;
 use crate::retry::policy::{Decision, decide};
-use crate::sink::{Fault, NameRange, Purpose, Stored, TimedSink};
+use crate::sink::{Fault, FaultKind, NameRange, Purpose, Stored, TimedSink};
 
 /// Lists what exists: for writing, the names that can be the job's; for reading, everything below the
 /// prefix. `on_other` receives every object that is none of the job's images. A stop ends it at once:
@@ -64,6 +64,7 @@ pub(super) fn stopped_early() -> Error {
 pub(super) fn before_the_work(url: &str, fault: Fault) -> Error {
     let url = url.to_owned();
     match decide(fault.kind) {
+        _ if fault.kind == FaultKind::Internal => Error::Internal(format!("{url}: {fault}")),
         // It exists and may be used, but it does not work.
         Decision::Retry => Error::Unavailable { url, fault },
         _ => Error::Refused { url, fault },

@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::error::Error;
 use super::job::Job;
 use super::output::{self, FAILURES};
-use super::resume::list_existing;
+use super::resume::{before_the_work, list_existing};
 use super::{Output, Prepared, Transfer, publish, report};
 use crate::check::Finding;
 use crate::exit::Exit;
@@ -249,7 +249,7 @@ impl Run {
             let name = manifest.object_name();
             let stat = |within| self.sink.stat(&name, within);
             let stored = retry.run(|fault| self.stats.retried(fault.kind), stat).await.result;
-            let stored = stored.map_err(|fault| Error::Refused { url: url.to_owned(), fault })?;
+            let stored = stored.map_err(|fault| before_the_work(url, fault))?;
             count += u64::from(stored.is_some());
         }
         if count == 0 { Ok(()) } else { Err(Error::Exist { url: url.to_owned(), count }) }

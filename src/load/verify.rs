@@ -97,8 +97,10 @@ impl Findings {
         match &failure.error {
             NotStored::Missing => self.missing(&failure.object, index),
             NotStored::Conflict(how) => self.different(&failure.object, index, how.clone()),
-            // They end the run.
-            NotStored::Fault(_) | NotStored::Encoding(_) | NotStored::Panicked => {}
+            // The source does not make it, whatever the destination holds.
+            NotStored::Encoding(why) => self.different(&failure.object, index, why.clone()),
+            // It ends the run, or is counted as a defect.
+            NotStored::Fault(_) | NotStored::Panicked => {}
         }
     }
 

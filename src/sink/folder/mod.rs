@@ -21,9 +21,9 @@ const PARTIALS: &str = ".idx2gcs-partial";
 /// A partial file that nobody has changed for so long belongs to a run that was killed.
 const LEFT_BEHIND: Duration = Duration::from_mins(10);
 
-/// Files of at most so many bytes are read where the network waits: that takes less time than a hop
+/// Files of at most so many bytes are read and written where the network waits: that takes less time than a hop
 /// to a thread that may block.
-const READ_IN_PLACE: u64 = 64 * 1024;
+const IN_PLACE: u64 = 64 * 1024;
 
 /// A folder. Object names are paths below it.
 ///
@@ -182,7 +182,7 @@ impl Inner {
 
     /// Whether reading a file takes long.
     fn is_large(&self, name: &str) -> bool {
-        self.root.join(name).symlink_metadata().is_ok_and(|known| known.len() > READ_IN_PLACE)
+        self.root.join(name).symlink_metadata().is_ok_and(|known| known.len() > IN_PLACE)
     }
 
     /// Folders that are empty then go as well.
@@ -308,9 +308,11 @@ impl Sink for Folder {
         condition: Precondition,
     ) -> BoxFuture<'a, Result<Stored, Fault>> {
         Box::pin(async move {
-            match object.body {
-                Body::Bytes(_) => self.inner.put(object, condition),
-                Body::File(..) => {
+            match &object.body {
+                Body::Bytes(bytes) if bytes.len() as u64 <= IN_PLACE => {
+                    self.inner.put(object, condition)
+                }
+                Body::Bytes(_) | Body::File(..) => {
                     let object = object.clone();
                     self.blocking(move |inner| inner.put(&object, condition)).await
                 }

@@ -22,6 +22,10 @@ use super::{
 };
 use crate::sink::IfExists;
 
+/// An entry of at most so many bytes goes into the buffer where the network waits: that takes less time
+/// than a hop to a thread that may block.
+const IN_PLACE: usize = 64 * 1024;
+
 /// What a person can do about an archive that is there.
 const WAY_OUT: &str = "--if-exists overwrite writes it anew, or give --to another name";
 
@@ -84,8 +88,8 @@ impl Zip {
 impl Inner {
     /// After a panic nobody knows how much of an entry is written.
     fn state(&self) -> Result<MutexGuard<'_, State>, Fault> {
-        let panicked = "the archive was given up: adding to it panicked; this is a defect";
-        self.state.lock().map_err(|_| Fault::new(FaultKind::Local, panicked))
+        let panicked = "the archive was given up: adding to it panicked";
+        self.state.lock().map_err(|_| Fault::new(FaultKind::Internal, panicked))
     }
 
     fn open(&self, purpose: Purpose) -> Result<(), Fault> {
@@ -263,10 +267,9 @@ impl Sink for Zip {
         condition: Precondition,
     ) -> BoxFuture<'a, Result<Stored, Fault>> {
         Box::pin(async move {
-            match object.body {
-                // A small entry into a buffer costs less than the way to a blocking thread and back.
-                Body::Bytes(_) => self.inner.put(object, condition),
-                Body::File(..) => {
+            match &object.body {
+                Body::Bytes(bytes) if bytes.len() <= IN_PLACE => self.inner.put(object, condition),
+                Body::Bytes(_) | Body::File(..) => {
                     let object = object.clone();
                     self.aside(move |inner| inner.put(&object, condition)).await
                 }
