@@ -11,8 +11,8 @@ pub struct Survey {
     pub hashes: Vec<u64>,
     /// Indices of images all of whose pixels are the same; image files are not decoded to see that.
     pub flat: Vec<u32>,
-    /// The largest value of all pixels; `None` where there are only image files.
-    pub brightest: Option<u8>,
+    /// The smallest and the largest value of all pixels; `None` where there are only image files.
+    pub values: Option<(u8, u8)>,
 }
 
 impl Survey {
@@ -49,7 +49,10 @@ pub fn survey(
         }
         survey.hashes.push(record.image.hash());
         let Image::Raw { pixels, .. } = &record.image else { continue };
-        survey.brightest = survey.brightest.max(pixels.iter().max().copied());
+        if let (Some(&low), Some(&high)) = (pixels.iter().min(), pixels.iter().max()) {
+            let (lowest, highest) = survey.values.unwrap_or((low, high));
+            survey.values = Some((lowest.min(low), highest.max(high)));
+        }
         if let Some((first, rest)) = pixels.split_first()
             && !rest.is_empty()
             && rest.iter().all(|value| value == first)

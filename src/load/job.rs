@@ -132,7 +132,7 @@ impl Job {
             in_all,
             hashes: &survey.hashes,
             flat: &survey.flat,
-            brightest: survey.brightest,
+            values: survey.values,
             template: &self.images.names.template,
             for_files: self.load.for_files,
             duplicates: self.load.duplicates,

@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
 use tar::Archive;
 
 use super::error::SourceError;
+use super::gzip::Gunzip;
 use super::place::Place;
 
 /// Bytes read from disk at a time.
@@ -120,9 +120,9 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> SourceError {
     SourceError::unfit(path, format!("cannot be read: {error}"))
 }
 
-fn unpacked(path: &Path) -> io::Result<BufReader<MultiGzDecoder<BufReader<File>>>> {
+fn unpacked(path: &Path) -> io::Result<BufReader<Gunzip<BufReader<File>>>> {
     let packed = BufReader::with_capacity(READ_BUFFER, File::open(path)?);
-    Ok(BufReader::with_capacity(READ_BUFFER, MultiGzDecoder::new(packed)))
+    Ok(BufReader::with_capacity(READ_BUFFER, Gunzip::new(packed)))
 }
 
 /// The last part of a path, where it is text.
@@ -134,6 +134,6 @@ fn name_of(path: &Path) -> Option<String> {
 fn is_tar(head: &[u8]) -> bool {
     let mut block = Vec::new();
     // The head is a part of the file, so that unpacking it ends with an error.
-    let _ = MultiGzDecoder::new(head).take(512).read_to_end(&mut block);
+    let _ = Gunzip::new(head).take(512).read_to_end(&mut block);
     block.get(257..262) == Some(b"ustar")
 }

@@ -13,6 +13,7 @@ mod dataset;
 mod error;
 mod fetch;
 mod formats;
+mod gzip;
 #[cfg(feature = "parquet")]
 mod huggingface;
 mod labels;

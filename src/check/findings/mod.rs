@@ -18,6 +18,9 @@ use crate::text::{shown, thousands};
 /// Examples that a finding names.
 const EXAMPLES: usize = 5;
 
+/// Images whose values all lie in a range narrower than this, an eighth of all, are not meant so.
+const SLIVER: u8 = 32;
+
 /// What images with identical pixels are.
 #[derive(
     Debug,
@@ -114,8 +117,8 @@ pub struct CheckInput<'a> {
     pub hashes: &'a [u64],
     /// Indices of images all of whose values are the same.
     pub flat: &'a [u32],
-    /// The largest value of all pixels; `None` where no pixels were seen.
-    pub brightest: Option<u8>,
+    /// The smallest and the largest value of all pixels; `None` where no pixels were seen.
+    pub values: Option<(u8, u8)>,
     /// The names of the images.
     pub template: &'a Template,
     /// Whether names become those of files, in a folder or an archive.
@@ -148,12 +151,23 @@ fn pixels(input: &CheckInput<'_>) -> Vec<Finding> {
         "check whether the source is damaged",
     );
     let all_flat = input.flat.len() as u64 == input.frequencies.images();
-    let black = input.brightest.filter(|value| *value <= 1 && !all_flat).map(|value| {
-        let what = format!("no pixel is brighter than {value} of 255: all images look black");
-        let advice = "if 1 is white in the source, set source.range = [0, 1]";
-        Finding::new(Severity::Warning, "black-images", input.frequencies.images(), what, advice)
+    let narrow = input.values.filter(|(low, high)| high - low < SLIVER && !all_flat);
+    let narrow = narrow.map(|(low, high)| {
+        let images = input.frequencies.images();
+        let what = if low < SLIVER {
+            format!("no pixel is brighter than {high} of 255: all images look black")
+        } else {
+            format!(
+                "all pixels are between {low} and {high} of 255: the images have little contrast"
+            )
+        };
+        let low = if low < SLIVER { 0 } else { low };
+        let advice =
+            format!("if {high} is white in the source, set source.range = [{low}, {high}]");
+        let code = if low == 0 { "black-images" } else { "low-contrast" };
+        Finding::new(Severity::Warning, code, images, what, &advice)
     });
-    flat.into_iter().chain(black).collect()
+    flat.into_iter().chain(narrow).collect()
 }
 
 /// The errors among findings, as one line.

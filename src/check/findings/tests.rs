@@ -16,7 +16,7 @@ struct Case<'a> {
     template: &'a str,
     for_files: bool,
     flat: &'a [u32],
-    brightest: Option<u8>,
+    values: Option<(u8, u8)>,
 }
 
 impl Case<'_> {
@@ -31,7 +31,7 @@ impl Case<'_> {
             template: "{index}",
             for_files: true,
             flat: &[],
-            brightest: Some(255),
+            values: Some((0, 255)),
         }
     }
 
@@ -50,7 +50,7 @@ impl Case<'_> {
             in_all: self.in_all,
             hashes: &hashes,
             flat: self.flat,
-            brightest: self.brightest,
+            values: self.values,
             template: &Template::parse(self.template, "").unwrap(),
             for_files: self.for_files,
             duplicates: self.duplicates,
@@ -185,7 +185,7 @@ fn what_vertex_ai_wants_is_counted_exactly() {
 
 #[test]
 fn pixels_that_are_no_pictures_are_found() {
-    let mut case = Case { flat: &[3], brightest: Some(1), ..Case::sound() };
+    let mut case = Case { flat: &[3], values: Some((0, 1)), ..Case::sound() };
     assert_eq!(
         case.lines(),
         [
@@ -195,14 +195,22 @@ fn pixels_that_are_no_pictures_are_found() {
              is white in the source, set source.range = [0, 1]",
         ]
     );
-    (case.flat, case.brightest) = (&[0, 1, 2, 3, 4, 5], Some(2));
+    (case.flat, case.values) = (&[0, 1, 2, 3, 4, 5], Some((0, 200)));
     let line = "warning flat-images: 6 images have one value in all their pixels (0, 1, 2, 3, 4, …); \
                 check whether the source is damaged";
     assert_eq!(case.lines(), [line]);
+    for (values, says) in [
+        ((3, 30), "no pixel is brighter than 30 of 255: all images look black; if 30 is white in"),
+        ((100, 131), "all pixels are between 100 and 131 of 255: the images have little contrast"),
+    ] {
+        let found = Case { values: Some(values), ..Case::sound() }.lines();
+        assert!(found.len() == 1 && found[0].contains(says), "{found:?}");
+    }
+    assert_eq!(Case { values: Some((100, 132)), ..Case::sound() }.find(), []);
     let all: Vec<u32> = (0..60).collect();
-    case = Case { flat: &all, brightest: Some(0), ..Case::sound() };
+    case = Case { flat: &all, values: Some((0, 0)), ..Case::sound() };
     assert_eq!(case.find().len(), 1, "flat images are enough to say");
-    assert_eq!(Case { brightest: None, ..Case::sound() }.find(), []);
+    assert_eq!(Case { values: None, ..Case::sound() }.find(), []);
 }
 
 #[test]

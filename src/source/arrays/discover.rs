@@ -167,7 +167,11 @@ pub(in crate::source) fn find_file(
         .map(|name| folder.join(name))
         .find(|path| path.is_file());
     if found.is_none() {
-        missing.push(format!("{}[.gz]", names.join("[.gz] or ")));
+        let folder = names.iter().find(|name| folder.join(name).is_dir());
+        missing.push(match folder {
+            Some(name) => format!("{name} (a folder has that name: give the file in it)"),
+            None => format!("{}[.gz]", names.join("[.gz] or ")),
+        });
     }
     found
 }
@@ -240,6 +244,14 @@ mod tests {
         assert_eq!(of(&["X_train", "Y_train"], 1), (vec![(Train, true)], 0));
         assert_eq!(of(&["train_x", "train_y", "ids"], 2), (vec![(Train, true)], 1));
         assert_eq!(of(&["images_test", "labels_train"], 3), (vec![(Test, false)], 1));
+    }
+
+    #[test]
+    fn a_folder_with_the_name_of_a_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("train-images-idx3-ubyte")).unwrap();
+        let says = folder_files(dir.path()).unwrap_err().to_string();
+        assert!(says.contains("train-images-idx3-ubyte (a folder has that name"), "{says}");
     }
 
     #[test]

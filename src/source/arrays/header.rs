@@ -127,12 +127,16 @@ impl From<io::Error> for ArrayError {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let pairs: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    let pairs: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
     if pairs.is_empty() { "nothing, it is empty".to_owned() } else { pairs.join(" ") }
 }
 
 fn what_it_may_be(bytes: &[u8]) -> &'static str {
-    match bytes {
+    // POSIX.1-1988 puts the mark of a tar archive there.
+    if bytes.get(257..262) == Some(b"ustar") {
+        return " (a tar archive: unpack it first)";
+    }
+    match bytes.get(..4).unwrap_or(bytes) {
         [b'<', ..] => " (an HTML or XML page saved under this name?)",
         [b'P', b'K', ..] => " (a zip archive: unpack it first)",
         [0xFD, b'7', b'z', ..] => " (an xz archive: unpack it first)",

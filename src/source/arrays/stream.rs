@@ -5,17 +5,19 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::header::{ArrayError, Header};
 use super::records::{ArrayRecords, Payload, READ_BUFFER};
 use super::{idx, npy, npz};
+use crate::source::gzip::Gunzip;
 
 /// Reads a header; the first up to four bytes have been read.
 type ReadHeader = fn(&[u8], &mut dyn Read) -> Result<Header, ArrayError>;
 
 /// The formats of arrays, by the bytes that they begin with. Another one is a line here.
 const FORMATS: [(&[u8], ReadHeader); 2] = [(&npy::MAGIC, npy::header), (&idx::MAGIC, idx::header)];
+
+/// Bytes of what is no array that tell what it is: a tar archive has its mark in the first 512.
+const TELLING: u64 = 512;
 
 /// The records of an array of any format.
 ///
@@ -25,6 +27,8 @@ pub fn records<R: Read>(mut reader: R) -> Result<ArrayRecords<R>, ArrayError> {
     let mut magic = Vec::with_capacity(4);
     (&mut reader).take(4).read_to_end(&mut magic)?;
     let Some((_, header)) = FORMATS.iter().find(|(begins, _)| magic.starts_with(begins)) else {
+        // More of it tells what else it is; what cannot be read tells nothing.
+        let _ = (&mut reader).take(TELLING).read_to_end(&mut magic);
         return Err(ArrayError::NotIdx(magic));
     };
     let header = header(&magic, &mut reader)?;
@@ -50,7 +54,7 @@ pub(super) fn open(path: &Path) -> Result<(Payload, Option<u64>), ArrayError> {
     }
     // The decoder hands out what the caller asks for; a record is less than a window, so a buffer
     // between them saves a call into the inflater for each.
-    let unpacked = MultiGzDecoder::new(reader);
+    let unpacked = Gunzip::new(reader);
     Ok((Box::new(BufReader::with_capacity(READ_BUFFER, unpacked)), None))
 }
 
@@ -81,6 +85,18 @@ pub(super) fn begins_with(file: &mut File, wanted: &[u8]) -> std::io::Result<boo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tar_archive_is_named() {
+        let mut tar = b"./train-images-idx3-ubyte".to_vec();
+        tar.resize(257, 0);
+        tar.extend(b"ustar");
+        let error = records(&*tar).unwrap_err().to_string();
+        assert!(
+            error.ends_with("begins with 2e 2f 74 72 (a tar archive: unpack it first)"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn arrays_are_named_behind_their_archive() {
