@@ -103,6 +103,14 @@ pub fn clean(name: &str) -> String {
     label
 }
 
+/// Whether a text can be the label of a class, whatever the data set.
+pub fn is_label(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.len() <= LONGEST_LABEL
+        && text.chars().all(allowed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

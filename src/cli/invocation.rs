@@ -99,6 +99,7 @@ impl Invocation {
         let settings = &self.settings;
         Transfer {
             if_exists: settings.if_exists,
+            prune: settings.prune,
             on_error: settings.on_error,
             pace: settings.pace,
             retry: settings.retry,

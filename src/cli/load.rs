@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::error::Error;
 use super::invocation::Invocation;
 use super::signals::{Hooks, Signals};
-use super::{complain, destination, say, settings};
+use super::{complain, destination, prune, say, settings};
 use crate::check;
 use crate::exit::Exit;
 use crate::load::{self, Load, Outcome, Output, Prepared};
@@ -26,11 +26,17 @@ pub(super) fn command() -> Command {
             "Each flag is also a key of the config file and an environment variable \
              IDX2GCS_<SECTION>_<KEY>; `idx2gcs config show` says what is in force and why.",
         );
-    super::verbosity(settings::add_flags(command)).arg(
-        Arg::new("dry-run").long("dry-run").action(ArgAction::SetTrue).help(
+    super::verbosity(settings::add_flags(command))
+        .arg(Arg::new("dry-run").long("dry-run").action(ArgAction::SetTrue).help(
             "Do everything but the writes: counts, bytes, classes by partition, cost, first rows",
-        ),
-    )
+        ))
+        .arg(
+            Arg::new("yes")
+                .short('y')
+                .long("yes")
+                .action(ArgAction::SetTrue)
+                .help("With --prune: delete without asking"),
+        )
 }
 
 pub(super) fn verify_command() -> Command {
@@ -50,9 +56,11 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     if args.get_flag("dry-run") {
         return super::block_on(dry_run(&invocation));
     }
+    let yes = args.get_flag("yes");
+    prune::check(&invocation, yes)?;
     let output = invocation.output()?;
     output.forget_last_run()?;
-    super::block_on(load(invocation, output))
+    super::block_on(load(invocation, output, yes))
 }
 
 pub(super) fn run_verify(args: &ArgMatches) -> Result<ExitCode, Error> {
@@ -77,16 +85,16 @@ async fn dry_run(invocation: &Invocation) -> Result<ExitCode, Error> {
     }
 }
 
-async fn load(invocation: Invocation, output: Output) -> Result<ExitCode, Error> {
+async fn load(invocation: Invocation, output: Output, yes: bool) -> Result<ExitCode, Error> {
     let signals = Signals::watch();
     let opened = invocation.open(&signals).await;
     let images = opened.as_ref().map_or(0, Load::images);
     let written = output.clone();
     let prepared = match opened {
-        Ok(load) => prepare(&invocation, load, output, Purpose::Write, &signals).await,
+        Ok(load) => begin(&invocation, load, output, yes, &signals).await,
         Err(error) => Err(error),
     };
-    let (mut prepared, _destination) = match prepared {
+    let (prepared, _destination, observer) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             // There is always a summary, also of a run that could not begin.
@@ -101,11 +109,6 @@ async fn load(invocation: Invocation, output: Output) -> Result<ExitCode, Error>
             return Ok(exit.into());
         }
     };
-    let observer = announce(&invocation, &mut prepared, "loading", "into");
-    observer.note(&prepared.frequencies().to_string());
-    for finding in &prepared.findings {
-        observer.note(&format!("{}: {finding}", finding.severity));
-    }
     let run = prepared.start();
     let (noting, leaving) = (Arc::clone(&observer), run.control());
     signals.set_hooks(Hooks {
@@ -140,6 +143,27 @@ async fn load(invocation: Invocation, output: Output) -> Result<ExitCode, Error>
         }
     }
     Ok(exit.into())
+}
+
+/// Everything before the run: what will be done is shown, and deleting is agreed to.
+async fn begin(
+    invocation: &Invocation,
+    load: Load,
+    output: Output,
+    yes: bool,
+    signals: &Signals,
+) -> Result<(Prepared, destination::Destination, Arc<dyn Observer>), Error> {
+    let (mut prepared, destination) =
+        prepare(invocation, load, output, Purpose::Write, signals).await?;
+    let observer = announce(invocation, &mut prepared, "loading", "into");
+    observer.note(&prepared.frequencies().to_string());
+    for finding in &prepared.findings {
+        observer.note(&format!("{}: {finding}", finding.severity));
+    }
+    if invocation.settings.prune {
+        prune::consent(invocation, &prepared, &*observer, yes, signals).await?;
+    }
+    Ok((prepared, destination, observer))
 }
 
 async fn verify(invocation: Invocation, output: Output) -> Result<ExitCode, Error> {

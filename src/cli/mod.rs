@@ -13,6 +13,7 @@ mod invocation;
 mod limits;
 mod live;
 mod load;
+mod prune;
 mod report;
 mod settings;
 mod signals;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::key::Kind;
 use super::keys::{
     ALLOW_HTTP, ATTEMPT_TIMEOUT, CONCURRENCY, ENDPOINT, INITIAL_BACKOFF, MANIFESTS, MAX_ATTEMPTS,
-    MAX_BACKOFF, MAX_CONCURRENCY, MAX_ELAPSED, MAX_OUTAGE, MAX_RATE, NAME, OUT, RAMP,
+    MAX_BACKOFF, MAX_CONCURRENCY, MAX_ELAPSED, MAX_OUTAGE, MAX_RATE, NAME, OUT, PRUNE, RAMP,
 };
 use super::layers::{ConfigError, Layers};
 use super::value::Value;
@@ -210,6 +210,18 @@ pub(super) fn manifests(
         return Err(layers.refuse(&NAME, problem));
     }
     Ok(formats)
+}
+
+/// Whether what an earlier load left is deleted, which an archive does not permit.
+pub(super) fn prune(layers: &Layers, place: &Place) -> Result<bool, ConfigError> {
+    match layers.need(&PRUNE)? {
+        true if matches!(place, Place::Zip(_)) => {
+            let problem = "must be false for a zip, from which nothing is deleted; --if-exists \
+                           overwrite writes it anew";
+            Err(layers.refuse(&PRUNE, problem))
+        }
+        prune => Ok(prune),
+    }
 }
 
 /// How many requests there can be in flight.

@@ -118,6 +118,8 @@ keys! {
         .help("Decoded images that may wait between the decoder and the uploaders");
     ON_ERROR: OnError = Key::word("upload.on_error").flag("on-error").default("continue")
         .help("After an image's attempts are used up: go on with the others, or stop the run");
+    PRUNE: bool = Key::switch("upload.prune", "false").flag("prune")
+        .help("Delete what an earlier load left under names that the template could give, once this load is complete; lists it and asks before the first write, or takes --yes");
 
     MAX_ATTEMPTS: u32 = Key::number("retry.max_attempts", 1, 1000).default("10")
         .help("Attempts for one image, the first included");

@@ -56,6 +56,8 @@ pub struct Settings {
     pub user_project: Option<String>,
     /// What to do with existing objects.
     pub if_exists: IfExists,
+    /// Whether what an earlier load left is deleted.
+    pub prune: bool,
     /// Requests in flight and writes a second.
     pub pace: Bounds,
     /// Bytes that decoded images and bodies in flight may take together.
@@ -98,6 +100,7 @@ impl Settings {
             split: data::split(layers)?,
             duplicates: layers.need(&keys::DUPLICATES)?,
             encoding: data::encoding(layers)?,
+            prune: destination::prune(layers, &location.place)?,
             place: location.place,
             url: location.url,
             endpoint,

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Verdict;
+use super::{Leftovers, Verdict};
 use crate::classes::LabelClash;
 use crate::exit::Exit;
 use crate::files::LockError;
@@ -80,6 +80,34 @@ pub enum Error {
         url: String,
         /// How many.
         count: u64,
+    },
+    /// An earlier load left objects under names that this load's template could give.
+    #[error(
+        "{url} holds {leftovers}, which are none of this load; nothing was written ({})",
+        if *.as_a_whole {
+            "--if-exists overwrite writes it anew, or give --to another name"
+        } else {
+            "--prune deletes them when this load is complete, another --to or --name keeps them"
+        }
+    )]
+    Leftovers {
+        /// The destination.
+        url: String,
+        /// What it holds.
+        leftovers: Leftovers,
+        /// Whether it is an archive, from which nothing is deleted.
+        as_a_whole: bool,
+    },
+    /// Everything is stored and published, but an object of an earlier load is not deleted.
+    #[error(
+        "all images are stored and the manifests published, but {url}, of an earlier load, is not \
+         deleted: {fault}; run the same command again"
+    )]
+    NotDeleted {
+        /// The object.
+        url: String,
+        /// The last fault.
+        fault: Fault,
     },
     /// Objects with other content exist.
     #[error(
@@ -221,7 +249,10 @@ impl Error {
             | Self::Lock(_)
             | Self::Output { .. } => Exit::Usage,
             Self::Source(_) | Self::Findings(_) => Exit::Source,
-            Self::Refused { .. } | Self::Exist { .. } | Self::Conflicts { .. } => Exit::Destination,
+            Self::Refused { .. }
+            | Self::Exist { .. }
+            | Self::Leftovers { .. }
+            | Self::Conflicts { .. } => Exit::Destination,
             Self::Unwritten { .. }
             | Self::Unavailable { .. }
             | Self::Outage { .. }
@@ -229,6 +260,7 @@ impl Error {
             | Self::Stopped { .. }
             | Self::StoppedBefore(_)
             | Self::NotPublished { .. }
+            | Self::NotDeleted { .. }
             | Self::Inexact { .. } => Exit::Incomplete,
             Self::Internal(_) | Self::Defects { .. } => Exit::Internal,
         }

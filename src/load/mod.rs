@@ -10,6 +10,7 @@
 mod error;
 mod images;
 mod job;
+mod leftovers;
 mod output;
 mod plan;
 mod prepare;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 pub use self::error::Error;
 use self::job::Job;
+pub use self::leftovers::Leftovers;
 pub use self::output::Output;
 pub use self::output::SUMMARY;
 

@@ -9,12 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
 use super::job::Job;
+use super::leftovers::{self, Leftovers};
 use super::resume::{before_the_work, stopped_early};
 use super::run::Run;
 use super::{Load, Output, Plan, Transfer};
 use crate::check::{self, Duplicates, Finding, Frequencies, Survey};
 use crate::model::{Selected, Selection};
-use crate::pipeline::Observer;
+use crate::pace::Pace;
+use crate::pipeline::{Observer, Stats};
 use crate::retry::{Chance, Limits, Retry};
 use crate::sink::{Fault, FaultKind, IfExists, Purpose, Sink, TimedSink};
 use crate::split::SplitMethod;
@@ -74,7 +76,9 @@ impl Load {
             }
         };
         let checked = match purpose {
-            Purpose::Write if transfer.if_exists == IfExists::Overwrite => Purpose::Replace,
+            Purpose::Write if transfer.if_exists == IfExists::Overwrite || transfer.prune => {
+                Purpose::Replace
+            }
             purpose => purpose,
         };
         let asking = async {
@@ -89,7 +93,14 @@ impl Load {
         };
         surveyed.findings.extend(about);
         let Surveyed { job, findings } = surveyed;
-        Ok(Prepared { job, findings, sink, output, transfer })
+        let leftovers = if purpose.writes() && transfer.prune && !sink.counts_as_a_whole() {
+            let retry = Retry::new(transfer.retry, Chance::default(), stop.clone());
+            let stats = Stats::new(job.selection.count(), Arc::new(Pace::new(transfer.pace)));
+            leftovers::find(&job, &sink, &retry, &stats).await?
+        } else {
+            Leftovers::default()
+        };
+        Ok(Prepared { job, findings, leftovers, sink, output, transfer })
     }
 
     /// The job, if it can be made without the pixels.
@@ -194,6 +205,9 @@ pub struct Prepared {
     pub(super) job: Arc<Job>,
     /// What is worth knowing of the images and the destination, the worst first.
     pub findings: Vec<Finding>,
+    /// Where the transfer prunes: what an earlier load left, which the run deletes when it is complete.
+    /// The run is refused where anything else is left.
+    pub leftovers: Leftovers,
     pub(super) sink: Arc<TimedSink>,
     pub(super) output: Output,
     pub(super) transfer: Transfer,

@@ -9,8 +9,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::error::Error;
 use super::job::Job;
+use super::leftovers::{self, Leftovers};
 use super::output::{self, FAILURES};
-use super::resume::{before_the_work, list_existing};
+use super::resume::before_the_work;
 use super::{Output, Prepared, Transfer, publish, report};
 use crate::check::Finding;
 use crate::exit::Exit;
@@ -21,7 +22,7 @@ use crate::page;
 use crate::pipeline::{self, Counts, Observer, RunResult, Stats, Stop, Storing, keep_observed};
 use crate::report::{JsonLog, ManifestEntry, Summary};
 use crate::retry::{Chance, Retry};
-use crate::sink::{IfExists, Purpose, TimedSink};
+use crate::sink::{IfExists, TimedSink};
 
 /// How a load ended.
 #[derive(Debug)]
@@ -53,6 +54,7 @@ impl Outcome {
 pub struct Run {
     job: Arc<Job>,
     findings: Vec<Finding>,
+    leftovers: Leftovers,
     sink: Arc<TimedSink>,
     output: Arc<Output>,
     transfer: Transfer,
@@ -96,7 +98,7 @@ impl Control {
 
 impl Run {
     pub(super) fn new(prepared: Prepared) -> Self {
-        let Prepared { job, findings, sink, output, transfer } = prepared;
+        let Prepared { job, findings, leftovers, sink, output, transfer } = prepared;
         let sink = Arc::new(sink.limited_to(transfer.retry.attempt_timeout));
         let mut job = job;
         if output.report {
@@ -110,6 +112,7 @@ impl Run {
         Self {
             job,
             findings,
+            leftovers,
             sink,
             output: Arc::new(output),
             transfer,
@@ -133,8 +136,8 @@ impl Run {
     pub async fn finish(self, observer: Arc<dyn Observer>, stop: &CancellationToken) -> Outcome {
         let observing = keep_observed(Arc::clone(&observer), Arc::clone(&self.stats));
         let observing = AbortOnDropHandle::new(tokio::spawn(observing));
-        let mut manifests = Vec::new();
-        let ended = self.store_and_publish(&mut manifests, stop).await;
+        let (mut manifests, mut pruned) = (Vec::new(), 0);
+        let ended = self.store_and_publish(&mut manifests, &mut pruned, stop).await;
         drop(observing);
         observer.end(&self.stats.snapshot());
 
@@ -148,6 +151,7 @@ impl Run {
             counts.unwrap_or(Counts { images: self.job.selection.count(), ..Counts::default() }),
         );
         summary.manifests = manifests;
+        summary.pruned = pruned;
         summary.exit_code = error.as_ref().map_or(Exit::Complete, Error::exit) as u8;
         let written = {
             let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
@@ -186,6 +190,7 @@ impl Run {
     async fn store_and_publish(
         &self,
         manifests: &mut Vec<ManifestEntry>,
+        pruned: &mut u64,
         stop: &CancellationToken,
     ) -> Result<Counts, (Option<Counts>, Error)> {
         let before = |error| (None, error);
@@ -194,8 +199,8 @@ impl Run {
         let failures = Arc::new(failures.map_err(|e| before(Error::output(&path, e)))?);
         let retry = Retry::new(self.transfer.retry, Chance::default(), stop.clone());
         let (job, sink, stats) = (&self.job, &*self.sink, &self.stats);
-        let existing = list_existing(job, sink, &retry, stats, Purpose::Write, drop).await;
-        let existing = existing.map_err(before)?;
+        let (left, listed) = (&self.leftovers, leftovers::existing_without_others);
+        let existing = listed(job, sink, &retry, stats, left).await.map_err(before)?;
         if self.transfer.if_exists == IfExists::Fail {
             let refusing = self.refuse_existing(existing.count().into(), &retry);
             bounded(refusing, stop, self.transfer.drain, "the work began").await.map_err(before)?;
@@ -236,6 +241,12 @@ impl Run {
         logged.map_err(|e| after(Error::unwritten(&path, e)))?;
         let publishing = publish::publish(job, &self.output, &run.work, manifests);
         bounded(publishing, stop, self.transfer.drain, "the manifests were published")
+            .await
+            .map_err(after)?;
+        // Last: no manifest may name an object that is gone, and an earlier load's does until it is
+        // replaced.
+        let deleting = leftovers::delete(left, &run.work, pruned);
+        bounded(deleting, stop, self.transfer.drain, "the earlier load's objects were deleted")
             .await
             .map_err(after)?;
         Ok(counts)

@@ -13,6 +13,9 @@ use crate::sink::IfExists;
 pub struct Transfer {
     /// What is done with objects that exist.
     pub if_exists: IfExists,
+    /// Whether what an earlier load left under names of the same template is deleted once the load is
+    /// complete: see [`super::Prepared::leftovers`].
+    pub prune: bool,
     /// What follows an image whose attempts are used up.
     pub on_error: OnError,
     /// Requests in flight and writes a second.
@@ -31,6 +34,7 @@ impl Default for Transfer {
     fn default() -> Self {
         Self {
             if_exists: IfExists::Skip,
+            prune: false,
             on_error: OnError::Continue,
             pace: Bounds {
                 concurrency: Concurrency { auto: true, limit: 1024 },

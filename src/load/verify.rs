@@ -114,9 +114,10 @@ impl Findings {
         self.log.add(&Line { finding: "different", object, index, detail: Some(detail) });
     }
 
-    fn unexpected(&self, object: &str) {
+    fn unexpected(&self, object: &str, left: bool) {
         self.unexpected.fetch_add(1, Ordering::Relaxed);
-        self.log.add(&Line { finding: "unexpected", object, index: None, detail: None });
+        let detail = left.then(|| "left by an earlier load; load --prune deletes it".to_owned());
+        self.log.add(&Line { finding: "unexpected", object, index: None, detail });
     }
 }
 
@@ -217,9 +218,13 @@ impl Prepared {
         let names: Vec<String> =
             job.manifests.iter().map(|manifest| manifest.object_name()).collect();
         let mut manifests: Vec<Option<Stored>> = vec![None; names.len()];
-        let on_other = |stored: Stored| match names.iter().position(|name| *name == stored.name) {
-            Some(position) => manifests[position] = Some(stored),
-            None => findings.unexpected(&stored.name),
+        let on_other = |stored: Stored| {
+            if let Some(position) = names.iter().position(|name| *name == stored.name) {
+                manifests[position] = Some(stored);
+            } else {
+                let left = job.images.names.could_make(&stored.name);
+                findings.unexpected(&stored.name, left);
+            }
         };
         let retry = Retry::new(self.transfer.retry, Chance::default(), stop.clone());
         let existing = list_existing(job, sink, &retry, stats, Purpose::Read, on_other).await?;

@@ -1,6 +1,7 @@
 //! Object names: a template filled in for each image; and the rules for names.
 
 mod error;
+mod matching;
 mod piece;
 mod rules;
 mod template;
@@ -27,6 +28,11 @@ impl Names {
     /// The name of one image, below the prefix.
     pub fn name(&self, item: &Item) -> String {
         self.template.fill(item, &self.classes)
+    }
+
+    /// Whether the template can give this name to an image of any data set.
+    pub fn could_make(&self, name: &str) -> bool {
+        self.template.makes(name)
     }
 
     /// A text with which every name begins, maybe empty.

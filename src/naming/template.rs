@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::Item;
 use super::error::NameError;
+use super::matching;
 use super::piece::{self, HASH_DIGITS, Identity, Piece};
 use super::rules::{check_file_name, check_object_name};
 use crate::classes::Classes;
@@ -125,6 +126,11 @@ impl Template {
     /// refused there.
     pub(super) fn fill(&self, item: &Item, classes: &Classes) -> String {
         fill(&self.pieces, item, classes)
+    }
+
+    /// Whether it can give this name to an image of any data set, in any partition, format or class.
+    pub fn makes(&self, name: &str) -> bool {
+        matching::makes(&self.pieces, name)
     }
 
     /// The text with which every name begins, up to a slash.
@@ -321,7 +327,7 @@ mod tests {
     }
 
     proptest! {
-        /// A template that is accepted never names two images alike.
+        /// A template that is accepted never names two images alike, and knows its names again.
         #[test]
         fn accepted_templates_are_unique(
             parts in prop::collection::vec(part(), 1..7),
@@ -334,7 +340,9 @@ mod tests {
                     let partition = Partition::ALL[partition];
                     let format = ImageFormat::Jpeg;
                     let item = Item { index, label: Some(label), partition, format, hash };
-                    let before = seen.insert(fill(&template, &item), item);
+                    let name = fill(&template, &item);
+                    prop_assert!(template.makes(&name), "{}", name);
+                    let before = seen.insert(name, item);
                     let alike = before.filter(|before| match template.identity() {
                         Identity::Index => true,
                         Identity::Content => before.hash != hash,

@@ -45,6 +45,8 @@ pub struct Summary {
     pub peak_rss_bytes: Option<u64>,
     /// The import files published.
     pub manifests: Vec<ManifestEntry>,
+    /// Objects of an earlier load that were deleted.
+    pub pruned: u64,
     /// The run second by second.
     pub timeline: Vec<Sample>,
     /// How the process ends.
@@ -102,6 +104,7 @@ impl Summary {
             },
             peak_rss_bytes: peak_rss_bytes(),
             manifests: Vec::new(),
+            pruned: 0,
             timeline: stats.timeline(),
             exit_code: 0,
         }
@@ -173,6 +176,9 @@ impl fmt::Display for Summary {
                 shown(&manifest.path),
                 shown(&manifest.url)
             )?;
+        }
+        if self.pruned > 0 {
+            write!(f, "\n  {} objects of an earlier load deleted", thousands(self.pruned))?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The program in a terminal: what a person would see.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::num::NonZero;
 use std::process::Command;
 
@@ -26,8 +26,14 @@ impl Shown {
 
 /// Runs a command in a terminal of so many columns until it ends.
 pub fn run_in_terminal(command: Command, columns: u16) -> Shown {
+    run_with_answer(command, columns, "")
+}
+
+/// The same, with what a person types.
+pub fn run_with_answer(command: Command, columns: u16, typed: &str) -> Shown {
     let (mut terminal, end) = pty_process::blocking::open().unwrap();
     terminal.resize(pty_process::Size::new(ROWS.get(), columns)).unwrap();
+    terminal.write_all(typed.as_bytes()).unwrap();
     let command = pty_process::blocking::Command::from(command).env("TERM", "xterm-256color");
     let mut child = command.spawn(end).unwrap();
     let mut parser = vt100::Parser::new(ROWS, NonZero::new(columns).unwrap(), 0);
