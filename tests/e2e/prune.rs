@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use idx2gcs_emulator::{Answer, Operation, Rule, Script};
 
@@ -62,7 +63,7 @@ impl Case {
                 archive.file_names().map(|name| name.unwrap().into_owned()).collect::<Vec<_>>()
             }
         };
-        names.retain(|name| name.ends_with(".jpg"));
+        names.retain(|name| Path::new(name).extension().is_some_and(|ext| ext == "jpg"));
         names.into_iter().collect()
     }
 
@@ -96,7 +97,8 @@ fn what_an_earlier_load_left_is_refused_everywhere() {
             assert_eq!(case.desk.summary()["uploaded"], 0);
 
             // `verify` finds the same objects.
-            let count: u64 = error[begins.len()..].split(' ').next().unwrap().parse().unwrap();
+            let count: u64 =
+                error.strip_prefix(&begins).unwrap().split(' ').next().unwrap().parse().unwrap();
             case.run("verify", more).expect(1);
             let left = case.desk.read("out/verify.jsonl");
             let left = left.lines().filter(|line| line.contains("left by an earlier load"));
