@@ -136,7 +136,7 @@ fn an_archive_that_is_there_is_kept_replaced_or_refused() {
     // Other content, more, less, other rows: each time another archive is wanted.
     for (more, says) in [
         (&["--quality", "20"][..], "70 objects exist with other content, see out/failures"),
-        (&["--limit", "30"], "the archive that is there has another automl.csv"),
+        (&["--limit", "30"], "pictures.zip holds 40 objects of an earlier load, such as class_0/"),
         (&["--seed", "7"], "the archive that is there has another automl.csv"),
         (&["--name", "{index}.jpg"], "the archive that is there has no "),
     ] {

@@ -1,6 +1,8 @@
 //! Several requests in one: `POST /batch/storage/v1`
 //! (<https://cloud.google.com/storage/docs/batch>).
 
+use std::pin::Pin;
+
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
 use http::request::Parts;
@@ -10,16 +12,24 @@ use crate::answers::{ApiError, ApiResult};
 use crate::body::{Body, Response};
 use crate::call::{App, Call, Content};
 use crate::gate::CloseConnection;
+use crate::headers;
 use crate::multipart::{self, Part};
-use crate::{headers, routes};
 
 /// The most requests that one may hold.
 const MOST_REQUESTS: usize = 100;
 
 const BOUNDARY: &str = "batch_idx2gcs";
 
-/// Answers each of the requests, one after the other.
-pub(crate) async fn answer(app: &App, head: &Parts, body: Content) -> ApiResult {
+/// The answer to one of the requests, to come.
+pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = ApiResult> + Send + 'a>>;
+
+/// Answers each of the requests by `each`, one after the other.
+pub(crate) async fn answer<'a>(
+    app: &App,
+    head: &Parts,
+    body: Content,
+    each: impl Fn(Parts, Bytes) -> Answering<'a>,
+) -> ApiResult {
     if head.method != Method::POST {
         return Err(ApiError::no_method(head));
     }
@@ -38,7 +48,7 @@ pub(crate) async fn answer(app: &App, head: &Parts, body: Content) -> ApiResult 
     let mut answers = Vec::new();
     for part in parts {
         let response = match request(&body, part.content, call.host()) {
-            Ok((head, content)) => routes::json_api(app, &head, Content::Whole(content)).await,
+            Ok((head, content)) => each(head, content).await,
             Err(refused) => Err(refused),
         };
         let response = response.unwrap_or_else(ApiError::into_json);

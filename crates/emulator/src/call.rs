@@ -19,7 +19,7 @@ use crate::query::Query;
 use crate::script::Operation;
 use crate::sessions::Sessions;
 use crate::store::Store;
-use crate::xml::Uploads;
+use crate::uploads::Uploads;
 
 /// Names the key that an object is to be encrypted with.
 static ENCRYPTION_KEY: HeaderName = HeaderName::from_static("x-goog-encryption-key");

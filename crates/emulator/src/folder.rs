@@ -20,7 +20,7 @@ use crate::answers::ApiError;
 use crate::apart;
 use crate::error::EmulatorError;
 use crate::names::{check_bucket_name, check_object_name};
-use crate::object::{Attributes, Checksums, Object, ObjectMap, micros};
+use crate::object::{Attributes, Checksums, Object, ObjectMap, Place, micros};
 
 /// Where files lie until they are whole. No bucket name starts with a dot, so nothing in it is ever
 /// served.
@@ -31,15 +31,6 @@ const APART: &str = ".idx2gcs-names";
 
 /// The file that an emulator holds locked. The lock goes with its process, however that ends.
 const LOCK: &str = ".idx2gcs-lock";
-
-/// Where in the folder an object lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Its name is its path.
-    Path,
-    /// Its name cannot be its path.
-    Apart,
-}
 
 /// The folder behind a store.
 pub(crate) struct Folder {

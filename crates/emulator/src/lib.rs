@@ -69,6 +69,7 @@ mod server;
 mod sessions;
 mod store;
 mod upload;
+mod uploads;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -94,7 +95,7 @@ use gate::Gate;
 use object::Object;
 use sessions::Sessions;
 use store::Store;
-use xml::Uploads;
+use uploads::Uploads;
 
 /// How to start an [`Emulator`].
 #[derive(Debug, Clone)]

@@ -10,8 +10,16 @@ use http::header::HeaderMap;
 use md5::{Digest, Md5};
 
 use crate::answers::ApiError;
-use crate::folder::Place;
 use crate::headers;
+
+/// Where in a store's folder an object lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Its name is its path.
+    Path,
+    /// Its name cannot be its path.
+    Apart,
+}
 
 /// The two checksums that Cloud Storage keeps for an object.
 #[derive(Debug, Clone)]

@@ -20,7 +20,10 @@ pub(crate) async fn answer(app: &App, request: Request<Incoming>) -> Response {
     match first {
         // Boxed, so that the futures of usual requests stay small.
         "batch" => {
-            let answer = Box::pin(batch::answer(app, &head, body)).await;
+            let each = |head: Parts, content| -> batch::Answering<'_> {
+                Box::pin(async move { json_api(app, &head, Content::Whole(content)).await })
+            };
+            let answer = Box::pin(batch::answer(app, &head, body, each)).await;
             answer.unwrap_or_else(ApiError::into_json)
         }
         "storage" | "upload" | "download" | "resumable" => {

@@ -12,9 +12,9 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use crate::EmulatorError;
 use crate::answers::ApiError;
 use crate::counters::Stats;
-use crate::folder::{Folder, Place};
+use crate::folder::Folder;
 use crate::names::check_bucket_name;
-use crate::object::{Attributes, Checksums, Object, ObjectMap, micros};
+use crate::object::{Attributes, Checksums, Object, ObjectMap, Place, micros};
 use crate::query::{Preconditions, Verdict};
 
 /// Writes to one name are serialised by one of this many locks.

@@ -26,9 +26,8 @@ mod text;
 mod uploads;
 
 pub(crate) use text::refuse;
-pub(crate) use uploads::Uploads;
 
-use text::{document, element, root, root_in};
+use text::{document, element, etag, root, root_in};
 
 /// The parameters of this API that are here. Those of a signed address, which nobody checks, begin
 /// with `X-Goog-`.
@@ -199,11 +198,6 @@ fn find(call: &Call<'_>) -> Result<(Arc<Bucket>, Arc<Object>), ApiError> {
     let object = bucket.find(&call.object, call.query.number("generation")?, preconditions)?;
     check_etag(&call.head.headers, &object.etag())?;
     Ok((bucket, object))
-}
-
-/// The etag of this API. Google's is often the MD5; clients may only compare it.
-fn etag(object: &Object) -> String {
-    format!("\"{}\"", object.etag())
 }
 
 /// Sets what only this API says of an object.

@@ -4,6 +4,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 
 use crate::answers::ApiError;
 use crate::body::{Body, Response};
+use crate::object::Object;
 
 const XML: &str = "application/xml; charset=UTF-8";
 
@@ -18,6 +19,11 @@ pub(super) fn document(text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(XML));
     response
+}
+
+/// The etag of this API. Google's is often the MD5; clients may only compare it.
+pub(super) fn etag(object: &Object) -> String {
+    format!("\"{}\"", object.etag())
 }
 
 /// A refusal in the shape of this API's errors.

@@ -11,7 +11,7 @@ use http::StatusCode;
 use http::header::ETAG;
 use parking_lot::Mutex;
 
-use super::text::{document, element, root, texts};
+use super::text::{document, element, etag, root, texts};
 use crate::answers::{ApiError, ApiResult, status_only};
 use crate::call::{Call, Content};
 use crate::headers::set;
@@ -21,9 +21,7 @@ use crate::query::Preconditions;
 use crate::script::Operation;
 use crate::store::NewObject;
 use crate::upload::Upload;
-
-/// Uploads remembered; the oldest goes first.
-const MOST_UPLOADS: usize = 1_000;
+use crate::uploads::{Part, Parts};
 
 /// An object may have so many parts.
 const MOST_PARTS: i64 = 10_000;
@@ -31,58 +29,10 @@ const MOST_PARTS: i64 = 10_000;
 /// Every part but the last must have so many bytes.
 const SMALLEST_PART: usize = 5 << 20;
 
-/// The uploads that have begun and not ended, by number.
-#[derive(Default)]
-pub(crate) struct Uploads {
-    under_way: Mutex<Numbered>,
-}
-
-#[derive(Default)]
-struct Numbered {
-    last: u64,
-    by_number: BTreeMap<u64, Arc<Parts>>,
-}
-
-/// One upload: what is known of its object, and the parts that are here.
-struct Parts {
-    bucket: String,
-    upload: Upload,
-    by_number: Mutex<BTreeMap<i64, Part>>,
-}
-
-#[derive(Clone)]
-struct Part {
-    content: Bytes,
-    etag: String,
-}
-
-impl Uploads {
-    fn add(&self, parts: Parts) -> String {
-        let mut uploads = self.under_way.lock();
-        uploads.last += 1;
-        let number = uploads.last;
-        uploads.by_number.insert(number, Arc::new(parts));
-        if uploads.by_number.len() > MOST_UPLOADS {
-            uploads.by_number.pop_first();
-        }
-        format!("upload-{number}")
-    }
-
-    /// The upload that a request names, if it is of the object that the request names.
-    fn find(&self, call: &Call<'_>) -> Result<(u64, Arc<Parts>), ApiError> {
-        let id = call.query.get("uploadId").unwrap_or_default();
-        let number = id.strip_prefix("upload-").and_then(|number| number.parse().ok());
-        let found = number.and_then(|number: u64| {
-            let uploads = self.under_way.lock();
-            Some((number, Arc::clone(uploads.by_number.get(&number)?)))
-        });
-        let same = |parts: &Parts| parts.bucket == call.bucket && parts.upload.name == call.object;
-        found.filter(|(_, parts)| same(parts)).ok_or_else(ApiError::no_session)
-    }
-
-    fn remove(&self, number: u64) {
-        self.under_way.lock().by_number.remove(&number);
-    }
+/// The upload that a request names, if it is of the object that the request names.
+fn find(call: &Call<'_>) -> Result<(u64, Arc<Parts>), ApiError> {
+    let id = call.query.get("uploadId").unwrap_or_default();
+    call.app.uploads.find(id, &call.bucket, &call.object).ok_or_else(ApiError::no_session)
 }
 
 /// `POST /BUCKET/OBJECT?uploads`: begins an upload.
@@ -106,7 +56,7 @@ pub(super) async fn part(call: &Call<'_>, body: Content) -> ApiResult {
     let number = number.ok_or_else(wrong)?;
     let content = call.read(body).await?;
     let work = pin!(async {
-        let (_, parts) = call.app.uploads.find(call)?;
+        let (_, parts) = find(call)?;
         let checksums = Checksums::of(&content);
         let mut declared = Declared::default();
         declared.add_headers(&call.head.headers);
@@ -129,7 +79,7 @@ pub(super) async fn complete(call: &Call<'_>, body: Content) -> ApiResult {
     let body = std::str::from_utf8(&body)
         .map_err(|_| ApiError::invalid("the list of parts is not UTF-8".to_owned()))?;
     let work = pin!(async {
-        let (number, parts) = call.app.uploads.find(call)?;
+        let (number, parts) = find(call)?;
         let chosen = chosen(body, &parts.by_number.lock())?;
         let size = chosen.iter().map(|part| part.content.len()).sum::<usize>();
         if size > call.app.max_body {
@@ -155,7 +105,7 @@ pub(super) async fn complete(call: &Call<'_>, body: Content) -> ApiResult {
             element("Location", &format!("http://{}{}", call.host(), call.head.uri.path())),
             element("Bucket", &bucket.name),
             element("Key", &object.name),
-            element("ETag", &super::etag(&object)),
+            element("ETag", &etag(&object)),
         ];
         let mut response = document(root("CompleteMultipartUploadResult", &fields));
         media::identify(&mut response, &object);
@@ -195,7 +145,7 @@ fn chosen(body: &str, parts: &BTreeMap<i64, Part>) -> Result<Vec<Part>, ApiError
 
 /// `DELETE /BUCKET/OBJECT?uploadId=ID`: gives an upload up.
 pub(super) fn abort(call: &Call<'_>) -> ApiResult {
-    let (number, _) = call.app.uploads.find(call)?;
+    let (number, _) = find(call)?;
     call.app.uploads.remove(number);
     Ok(status_only(StatusCode::NO_CONTENT))
 }
