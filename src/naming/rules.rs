@@ -117,6 +117,9 @@ mod tests {
         for good in ["demo", "my-bucket", "a_b", "012", "my.domain.example", &"x".repeat(63)] {
             assert_eq!(check_bucket_name(good), Ok(()), "{good}");
         }
+        let part = "x".repeat(63);
+        let longest = format!("{part}.{part}.{part}.{}", "x".repeat(30));
+        assert_eq!((longest.len(), check_bucket_name(&longest)), (222, Ok(())));
         for bad in [
             "",
             "ab",
@@ -131,6 +134,8 @@ mod tests {
             "a/b",
             "ä-bucket",
             &"x".repeat(64),
+            &format!("{longest}x"),
+            &format!("x{part}.example"),
         ] {
             assert!(check_bucket_name(bad).is_err(), "{bad}");
         }

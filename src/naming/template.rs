@@ -257,6 +257,7 @@ mod tests {
             ("{index}{class}", Identity::Index),
             ("{hash:2}/{hash}.{ext}", Identity::Content),
             ("{class}{hash}", Identity::Content),
+            ("{partition}/image_{hash}.{ext}", Identity::Content),
             ("{hash}{index}", Identity::Content),
         ] {
             assert_eq!(parse(text).unwrap().identity(), identity, "{text}");
@@ -304,6 +305,26 @@ mod tests {
             "{partition}/{index}",
         ] {
             assert!(!has(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_names_hold_of_an_image_is_known() {
+        // Hash, label, partition, a folder for each partition.
+        for (text, uses) in [
+            ("{index}.{ext}", [false; 4]),
+            ("{hash:2}/{index}", [true, false, false, false]),
+            ("{hash}", [true, false, false, false]),
+            ("{label:02}/{index}", [false, true, false, false]),
+            ("{class}/{index}", [false, true, false, false]),
+            ("{partition}/{index}", [false, false, true, true]),
+            ("{partition}_{index}", [false, false, true, false]),
+            ("a/{partition}/{index}", [false, false, true, false]),
+        ] {
+            let template = parse(text).unwrap();
+            let folders = template.begins_with_partition();
+            let (hash, label) = (template.uses_hash(), template.uses_label());
+            assert_eq!([hash, label, template.uses_partition(), folders], uses, "{text}");
         }
     }
 

@@ -21,6 +21,41 @@ fn parts_stay_what_they_are() {
 }
 
 #[test]
+fn each_image_to_train_on_can_be_held_out_wherever_it_is() {
+    let parts = [(Test, 2), (Train, 3), (Test, 1), (Train, 2)];
+    let mut drawn: Vec<u32> = (0..20)
+        .flat_map(|seed| {
+            let one = held_out(&Split::random(&parts, HeldOut::Count(1), seed).unwrap(), 8);
+            assert_eq!(one.len(), 1, "seed {seed}");
+            one
+        })
+        .collect();
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!(drawn, [2, 3, 4, 6, 7]);
+}
+
+#[test]
+fn a_stratified_split_needs_each_class_on_both_sides() {
+    let draw = |labels: &[u32], validation| {
+        let parts = [(Train, u32::try_from(labels.len()).unwrap())];
+        let label = |index: u32| Some(labels[index as usize]);
+        let split = Split::stratified(&parts, HeldOut::Count(validation), 1, label)?;
+        let held_out = held_out(&split, parts[0].1);
+        let mut classes: Vec<u32> = held_out.iter().map(|&at| labels[at as usize]).collect();
+        classes.sort_unstable();
+        Ok(classes)
+    };
+    let two_each = [7, 8, 9, 7, 8, 9];
+    assert_eq!(draw(&two_each, 3), Ok(vec![7, 8, 9]));
+    for validation in [2, 4] {
+        let many = SplitError::ManyClasses { count: 2, classes: 3 };
+        assert_eq!(draw(&two_each, validation), Err(many), "{validation} held out");
+    }
+    assert_eq!(draw(&[7, 8, 7], 1), Err(SplitError::SmallClass { class: 8, count: 1 }));
+}
+
+#[test]
 fn leaves_something_to_train_on() {
     let parts = [(Train, 10), (Test, 5)];
     let draw = |count| Split::random(&parts, HeldOut::Count(count), 0);

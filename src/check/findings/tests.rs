@@ -124,6 +124,18 @@ fn of_many_duplicates_the_first_are_named() {
          them anyway"
     );
     assert!(lines[1].contains("(0 = 2 = 4 = 6 = 8 = …);"), "{}", lines[1]);
+    case.images[10].2 = 5000;
+    case.images[12].2 = 5001;
+    assert!(case.lines()[1].contains("(0 = 2 = 4 = 6 = 8);"), "all five of a group");
+}
+
+#[test]
+fn images_are_identical_if_the_whole_hash_is_the_same() {
+    let mut case = Case::sound();
+    (case.images[6].2, case.images[7].2) = ((1 << 32) + 500, (2 << 32) + 500);
+    assert_eq!(case.find(), []);
+    (case.images[6].2, case.images[12].2) = (1 << 40, 1 << 40);
+    assert_eq!(case.find().len(), 1);
 }
 
 #[test]
@@ -247,6 +259,8 @@ fn folders_that_are_not_in_the_order_of_labels_are_noted() {
     assert_eq!(case(&[], "{label:02}/{index}"), [""; 0]);
     let names = ["k", "j", "i", "h", "g", "f", "e", "d", "c", "b", "a"];
     assert_eq!(case(&names, "{class}/{index}"), [""; 0], "names have an order of their own");
+    let numbered = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10"];
+    assert_eq!(case(&numbered, "{class}/{index}"), [line.replace("class_", "c")]);
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod overload;
 mod search;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use std::time::Duration;

@@ -111,4 +111,65 @@ mod tests {
         (0..100).for_each(|_| assert!(!overload.learn(50, 100)));
         assert!(overload.shows(60, 100));
     }
+
+    #[test]
+    fn three_errors_beyond_twice_the_baseline_are_a_sign() {
+        let mut overload = Overload::default();
+        assert!(overload.shows(3, 1000) && !overload.shows(2, 1000));
+        // One in ten, in the end.
+        (0..200).for_each(|_| assert!(!overload.learn(10, 100), "no cut, no verdict"));
+        assert!(overload.shows(24, 100) && !overload.shows(22, 100));
+        assert!(overload.shows(203 + 2, 1000) && !overload.shows(202, 1000));
+    }
+
+    #[test]
+    fn a_window_moves_the_baseline_by_a_tenth() {
+        let mut overload = Overload::default();
+        overload.learn(50, 100);
+        // A baseline of one in twenty.
+        assert!(overload.shows(13, 99) && !overload.shows(12, 100));
+        overload.learn(0, 0);
+        assert!(overload.shows(13, 110), "no answers are no errors");
+    }
+
+    #[test]
+    fn one_cut_is_on_trial_at_a_time() {
+        let mut overload = Overload::default();
+        assert!(overload.cut(20, 100));
+        assert!(!overload.cut(20, 100));
+        assert!(!overload.learn(0, 100), "of help");
+        assert!(overload.cut(20, 100));
+    }
+
+    /// 16 errors of 100 may be 12 and bad luck: in vain above 6, of help below 3.
+    #[test]
+    fn a_cut_is_judged_by_the_share_that_led_to_it() {
+        for (errors, in_vain, decided) in
+            [(7, true, true), (6, false, false), (3, false, false), (2, false, true)]
+        {
+            let mut overload = Overload::default();
+            overload.cut(16, 100);
+            assert_eq!(overload.learn(errors, 100), in_vain, "{errors}");
+            assert_eq!(overload.cut(16, 100), decided, "{errors}");
+        }
+    }
+
+    #[test]
+    fn a_verdict_takes_a_hundred_answers() {
+        let mut overload = Overload::default();
+        overload.cut(16, 100);
+        assert!(!overload.learn(7, 50) && !overload.learn(0, 49));
+        assert!(overload.learn(1, 1), "8 of 100");
+        let mut overload = Overload::default();
+        overload.cut(16, 100);
+        assert!(!overload.learn(0, 50) && !overload.cut(1, 1), "not yet");
+    }
+
+    #[test]
+    fn a_quarter_is_too_much_for_a_baseline() {
+        let mut overload = Overload::default();
+        overload.cut(40, 100);
+        assert!(!overload.learn(25, 100));
+        assert!(overload.learn(23, 100), "24 of 100 on average");
+    }
 }

@@ -59,3 +59,51 @@ impl Window {
         f64::from(self.accepted) / self.lasted(now).as_secs_f64().max(1e-3)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// A success at 100 ms, from which on it counts, then two more, a refusal and an error.
+    fn window() -> Window {
+        let mut window = Window::after_change(at(50));
+        for (millis, answer) in [
+            (100, Answer::Accepted),
+            (200, Answer::Accepted),
+            (300, Answer::Limited),
+            (400, Answer::Accepted),
+            (600, Answer::Overloaded),
+        ] {
+            window.add(at(millis), answer);
+        }
+        window
+    }
+
+    #[test]
+    fn a_rate_is_counted_from_one_success_to_another() {
+        let window = window();
+        assert_eq!((window.accepted, window.limited, window.overloaded), (2, 1, 1));
+        assert_eq!((window.answers(), window.lasted(at(600))), (4, at(500)));
+        assert_eq!((window.answered(at(600)), window.goodput(at(600))), (8.0, 4.0));
+    }
+
+    #[test]
+    fn before_the_first_success_no_time_has_passed() {
+        let mut window = Window::after_change(at(50));
+        window.add(at(90), Answer::Limited);
+        assert_eq!((window.lasted(at(900)), window.limited), (Duration::ZERO, 1));
+        assert_eq!((window.answered(at(900)), window.accepted), (1000.0, 0), "in a millisecond");
+    }
+
+    #[test]
+    fn the_next_window_counts_at_once_and_belongs_to_the_same_pace() {
+        let mut next = window().next(at(600));
+        assert_eq!((next.changed, next.answers(), next.lasted(at(700))), (at(50), 0, at(100)));
+        next.add(at(800), Answer::Accepted);
+        assert_eq!((next.goodput(at(800)), next.accepted), (5.0, 1));
+    }
+}
