@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::State;
 use super::timeline::{Sample, Timeline};
 use crate::histogram::Histogram;
 use crate::pace::{Pace, PaceNow};
@@ -36,17 +37,6 @@ pub struct Stats {
 struct Latencies {
     whole: Histogram,
     this_second: Histogram,
-}
-
-/// How an image ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Written in this run: its bytes.
-    Uploaded(u64),
-    /// It was there, with the same content.
-    AlreadyPresent,
-    /// It could not be stored.
-    Failed,
 }
 
 /// The counters at one moment.

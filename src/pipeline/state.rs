@@ -1,0 +1,12 @@
+//! How an image ended.
+
+/// How an image ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Written in this run: its bytes.
+    Uploaded(u64),
+    /// It was there, with the same content.
+    AlreadyPresent,
+    /// It could not be stored.
+    Failed,
+}
