@@ -56,6 +56,9 @@ mod tests {
         let item = Item { index: 7, label: Some(0), partition, format, hash: 0 };
         let folders = names("{partition}/{class}/{index:03}.{ext}");
         assert_eq!(folders.name(&item), "test/T_shirt_top/007.png");
+        // A class of another data set.
+        assert!(folders.could_make("train/Bag/007.jpg"));
+        assert!(!folders.could_make("train/Bag/007.txt"));
         for (template, prefix) in [
             ("image_{index}", "image_"),
             ("a/b/{index}", "a"),

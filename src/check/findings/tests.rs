@@ -211,12 +211,17 @@ fn pixels_that_are_no_pictures_are_found() {
     let line = "warning flat-images: 6 images have one value in all their pixels (0, 1, 2, 3, 4, …); \
                 check whether the source is damaged";
     assert_eq!(case.lines(), [line]);
-    for (values, says) in [
-        ((3, 30), "no pixel is brighter than 30 of 255: all images look black; if 30 is white in"),
-        ((100, 131), "all pixels are between 100 and 131 of 255: the images have little contrast"),
+    for (values, says, range) in [
+        ((3, 30), "black-images: no pixel is brighter than 30 of 255", "[0, 30]"),
+        ((31, 62), "black-images: no pixel is brighter than 62 of 255", "[0, 62]"),
+        ((32, 63), "low-contrast: all pixels are between 32 and 63 of 255", "[32, 63]"),
+        ((100, 131), "low-contrast: all pixels are between 100 and 131 of 255", "[100, 131]"),
     ] {
         let found = Case { values: Some(values), ..Case::sound() }.lines();
-        assert!(found.len() == 1 && found[0].contains(says), "{found:?}");
+        assert!(
+            found.len() == 1 && found[0].contains(says) && found[0].ends_with(range),
+            "{found:?}"
+        );
     }
     assert_eq!(Case { values: Some((100, 132)), ..Case::sound() }.find(), []);
     let all: Vec<u32> = (0..60).collect();

@@ -241,6 +241,11 @@ mod tests {
     fn stays_within_its_bounds() {
         let mut search = resting(60.0, 64);
         assert_eq!(limits(&mut search, &[1000.0, 2000.0, 2000.0]), [64.0; 3]);
+        assert_eq!(
+            limits(&mut search, &[2000.0]),
+            [56.0],
+            "at the bound, the next trial goes down"
+        );
         assert_eq!((resting(0.2, 64).limit(), resting(900.0, 64).limit()), (1.0, 64.0));
     }
 }
