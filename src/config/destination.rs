@@ -28,12 +28,11 @@ pub(crate) struct Location {
     pub(super) url: String,
 }
 
-/// Hosts whose addresses begin with the bucket.
-const WEB: [&str; 4] = [
+/// Google's pages and addresses that go on with the bucket.
+const WEB: [&str; 3] = [
     "https://storage.googleapis.com/",
     "https://storage.cloud.google.com/",
     "https://console.cloud.google.com/storage/browser/",
-    "gcs://",
 ];
 
 /// Archives that are not written; a folder's name hardly ever ends so.
@@ -49,10 +48,10 @@ fn mistaken(text: &str) -> Option<String> {
     if let Some(web) = WEB.iter().find(|web| lower.starts_with(**web)) {
         return bucket(text.get(web.len()..)?);
     }
-    if ["gs:", "gs/", "gs\\", "gcs:"].iter().any(|it| lower.starts_with(it)) {
-        let single = lower.starts_with("gs/") && !lower.starts_with("gs//");
-        let start = text.find([':', '/', '\\'])?;
-        return if single { None } else { bucket(text.get(start..)?) };
+    // `gs/demo` may be a folder, and is refused where there is no folder `gs`.
+    if let Some(scheme) = ["gs:", "gs//", "gs\\", "gcs:"].iter().find(|it| lower.starts_with(**it))
+    {
+        return bucket(text.get(scheme.len()..)?);
     }
     if let Some(path) = text.strip_prefix("file:").filter(|path| !path.starts_with("//")) {
         return Some(format!("did you mean {path:?}?"));
@@ -66,9 +65,6 @@ fn mistaken(text: &str) -> Option<String> {
 
 pub(super) fn read_url(value: &Value, _: Kind) -> Result<Location, Option<String>> {
     let text = value.as_str().map(str::trim).filter(|text| !text.is_empty()).ok_or(None)?;
-    if let Some(meant) = mistaken(text).filter(|_| !text.starts_with("gs://")) {
-        return Err(Some(format!("must be {URL_FORMS}; {meant}")));
-    }
     if let Some(rest) = text.strip_prefix("gs://") {
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let prefix = prefix.trim_end_matches('/');
@@ -79,6 +75,9 @@ pub(super) fn read_url(value: &Value, _: Kind) -> Result<Location, Option<String
         checked.map_err(|why| Some(format!("must be {URL_FORMS}; {why}")))?;
         let place = Place::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() };
         return Ok(Location { place, url: text.trim_end_matches('/').to_owned() });
+    }
+    if let Some(meant) = mistaken(text) {
+        return Err(Some(format!("must be {URL_FORMS}; {meant}")));
     }
     let path = if text.contains("://") {
         let file = reqwest::Url::parse(text).ok().filter(|url| url.scheme() == "file");

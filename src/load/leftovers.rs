@@ -2,7 +2,7 @@
 //! this load's images has. With another split, corrected labels, fewer images or another format the same
 //! picture would lie there under two names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -42,6 +42,15 @@ impl Leftovers {
         self.names.iter().map(String::as_str)
     }
 
+    /// One that differs in nothing but case from one of these names, and that name.
+    fn twin(&self, mut names: impl Iterator<Item = String>) -> Option<(String, String)> {
+        let lower: HashMap<_, _> = self.names().map(|left| (left.to_lowercase(), left)).collect();
+        if lower.is_empty() {
+            return None;
+        }
+        names.find_map(|name| Some(((*lower.get(&name.to_lowercase())?).to_owned(), name)))
+    }
+
     fn add(&mut self, name: String, most: usize) {
         self.count += 1;
         self.names.insert(name);
@@ -77,7 +86,14 @@ pub(super) async fn find(
         }
     };
     list_existing(job, sink, retry, stats, Purpose::Write, on_other).await?;
-    Ok(all)
+    let url = sink.url();
+    match all.twin(job.items().map(|item| job.images.names.name(&item))) {
+        Some((left, name)) if job.load.for_files => Err(Error::Unfit(format!(
+            "{url} holds {left} of an earlier load; a file system that ignores case takes it for {name} \
+             of this one: delete or rename it yourself"
+        ))),
+        _ => Ok(all),
+    }
 }
 
 /// The objects of this load that exist. Nothing else may lie under names that its template could give
@@ -139,6 +155,18 @@ async fn delete_one(storing: &Storing, name: String) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_found() {
+        let mut left = Leftovers::default();
+        for name in ["a/1.jpg", "B/2.jpg"] {
+            left.add(name.to_owned(), usize::MAX);
+        }
+        let twin = |names: &[&str]| left.twin(names.iter().map(|name| (*name).to_owned()));
+        let both = Some(("B/2.jpg".to_owned(), "b/2.jpg".to_owned()));
+        assert_eq!(twin(&["a/2.jpg", "b/2.jpg"]), both);
+        assert_eq!(twin(&["b/1.jpg"]), None);
+    }
 
     #[test]
     fn a_message_gives_a_number_and_the_first_names() {

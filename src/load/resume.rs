@@ -99,6 +99,15 @@ impl Lookup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
+
+    #[test]
+    fn a_defect_is_no_refusal() {
+        let exit = |kind| before_the_work("gs://b", Fault::new(kind, "")).exit();
+        assert_eq!(exit(FaultKind::Internal), Exit::Internal);
+        assert_eq!(exit(FaultKind::Status(403)), Exit::Destination);
+        assert_eq!(exit(FaultKind::Status(503)), Exit::Incomplete);
+    }
 
     #[test]
     fn an_empty_object_named_like_a_folder_stands_for_one() {

@@ -315,3 +315,32 @@ fn expected(job: &Job, address: impl Fn(&str) -> String) -> io::Result<Vec<NewOb
     };
     job.manifests.iter().zip(writers).map(end).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise one object would be neither exact nor anything else, and the list would be empty.
+    #[test]
+    fn an_image_that_cannot_be_encoded_is_a_finding() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FINDINGS);
+        let findings = Findings {
+            log: JsonLog::new(path.clone()).unwrap(),
+            missing: AtomicU64::default(),
+            different: AtomicU64::default(),
+            unexpected: AtomicU64::default(),
+            exact_manifests: AtomicU64::default(),
+        };
+        findings.image(&ImageFailure {
+            index: 7,
+            object: "7.jpg".to_owned(),
+            attempts: 0,
+            error: NotStored::Encoding("a damaged PNG".to_owned()),
+        });
+        findings.log.finish().unwrap();
+        assert_eq!(findings.different.into_inner(), 1);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("7.jpg") && text.contains("a damaged PNG"), "{text}");
+    }
+}

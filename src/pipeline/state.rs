@@ -1,4 +1,4 @@
-//! How an image ended.
+//! The ends that an image can come to.
 
 /// How an image ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! A destination that refuses: one clear message, exit code 4, nothing written.
 
+use std::fs;
+
 use idx2gcs_emulator::{Answer, Operation, Rule, Script};
 
 use crate::support::{Desk, Server, Set};
@@ -155,4 +157,18 @@ fn a_folder_that_cannot_be_made() {
     let args = ["load", "--source", source, "--to", "file/pictures", "--validation", "10"];
     let ran = desk.run(&args).expect(4);
     assert!(ran.error().contains("file/pictures: cannot be written"), "{ran:?}");
+}
+
+/// A service that fails has refused nothing: the same command may do later.
+#[test]
+fn fail_tells_a_failing_service_from_a_refusal() {
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    let rule = Rule::new(Operation::Get, Answer::status(503)).named("fm/automl.csv");
+    let server = Server::scripted(Script::new().with(rule));
+    fs::write(desk.path("c.toml"), "[retry]\nmax_attempts = 2\ninitial_backoff = \"1ms\"\n")
+        .unwrap();
+    let more = ["--config", "c.toml", "--if-exists", "fail"];
+    let ran = desk.load(&set, &server, &more).expect(1);
+    assert!(ran.error().contains("does not work: HTTP 503"), "{ran:?}");
+    assert_eq!(server.images().len(), 0);
 }

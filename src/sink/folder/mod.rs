@@ -21,8 +21,8 @@ const PARTIALS: &str = ".idx2gcs-partial";
 /// A partial file that nobody has changed for so long belongs to a run that was killed.
 const LEFT_BEHIND: Duration = Duration::from_mins(10);
 
-/// Files of at most so many bytes are read and written where the network waits: that takes less time than a hop
-/// to a thread that may block.
+/// Files of at most so many bytes are read and written where the network waits: that takes less time than
+/// a hop to a thread that may block.
 const IN_PLACE: u64 = 64 * 1024;
 
 /// A folder. Object names are paths below it.
