@@ -91,7 +91,7 @@ pub struct Encoder {
 }
 
 /// An image that cannot be encoded.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot be encoded: {0}")]
 pub struct EncodeError(String);
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Leftovers, Verdict};
 use crate::classes::LabelClash;
+use crate::encode::EncodeError;
 use crate::exit::Exit;
 use crate::files::LockError;
 use crate::pipeline::NotStored;
@@ -119,6 +120,22 @@ pub enum Error {
         /// The destination.
         url: String,
         /// How many.
+        count: u32,
+        /// The list of all failures.
+        failures: Option<PathBuf>,
+    },
+    /// Images cannot be encoded, however often the load is run.
+    #[error(
+        "image {index} {why}{}{}; change the source or the settings of [image]",
+        if *.count > 1 { format!(" ({} such images)", thousands((*.count).into())) } else { String::new() },
+        see(failures.as_deref())
+    )]
+    Unencodable {
+        /// The lowest index of such an image.
+        index: u32,
+        /// Why that one cannot be encoded.
+        why: EncodeError,
+        /// How many such images there are.
         count: u32,
         /// The list of all failures.
         failures: Option<PathBuf>,
@@ -248,7 +265,7 @@ impl Error {
             | Self::Labels(_)
             | Self::Lock(_)
             | Self::Output { .. } => Exit::Usage,
-            Self::Source(_) | Self::Findings(_) => Exit::Source,
+            Self::Source(_) | Self::Findings(_) | Self::Unencodable { .. } => Exit::Source,
             Self::Refused { .. }
             | Self::Exist { .. }
             | Self::Leftovers { .. }

@@ -40,7 +40,7 @@ impl Objects for Images {
 
     fn object(&self, record: Record, name: String) -> Result<NewObject, NotStored> {
         let encoded = self.encoder.encode(&record.image);
-        let body = encoded.map_err(|e| NotStored::Encoding(e.to_string()))?;
+        let body = encoded.map_err(NotStored::Encoding)?;
         if let Some(samples) = &self.samples {
             samples.see(record.index, &record.image, &body);
         }

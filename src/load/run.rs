@@ -19,7 +19,9 @@ use crate::files;
 use crate::model::Selected;
 use crate::pace::{Bounds, Pace};
 use crate::page;
-use crate::pipeline::{self, Counts, Observer, RunResult, Stats, Stop, Storing, keep_observed};
+use crate::pipeline::{
+    self, Counts, Observer, RunResult, Stats, Stop, Storing, Unencodable, keep_observed,
+};
 use crate::report::{JsonLog, ManifestEntry, Summary};
 use crate::retry::{Chance, Retry};
 use crate::sink::{IfExists, TimedSink};
@@ -291,7 +293,7 @@ pub(super) fn judge(
     max_outage: Duration,
     failures: Option<&Path>,
 ) -> Result<(), Error> {
-    let RunResult { counts, source, stop, decoder_panic } = result;
+    let RunResult { counts, source, stop, unencodable, decoder_panic } = result;
     let (url, failures) = (url.to_owned(), failures.map(Path::to_owned));
     let Counts { images, failed, conflicts, defects, .. } = counts;
     let not_attempted = counts.not_attempted();
@@ -310,6 +312,9 @@ pub(super) fn judge(
     }
     if defects > 0 {
         return Err(Error::Defects { defects, images, failures });
+    }
+    if let Some(Unencodable { count, index, why }) = unencodable {
+        return Err(Error::Unencodable { index, why, count, failures });
     }
     if conflicts > 0 {
         return Err(Error::Conflicts { url, count: conflicts, failures });

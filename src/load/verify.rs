@@ -98,7 +98,7 @@ impl Findings {
             NotStored::Missing => self.missing(&failure.object, index),
             NotStored::Conflict(how) => self.different(&failure.object, index, how.clone()),
             // The source does not make it, whatever the destination holds.
-            NotStored::Encoding(why) => self.different(&failure.object, index, why.clone()),
+            NotStored::Encoding(why) => self.different(&failure.object, index, why.to_string()),
             // It ends the run, or is counted as a defect.
             NotStored::Fault(_) | NotStored::Panicked => {}
         }
@@ -275,7 +275,7 @@ impl Prepared {
 
 /// Why not every image was compared, if so: images that differ are no error here.
 fn judge(result: RunResult, url: &str) -> Result<Counts, Error> {
-    let RunResult { counts, source, stop, decoder_panic } = result;
+    let RunResult { counts, source, stop, decoder_panic, .. } = result;
     if let Some(error) = source {
         return Err(error.into());
     }

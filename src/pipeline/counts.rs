@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinError;
 
 use super::{ImageFailure, NotStored, State};
+use crate::encode::EncodeError;
 use crate::sink::Fault;
 use crate::source::SourceError;
 
@@ -58,8 +59,35 @@ pub struct RunResult {
     pub source: Option<SourceError>,
     /// The first failure that stopped the run.
     pub stop: Option<Stop>,
+    /// The images that cannot be encoded, if any.
+    pub unencodable: Option<Unencodable>,
     /// A panic of the decoder, which is a defect.
     pub decoder_panic: Option<String>,
+}
+
+/// Images that cannot be encoded: a rerun would end the same way.
+#[derive(Debug, Clone)]
+pub struct Unencodable {
+    /// How many.
+    pub count: u32,
+    /// The lowest index among them.
+    pub index: u32,
+    /// Why that one cannot be encoded.
+    pub why: EncodeError,
+}
+
+impl RunResult {
+    fn cannot_encode(&mut self, index: u32, why: &EncodeError) {
+        match &mut self.unencodable {
+            Some(known) => {
+                known.count += 1;
+                if index < known.index {
+                    (known.index, known.why) = (index, why.clone());
+                }
+            }
+            none => *none = Some(Unencodable { count: 1, index, why: why.clone() }),
+        }
+    }
 }
 
 /// Counts while a run goes on; without locks where nothing fails.
@@ -96,6 +124,9 @@ impl Tally {
         let mut rest = self.rest();
         rest.counts.failed += 1;
         rest.counts.conflicts += u32::from(matches!(failure.error, NotStored::Conflict(_)));
+        if let NotStored::Encoding(why) = &failure.error {
+            rest.cannot_encode(failure.index, why);
+        }
         rest.counts.defects += u32::from(failure.error.is_defect());
         if rest.stop.is_none() {
             rest.stop = stop;
@@ -122,6 +153,8 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::{Encoder, Encoding};
+    use crate::model::{Image, Size};
     use crate::sink::FaultKind;
 
     #[test]
@@ -133,12 +166,28 @@ mod tests {
         tally.failed(&fail(NotStored::Conflict("other".to_owned())), None);
         tally.failed(&fail(NotStored::Panicked), Some(Stop::OnError));
         tally.failed(&fail(Fault::new(FaultKind::CutOff, "").into()), None);
-        let RunResult { counts, stop, .. } = tally.result();
+        let RunResult { counts, stop, unencodable, .. } = tally.result();
         let Counts { uploaded, already_present, failed, conflicts, defects, .. } = counts;
         assert_eq!((uploaded, already_present, failed, conflicts, defects), (1, 1, 3, 1, 1));
         assert_eq!((counts.not_attempted(), counts.is_complete()), (1, false));
         assert!(matches!(stop, Some(Stop::OnError)));
+        assert!(unencodable.is_none());
         let stored = Counts { images: 2, uploaded: 1, already_present: 1, ..Counts::default() };
         assert!(stored.is_complete());
+    }
+
+    #[test]
+    fn the_first_image_that_cannot_be_encoded_is_named() {
+        let size = Size { rows: 1, cols: 1, channels: 1 };
+        let image = Image::Raw { size, pixels: Vec::new() };
+        let why = Encoder::new(Encoding::default()).encode(&image).unwrap_err();
+        let tally = Tally::new(9);
+        for index in [7, 3, 5] {
+            let error = NotStored::Encoding(why.clone());
+            let failure = ImageFailure { index, object: String::new(), attempts: 0, error };
+            tally.failed(&failure, None);
+        }
+        let Unencodable { count, index, .. } = tally.result().unencodable.unwrap();
+        assert_eq!((count, index), (3, 3));
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::encode::EncodeError;
 use crate::sink::{Fault, FaultKind};
 
 /// Why an object is not stored, or is not stored as it should be.
@@ -13,9 +14,9 @@ pub enum NotStored {
     /// No object exists where one should.
     #[error("missing")]
     Missing,
-    /// The image cannot be encoded: why.
-    #[error("{0}")]
-    Encoding(String),
+    /// The image cannot be encoded.
+    #[error(transparent)]
+    Encoding(EncodeError),
     /// A worker panicked.
     #[error("the worker panicked; this is a defect of the program")]
     Panicked,

@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::budget::{Budget, Share, Taker};
-pub use self::counts::{Counts, RunResult, Stop};
+pub use self::counts::{Counts, RunResult, Stop, Unencodable};
 pub use self::existing::{Existing, list_all};
 pub use self::failure::{ImageFailure, NotStored};
 pub(crate) use self::observer::keep_observed;

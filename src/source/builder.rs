@@ -194,7 +194,9 @@ impl DataSetBuilder {
         }
         // Opening reads from disk and unpacks.
         let opened = tokio::task::spawn_blocking(move || self.open_blocking());
-        opened.await.unwrap_or_else(|panic| Err(SourceError::Defect(panic.to_string())))
+        opened
+            .await
+            .unwrap_or_else(|panic| Err(SourceError::panicked("opening the source", &panic)))
     }
 
     /// Opens the data set on this thread. A named one must be on this machine: nothing is downloaded.

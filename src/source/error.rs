@@ -39,7 +39,7 @@ pub enum SourceError {
         /// Why.
         error: io::Error,
     },
-    /// A defect of this program.
+    /// A defect of this program: a panic of its own code.
     #[error("{0}")]
     Defect(String),
     /// Class names that get the same label.
@@ -48,6 +48,11 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// A task that panicked, with the name of what it did.
+    pub(super) fn panicked(what: &str, panic: &dyn std::fmt::Display) -> Self {
+        Self::Defect(format!("{what} panicked: {panic}"))
+    }
+
     /// A file that is not what it should be.
     pub(super) fn file(path: &Path, problem: ArrayError) -> Self {
         Self::File { path: path.to_owned(), problem }

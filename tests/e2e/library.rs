@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use idx2gcs::encode::OutputFormat;
 use idx2gcs::sink::{
     BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Stored,
 };
 use idx2gcs::source::{Images, Labels, Part, Source, SourceError};
 use idx2gcs::{
-    Concurrency, DataSet, Exit, Image, ImageFormat, Load, Output, Partition, Purpose, Silent, Sink,
-    Size, Transfer,
+    Concurrency, DataSet, Encoding, Error, Exit, Image, ImageFormat, Load, Output, Partition,
+    Purpose, Silent, Sink, Size, Transfer,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -214,6 +215,28 @@ async fn an_output_folder_takes_one_run_at_a_time() {
     assert!(second.to_string().contains("in use by process "), "{second}");
     drop(first);
     Output::open(dir.path()).unwrap();
+}
+
+/// What only another source or another setting changes is no matter for a rerun.
+#[tokio::test]
+async fn images_that_cannot_be_encoded_are_the_sources_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let pictures = Pictures { images: 3, ..Pictures::default() };
+    let data = DataSet::of(pictures).open_blocking().unwrap();
+    let (output, stop) = (Output::open(dir.path()).unwrap(), CancellationToken::new());
+    let encoding = Encoding { format: OutputFormat::Png, ..Encoding::default() };
+    let (sink, transfer) = (Arc::new(Silence::default()), Transfer::default());
+    let load = Load::of(data).encode(encoding);
+    let prepared = load.prepare(sink, output, transfer, Purpose::Write, &stop).await.unwrap();
+    let outcome = prepared.run(Arc::new(Silent), &stop).await;
+    let error = outcome.error.unwrap();
+    assert_eq!((error.exit(), error.rerun_helps()), (Exit::Source, false));
+    assert_eq!((outcome.summary.failed, outcome.summary.exit_code), (3, 3));
+    assert!(matches!(error, Error::Unencodable { index: 0, count: 3, .. }), "{error:?}");
+    let says = error.to_string();
+    assert!(says.starts_with("image 0 cannot be encoded: "), "{says}");
+    let advice = "; change the source or the settings of [image]";
+    assert!(says.ends_with(advice) && says.contains("failures.jsonl"), "{says}");
 }
 
 /// Whether a rerun helps decides the exit code, for loading and verifying alike.

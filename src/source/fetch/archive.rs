@@ -92,7 +92,7 @@ fn extract_one(
         check_file(&partial, &wanted.file, wanted.records)
             .map_err(Wrong::into_text)
             .map_err(wrong)?;
-        std::fs::rename(&partial, &target).map_err(|e| FetchError::Local(cannot_write(&target, e)))
+        std::fs::rename(&partial, &target).map_err(|e| FetchError::Final(cannot_write(&target, e)))
     });
     checked.inspect_err(|_| {
         let _ = std::fs::remove_file(&partial);
@@ -106,7 +106,7 @@ fn write(
     most: u64,
     report: &dyn Fn(Extracted),
 ) -> Result<bool, FetchError> {
-    let local = |e: io::Error| FetchError::Local(cannot_write(partial, e));
+    let local = |e: io::Error| FetchError::Final(cannot_write(partial, e));
     let mut out = File::create(partial).map_err(local)?;
     let mut chunk = vec![0; 64 * 1024];
     let mut written = 0;

@@ -59,7 +59,9 @@ impl Download<'_> {
     /// Downloads and verifies. Afterwards the file lies at `partial`, right; or what can be continued
     /// does; or nothing.
     pub(super) async fn run(&self) -> Result<(), FetchError> {
-        if self.whole.is_some() && self.whole == self.there().await && self.verified().await.is_ok()
+        if self.whole.is_some()
+            && self.whole == self.there().await
+            && self.verified().await?.is_ok()
         {
             self.forget_origin().await;
             return Ok(());
@@ -71,7 +73,7 @@ impl Download<'_> {
             let answer = self.ask(there).await?;
             if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE && there > 0 {
                 // It is as long as the whole, or not a part of it.
-                if self.verified().await.is_ok() {
+                if self.verified().await?.is_ok() {
                     break;
                 }
                 self.discard().await;
@@ -91,7 +93,7 @@ impl Download<'_> {
             }
             let (after, short) = match self.receive(answer, there, continued).await? {
                 Ended::CutOff { after, why } => (after, format!("cut off: {why}")),
-                Ended::Whole { length_known } => match self.verified().await {
+                Ended::Whole { length_known } => match self.verified().await? {
                     Ok(()) => break,
                     // Without a length, nothing else tells an end from a broken connection.
                     Err(Wrong::Short(why)) if !length_known && resumes < RESUMES => (1, why),
@@ -136,7 +138,7 @@ impl Download<'_> {
         there: u64,
         continued: bool,
     ) -> Result<Ended, FetchError> {
-        let local = |e: io::Error| FetchError::Local(cannot_write(self.partial, e));
+        let local = |e: io::Error| FetchError::Final(cannot_write(self.partial, e));
         let mut length = if continued { there } else { 0 };
         if !continued {
             self.note_origin(answer.headers()).await.map_err(local)?;
@@ -179,10 +181,10 @@ impl Download<'_> {
         tokio::fs::metadata(self.partial).await.ok().map(|metadata| metadata.len())
     }
 
-    async fn verified(&self) -> Result<(), Wrong> {
+    /// Whether the file is right; an error where that cannot be found out.
+    async fn verified(&self) -> Result<Result<(), Wrong>, FetchError> {
         let (verify, path) = (Arc::clone(&self.verify), self.partial.to_owned());
-        let verified = tokio::task::spawn_blocking(move || verify(&path)).await;
-        verified.unwrap_or_else(|e| Err(Wrong::Other(e.to_string())))
+        Ok(tokio::task::spawn_blocking(move || verify(&path)).await?)
     }
 
     /// The file beside `partial` that says of which version of which address it is a part.

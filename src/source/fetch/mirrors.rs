@@ -91,7 +91,7 @@ impl Fetch<'_> {
             let extracted = match right {
                 Ok(Ok(())) => self.extract(&own, archive, &wanted).await,
                 Ok(Err(why)) => Err(FetchError::Mirror(why.into_text())),
-                Err(e) => Err(FetchError::Mirror(e.to_string())),
+                Err(panic) => Err(panic.into()),
             };
             match extracted {
                 Ok(()) => return Ok(()),
@@ -151,14 +151,14 @@ impl Fetch<'_> {
         match &target.then {
             Then::Keep => {
                 let renamed = tokio::fs::rename(&partial, &path).await;
-                renamed.map_err(|e| FetchError::Local(cannot_write(&path, e)))?;
+                renamed.map_err(|e| FetchError::Final(cannot_write(&path, e)))?;
                 (self.progress)(FetchProgress::Done(false));
                 Ok(())
             }
             Then::Extract(archive, wanted) => {
                 let extracted = self.extract(&partial, archive, wanted).await;
-                // A full disk does not make the archive worthless.
-                if !matches!(extracted, Err(FetchError::Local(_))) {
+                // A full disk or a defect does not make the archive worthless.
+                if !matches!(extracted, Err(FetchError::Final(_))) {
                     download.discard().await;
                 }
                 extracted
@@ -189,7 +189,7 @@ impl Fetch<'_> {
                 Extracted::Bytes(more) => (self.progress)(FetchProgress::Bytes(more)),
             }
         }
-        task.await.unwrap_or_else(|e| Err(FetchError::Mirror(e.to_string())))?;
+        task.await??;
         (self.progress)(FetchProgress::Done(false));
         Ok(())
     }
@@ -215,7 +215,7 @@ impl<'a> Failed<'a> {
     /// ends everything.
     fn add(&mut self, url: &str, error: FetchError, more: bool) -> Result<(), SourceError> {
         let why = match error {
-            FetchError::Local(error) => return Err(error),
+            FetchError::Final(error) => return Err(error),
             FetchError::Mirror(why) | FetchError::Passing(why) => why,
         };
         if more {
@@ -236,5 +236,39 @@ impl<'a> Failed<'a> {
         } else {
             format!("no mirror has {what} of {name}: {}", tried.join("; "))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Catalogue;
+
+    #[tokio::test]
+    async fn a_panic_is_a_defect_and_no_mirrors_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        let catalogue = Catalogue::builtin();
+        let (failures, mirrors) =
+            (std::sync::Mutex::new(0), ["http://a.invalid", "http://b.invalid"]);
+        let fetch = Fetch {
+            client: crate::http::client().build().unwrap(),
+            waits: &[],
+            entry: catalogue.get("mnist").unwrap(),
+            mirrors: &mirrors.map(str::to_owned),
+            folder: dir.path(),
+            progress: &|what| {
+                *failures.lock().unwrap() += u32::from(matches!(what, FetchProgress::Failed(..)));
+            },
+        };
+        // A whole file from an earlier run is verified before any mirror is asked.
+        std::fs::write(partial_of(&dir.path().join("file")), b"abc").unwrap();
+        let verify: Verify = Arc::new(|_: &Path| panic!("index out of bounds"));
+        let target = Target { name: "file", whole: Some(3), most: 3, verify, then: Then::Keep };
+        let error = fetch.download(&target, Failed::new(&fetch, "file")).await.unwrap_err();
+        assert!(
+            matches!(&error, SourceError::Defect(what) if what.contains("index out of bounds"))
+        );
+        assert_eq!(*failures.lock().unwrap(), 0, "no mirror is blamed");
+        assert!(dir.path().join("file.partial").is_file(), "what was downloaded is kept");
     }
 }

@@ -61,7 +61,7 @@ pub(super) async fn look(
         }
         Ok((present, missing))
     });
-    looked.await.unwrap_or_else(|panic| Err(SourceError::Defect(panic.to_string())))
+    looked.await.unwrap_or_else(|panic| Err(SourceError::panicked("checking files", &panic)))
 }
 
 /// Whether the file is in the folder, plain or packed, and is right. A wrong plain file is an error,

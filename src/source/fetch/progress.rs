@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::task::JoinError;
+
 use crate::source::error::SourceError;
 
 /// What a download tells whoever watches it.
@@ -23,14 +25,22 @@ pub enum FetchProgress<'a> {
     Locked(&'a str),
 }
 
-/// Whose fault it was: the next mirror may do better, or it may not.
+/// Why an address brought no file: the next one may do better, or none can.
+#[derive(Debug)]
 pub(super) enum FetchError {
-    /// It is the mirror's, and will be the same next time.
+    /// The mirror's fault, the same next time.
     Mirror(String),
-    /// It is the mirror's or the network's, and may pass.
+    /// The mirror's or the network's fault, which may pass.
     Passing(String),
-    /// It is this machine's.
-    Local(SourceError),
+    /// A fault of this machine or a defect of this program: no other mirror helps.
+    Final(SourceError),
+}
+
+/// A task that panicked is a defect of this program, not the fault of a mirror.
+impl From<JoinError> for FetchError {
+    fn from(panic: JoinError) -> Self {
+        Self::Final(SourceError::panicked("checking or unpacking a download", &panic))
+    }
 }
 
 pub(super) fn cannot_write(path: &Path, error: io::Error) -> SourceError {
