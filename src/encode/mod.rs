@@ -93,7 +93,7 @@ pub struct Encoder {
 /// An image that cannot be encoded.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot be encoded: {0}")]
-pub struct EncodeError(String);
+pub struct EncodeError(pub(crate) String);
 
 impl Encoder {
     /// For images of any size.

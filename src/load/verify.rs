@@ -319,6 +319,7 @@ fn expected(job: &Job, address: impl Fn(&str) -> String) -> io::Result<Vec<NewOb
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::EncodeError;
 
     /// Otherwise one object would be neither exact nor anything else, and the list would be empty.
     #[test]
@@ -336,7 +337,7 @@ mod tests {
             index: 7,
             object: "7.jpg".to_owned(),
             attempts: 0,
-            error: NotStored::Encoding("a damaged PNG".to_owned()),
+            error: NotStored::Encoding(EncodeError("a damaged PNG".to_owned())),
         });
         findings.log.finish().unwrap();
         assert_eq!(findings.different.into_inner(), 1);
