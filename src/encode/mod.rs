@@ -2,6 +2,7 @@
 
 mod dct;
 mod jpeg;
+mod memory;
 mod tables;
 
 use std::borrow::Cow;
@@ -138,14 +139,19 @@ impl Encoder {
     /// Pixels of another number than the size says, or none; an image file that has to be decoded and
     /// cannot be; an image that would be too large.
     pub fn encode(&self, image: &Image) -> Result<Bytes, EncodeError> {
-        if let Image::Encoded { format, bytes } = image
-            && !self.encoding.changes_pixels()
-            && self.format(Some(*format)) == *format
+        if let Image::Encoded { bytes, .. } = image
+            && self.leaves_unchanged(image)
         {
             return Ok(bytes.clone());
         }
         let (size, pixels) = image.pixels().map_err(|e| EncodeError(e.to_string()))?;
         self.encode_pixels(self.format(image.format()), size, &pixels)
+    }
+
+    /// Whether an image is a file that is stored byte for byte.
+    fn leaves_unchanged(&self, image: &Image) -> bool {
+        let format = image.format();
+        !self.encoding.changes_pixels() && format.is_some_and(|it| self.format(format) == it)
     }
 
     fn encode_pixels(

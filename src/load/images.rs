@@ -38,6 +38,10 @@ impl Objects for Images {
         self.names.name(&item)
     }
 
+    fn cost(&self, record: &Record) -> u64 {
+        self.encoder.memory(&record.image)
+    }
+
     fn object(&self, record: Record, name: String) -> Result<NewObject, NotStored> {
         let encoded = self.encoder.encode(&record.image);
         let body = encoded.map_err(NotStored::Encoding)?;
@@ -71,5 +75,112 @@ impl Images {
             pairs.push(("class", self.names.classes.label(label).into_owned()));
         }
         pairs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classes::Classes;
+    use crate::encode::Encoding;
+    use crate::model::{Image, Partition, Selection, Size};
+    use crate::naming::Template;
+    use crate::pace::Pace;
+    use crate::pipeline::{self, DRAIN, Existing, ImageFailure, State, Stats, Stop, Work};
+    use crate::sink::Stored;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use tokio_util::sync::CancellationToken;
+
+    const IMAGES: u32 = 12;
+
+    /// Images whose first files are made only when the decoder has read as many as it may.
+    struct Counted {
+        images: Images,
+        /// Records that the decoder has read.
+        read: Arc<AtomicU32>,
+        /// Files that have been made.
+        made: Arc<AtomicU32>,
+        /// Records that may be read before the first file is made.
+        most: u32,
+    }
+
+    impl Objects for Counted {
+        fn name(&self, record: &Record) -> String {
+            self.images.name(record)
+        }
+
+        fn cost(&self, record: &Record) -> u64 {
+            self.images.cost(record)
+        }
+
+        fn object(&self, record: Record, name: String) -> Result<NewObject, NotStored> {
+            while self.read.load(Ordering::SeqCst) < self.most {
+                std::thread::yield_now();
+            }
+            let object = self.images.object(record, name);
+            self.made.fetch_add(1, Ordering::SeqCst);
+            object
+        }
+    }
+
+    struct Storing;
+
+    impl Work for Storing {
+        async fn object(
+            &self,
+            object: NewObject,
+            _: Option<Stored>,
+        ) -> Result<State, (NotStored, u32)> {
+            Ok(State::Uploaded(object.body.size()))
+        }
+
+        fn stops_at(&self, _: &ImageFailure) -> Option<Stop> {
+            None
+        }
+    }
+
+    /// Pictures of 1 KiB that become pictures of 256 KiB: three fit into the budget, and one more waits in
+    /// the decoder's hands.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn upscaled_pictures_stay_within_the_budget() {
+        let images = Images {
+            encoder: Encoder::new(Encoding { upscale: 16, ..Encoding::default() }),
+            split: Arc::new(Split::none(&[(Partition::Train, IMAGES)])),
+            names: Names {
+                template: Template::parse("{index}.{ext}", "").unwrap(),
+                classes: Arc::new(Classes::new(Vec::new(), 0).unwrap()),
+            },
+            contents: None,
+            metadata: false,
+            samples: None,
+        };
+        let (read, made) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let objects = Counted { images, read: Arc::clone(&read), made: Arc::clone(&made), most: 4 };
+        let stats = Arc::new(Stats::new(IMAGES, Arc::new(Pace::fixed(16))));
+        let run = pipeline::Run {
+            images: IMAGES,
+            objects: Arc::new(objects),
+            work: Storing,
+            existing: Existing::none(Selection::First(IMAGES)),
+            pace: Arc::clone(stats.pace()),
+            memory: 3 * (1024 + 2 * 256 * 1024 + 2048),
+            queue: 256,
+            stats,
+            stop: CancellationToken::new(),
+            drain: DRAIN,
+            on_failure: Box::new(|_| ()),
+        };
+        let ahead = Arc::new(AtomicU32::new(0));
+        let most_ahead = Arc::clone(&ahead);
+        let records = (0..IMAGES).map(move |index| {
+            let read = read.fetch_add(1, Ordering::SeqCst) + 1;
+            most_ahead.fetch_max(read - made.load(Ordering::SeqCst), Ordering::SeqCst);
+            let size = Size { rows: 32, cols: 32, channels: 1 };
+            let image = Image::Raw { size, pixels: vec![0; 1024] };
+            Ok(Record { index, label: None, image })
+        });
+        let counts = pipeline::run(Arc::new(run), records).await.counts;
+        assert_eq!((counts.uploaded, counts.is_complete()), (IMAGES, true));
+        assert_eq!(ahead.load(Ordering::SeqCst), 4);
     }
 }

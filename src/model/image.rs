@@ -39,10 +39,19 @@ impl ImageFormat {
     /// # Errors
     /// A header that cannot be read.
     pub fn size(self, file: &[u8]) -> Result<Size, BadImage> {
+        Ok(self.decoding(file)?.0)
+    }
+
+    /// The same size, and the bytes of the pixels as they are decoded: with alpha, and in 16 bits where
+    /// the file has them.
+    ///
+    /// # Errors
+    /// A header that cannot be read.
+    pub fn decoding(self, file: &[u8]) -> Result<(Size, u64), BadImage> {
         let decoder = self.reader(file).into_decoder()?;
         let (cols, rows) = decoder.dimensions();
         let channels = if decoder.color_type().has_color() { 3 } else { 1 };
-        Ok(Size { rows, cols, channels })
+        Ok((Size { rows, cols, channels }, decoder.total_bytes()))
     }
 
     fn reader(self, file: &[u8]) -> ImageReader<Cursor<&[u8]>> {

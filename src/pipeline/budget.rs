@@ -35,7 +35,11 @@ pub(super) struct Taker {
 
 /// A record's share of the budget, which returns when it is dropped.
 #[derive(Debug)]
-pub(super) struct Share(OwnedSemaphorePermit);
+pub(super) struct Share {
+    permit: OwnedSemaphorePermit,
+    /// The record's cost, which may be more than the budget.
+    pub(super) cost: u64,
+}
 
 impl Budget {
     /// A budget of so many bytes.
@@ -56,20 +60,20 @@ impl Budget {
 }
 
 impl Taker {
-    /// Waits until there is room for a record of `pixels` bytes and the body that is made of it; `None`
-    /// once the budget is closed.
-    pub(super) fn take(&mut self, pixels: usize, runtime: &Handle) -> Option<Share> {
+    /// Waits until there is room for a record that takes `cost` bytes; `None` once the budget is closed.
+    pub(super) fn take(&mut self, cost: u64, runtime: &Handle) -> Option<Share> {
         let Budget { permits, whole } = &self.budget;
-        let wanted = units(2 * pixels as u64 + OVERHEAD).min(*whole);
+        let wanted = units(cost.saturating_add(OVERHEAD)).min(*whole);
         let in_reserve = self.reserve.as_mut().and_then(|reserve| reserve.split(wanted as usize));
-        if let Some(share) = in_reserve {
-            return Some(Share(share));
+        if let Some(permit) = in_reserve {
+            return Some(Share { permit, cost });
         }
         // What is left of it may be what is missing.
         self.reserve = None;
         let part = (*whole / RESERVE_PARTS).max(wanted);
         let taken = runtime.block_on(Arc::clone(permits).acquire_many_owned(part)).ok()?;
-        self.reserve.insert(taken).split(wanted as usize).map(Share)
+        let permit = self.reserve.insert(taken).split(wanted as usize)?;
+        Some(Share { permit, cost })
     }
 }
 
@@ -77,12 +81,12 @@ impl Share {
     /// Returns what is not needed once the pixels are gone and only a body of so many bytes, which is
     /// copied once into its request, is left.
     pub(super) fn shrink_to(&mut self, body: u64) {
-        if (self.0.num_permits() as u64) * UNIT <= SMALL {
+        if (self.permit.num_permits() as u64) * UNIT <= SMALL {
             return;
         }
         let kept = units(2 * body + OVERHEAD) as usize;
-        let excess = self.0.num_permits().saturating_sub(kept);
-        drop(self.0.split(excess));
+        let excess = self.permit.num_permits().saturating_sub(kept);
+        drop(self.permit.split(excess));
     }
 }
 
@@ -100,16 +104,16 @@ mod tests {
         tokio::task::spawn_blocking(move || work(&handle)).await.unwrap()
     }
 
-    async fn take(budget: &Budget, pixels: usize) -> Option<Share> {
+    async fn take(budget: &Budget, cost: u64) -> Option<Share> {
         let mut taker = budget.taker();
-        blocking(move |handle| taker.take(pixels, handle)).await
+        blocking(move |handle| taker.take(cost, handle)).await
     }
 
     #[tokio::test]
     async fn shares_add_up_to_the_budget() {
         let budget = Budget::new(1_000_000);
         let of = Arc::clone(&budget.permits);
-        let mut share = take(&budget, 200_000).await.unwrap();
+        let mut share = take(&budget, 400_000).await.unwrap();
         assert_eq!(of.available_permits(), 3907 - 1571);
         share.shrink_to(10_000);
         assert_eq!(of.available_permits(), 3907 - 87, "pixels are gone, the body is left");
@@ -124,7 +128,7 @@ mod tests {
         let budget = Budget::new(1_000_000);
         let (mut taker, of) = (budget.taker(), Arc::clone(&budget.permits));
         let shares = blocking(move |handle| {
-            let shares: Vec<_> = (0..6).map_while(|_| taker.take(784, handle)).collect();
+            let shares: Vec<_> = (0..6).map_while(|_| taker.take(2 * 784, handle)).collect();
             (shares, taker)
         });
         let (shares, taker) = shares.await;

@@ -47,14 +47,18 @@ use crate::source::{Record, SourceError};
 /// Default of [`Run::drain`].
 pub const DRAIN: Duration = Duration::from_secs(10);
 
-/// Images of at most so many bytes are encoded where the network waits: that takes less than 0.1 ms,
-/// and a hop to another thread costs some 10 µs. Larger ones go to a thread that may compute.
-const ENCODED_IN_PLACE: usize = 32 * 1024;
+/// Images that cost at most so many bytes, such as 32 KiB of pixels, are encoded where the network waits:
+/// that takes less than 0.1 ms, and a hop to another thread costs some 10 µs. Larger ones go to a thread
+/// that may compute.
+const ENCODED_IN_PLACE: u64 = 64 * 1024;
 
 /// Makes the objects of a run.
 pub trait Objects: Send + Sync + 'static {
     /// The name of a record's object.
     fn name(&self, record: &Record) -> String;
+
+    /// Bytes that a record and the object made of it take at the most, from here to the object's end.
+    fn cost(&self, record: &Record) -> u64;
 
     /// Encodes one record into the object of that name.
     ///
@@ -129,6 +133,7 @@ pub async fn run<W: Work>(
     let closing = Closing(budget.clone(), Arc::clone(&shared.room));
     let producer = Producer {
         to_workers,
+        objects: Arc::clone(&shared.run.objects),
         budget: budget.taker(),
         room: Arc::clone(&shared.room),
         part: (queue / 8).max(1),
@@ -194,6 +199,7 @@ async fn keep_working<W: Work>(shared: &Shared<W>) {
 /// Reads records, and hands them to the workers as room and budget permit.
 struct Producer {
     to_workers: async_channel::Sender<(Record, Share)>,
+    objects: Arc<dyn Objects>,
     budget: Taker,
     /// Records that the channel has room for.
     room: Arc<Semaphore>,
@@ -225,9 +231,8 @@ impl Producer {
                 left = self.part;
             }
             left -= 1;
-            let Some(share) = self.budget.take(record.image.bytes().len(), &runtime) else {
-                return;
-            };
+            let cost = self.objects.cost(&record);
+            let Some(share) = self.budget.take(cost, &runtime) else { return };
             if self.to_workers.send_blocking((record, share)).is_err() {
                 return;
             }
@@ -299,7 +304,7 @@ impl<W: Work> Shared<W> {
     ) -> Result<State, ImageFailure> {
         let index = record.index;
         let existing = self.run.existing.get(index, &name);
-        let object = match self.encode(record, name.clone()).await {
+        let object = match self.encode(record, name.clone(), share.cost).await {
             Ok(object) => object,
             Err(error) => return Err(ImageFailure { index, object: name, attempts: 0, error }),
         };
@@ -308,9 +313,14 @@ impl<W: Work> Shared<W> {
         done.map_err(|(error, attempts)| ImageFailure { index, object: name, attempts, error })
     }
 
-    async fn encode(&self, record: Record, name: String) -> Result<NewObject, NotStored> {
+    async fn encode(
+        &self,
+        record: Record,
+        name: String,
+        cost: u64,
+    ) -> Result<NewObject, NotStored> {
         let objects = &self.run.objects;
-        if record.image.bytes().len() <= ENCODED_IN_PLACE {
+        if cost <= ENCODED_IN_PLACE {
             return objects.object(record, name);
         }
         let _one_of_a_few = self.encoders.acquire().await;
