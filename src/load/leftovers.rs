@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -74,7 +75,7 @@ impl fmt::Display for Leftovers {
 
 /// All that an earlier load left.
 pub(super) async fn find(
-    job: &Job,
+    job: &Arc<Job>,
     sink: &TimedSink,
     retry: &Retry,
     stats: &Stats,
@@ -99,7 +100,7 @@ pub(super) async fn find(
 /// The objects of this load that exist. Nothing else may lie under names that its template could give
 /// but what is deleted when this load is complete.
 pub(super) async fn existing_without_others(
-    job: &Job,
+    job: &Arc<Job>,
     sink: &TimedSink,
     retry: &Retry,
     stats: &Stats,

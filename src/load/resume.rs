@@ -1,8 +1,10 @@
 //! What the destination holds before a run: what an earlier run stored is not stored again.
 
+use std::sync::Arc;
+
 use super::error::Error;
 use super::job::Job;
-use crate::pipeline::{Existing, Stats, list_all};
+use crate::pipeline::{Existing, Pages, Stats, list_all};
 use crate::retry::Retry;
 use crate::retry::policy::{Decision, decide};
 use crate::sink::{Fault, FaultKind, NameRange, Purpose, Stored, TimedSink};
@@ -11,12 +13,12 @@ use crate::sink::{Fault, FaultKind, NameRange, Purpose, Stored, TimedSink};
 /// prefix. `on_other` receives every object that is none of the job's images. A stop ends it at once:
 /// nothing is under way that would matter.
 pub(super) async fn list_existing(
-    job: &Job,
+    job: &Arc<Job>,
     sink: &TimedSink,
     retry: &Retry,
     stats: &Stats,
     purpose: Purpose,
-    mut on_other: impl FnMut(Stored),
+    on_other: impl FnMut(Stored) + Send,
 ) -> Result<Existing, Error> {
     let on_retry = |fault: &Fault| {
         tracing::debug!(%fault, cause = %fault.kind, "trying again");
@@ -28,25 +30,52 @@ pub(super) async fn list_existing(
         Purpose::Write | Purpose::Replace => NameRange::beginning_with(stem),
         Purpose::Read => NameRange::default(),
     };
-    let mut existing = Existing::none(job.selection.clone());
-    let mut lookup = None;
-    let on_object = |stored: Stored| {
-        if is_placeholder(&stored) {
-            return;
-        }
-        let lookup = lookup.get_or_insert_with(|| Lookup::new(job));
-        match lookup.index(job, &stored.name) {
-            Some(index) => existing.insert(index, &stored),
-            None => on_other(stored),
-        }
-    };
+    let existing = Existing::none(job.selection.clone());
+    let mut found = Found { job, lookup: None, existing, on_other };
     tokio::select! {
-        listed = list_all(sink, retry, within, stem, on_retry, on_object) => {
+        listed = list_all(sink, retry, within, stem, on_retry, &mut found) => {
             listed.map_err(|fault| before_the_work(sink.url(), fault))?;
         }
         () = retry.stop().cancelled() => return Err(stopped_early()),
     }
-    Ok(existing)
+    Ok(found.existing)
+}
+
+/// Sorts what is listed into objects of this run and others.
+struct Found<'a, F> {
+    job: &'a Arc<Job>,
+    /// Made for the first object.
+    lookup: Option<Lookup>,
+    existing: Existing,
+    on_other: F,
+}
+
+impl<F: FnMut(Stored) + Send> Pages for Found<'_, F> {
+    async fn page(&mut self, mut page: Vec<Stored>) -> Result<(), Fault> {
+        page.retain(|stored| !is_placeholder(stored));
+        if page.is_empty() {
+            return Ok(());
+        }
+        // Each image's name is made and sorted, and the only page of a folder holds all objects.
+        let (job, lookup) = (Arc::clone(self.job), self.lookup.take());
+        let finding = tokio::task::spawn_blocking(move || {
+            let lookup = lookup.unwrap_or_else(|| Lookup::new(&job));
+            let index = |stored: Stored| (lookup.index(&job, &stored.name), stored);
+            let found: Vec<_> = page.into_iter().map(index).collect();
+            (lookup, found)
+        });
+        let (lookup, found) = finding.await.map_err(|panic| {
+            Fault::new(FaultKind::Internal, format!("reading the listing panicked: {panic}"))
+        })?;
+        self.lookup = Some(lookup);
+        for (index, stored) in found {
+            match index {
+                Some(index) => self.existing.insert(index, &stored),
+                None => (self.on_other)(stored),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether an object only stands for a folder: empty, and named like one or like the prefix itself, as

@@ -63,19 +63,28 @@ impl Existing {
     }
 }
 
+/// Receives a listing.
+pub trait Pages {
+    /// Processes the objects of one page.
+    ///
+    /// # Errors
+    /// Why the listing cannot go on.
+    fn page(&mut self, page: Vec<Stored>) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
 /// Lists the names in `within`, a page at a time in no particular order. Where there is more than a
 /// page, ranges of names are listed at the same time; names that begin with `stem` and a digit, as
 /// most do, are spread over ten of them.
 ///
 /// # Errors
-/// A listing that fails for good.
+/// A listing that fails for good, or what `pages` returns.
 pub async fn list_all(
     sink: &TimedSink,
     retry: &Retry,
     within: NameRange,
     stem: &str,
     on_retry: impl Fn(&Fault) + Copy + Send + Sync,
-    mut on_object: impl FnMut(Stored),
+    pages: &mut impl Pages,
 ) -> Result<(), Fault> {
     let page = |range: NameRange, token: Option<String>| async move {
         let listed =
@@ -88,7 +97,7 @@ pub async fn list_all(
     };
     let (_, first) = page(within.clone(), None).await?;
     let last = first.objects.last().map(|stored| stored.name.clone());
-    first.objects.into_iter().for_each(&mut on_object);
+    pages.page(first.objects).await?;
     let Some(next) = first.next else { return Ok(()) };
     let beginnings = match &last {
         // What is left begins with the last name of the page that is taken already.
@@ -106,9 +115,9 @@ pub async fn list_all(
         // The rest of a range before the next range.
         let next = listed.next.map(|token| (range, Some(token)));
         asked.extend(next.or_else(|| waiting.next()).map(begin));
-        let new = listed.objects.into_iter();
-        new.filter(|stored| last.as_ref().is_none_or(|l| stored.name > *l))
-            .for_each(&mut on_object);
+        let mut new = listed.objects;
+        new.retain(|stored| last.as_ref().is_none_or(|l| stored.name > *l));
+        pages.page(new).await?;
     }
     Ok(())
 }

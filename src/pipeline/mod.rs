@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::budget::{Budget, Share, Taker};
 pub use self::counts::{Counts, RunResult, Stop, Unencodable};
-pub use self::existing::{Existing, list_all};
+pub use self::existing::{Existing, Pages, list_all};
 pub use self::failure::{ImageFailure, NotStored};
 pub(crate) use self::observer::keep_observed;
 pub use self::observer::{Observer, Silent};

@@ -74,8 +74,8 @@ impl Zip {
         Self { url: url.to_owned(), inner: Arc::new(inner) }
     }
 
-    /// Does what may take a while on a thread that may block.
-    async fn aside<T: Send + 'static>(
+    /// Does work that reads, writes or sorts on a thread that may block.
+    async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
@@ -258,7 +258,7 @@ impl Sink for Zip {
     }
 
     fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(self.aside(move |inner| inner.open(purpose)))
+        Box::pin(self.blocking(move |inner| inner.open(purpose)))
     }
 
     fn put<'a>(
@@ -271,14 +271,21 @@ impl Sink for Zip {
                 Body::Bytes(bytes) if bytes.len() <= IN_PLACE => self.inner.put(object, condition),
                 Body::Bytes(_) | Body::File(..) => {
                     let object = object.clone();
-                    self.aside(move |inner| inner.put(&object, condition)).await
+                    self.blocking(move |inner| inner.put(&object, condition)).await
                 }
             }
         })
     }
 
     fn stat<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>> {
-        Box::pin(async move { self.inner.stat(name) })
+        Box::pin(async move {
+            // What is being written is known by name; an entry of another archive is read.
+            if self.inner.drafting.load(Ordering::Acquire) {
+                return self.inner.stat(name);
+            }
+            let name = name.to_owned();
+            self.blocking(move |inner| inner.stat(&name)).await
+        })
     }
 
     /// What is in an archive stays there.
@@ -294,7 +301,8 @@ impl Sink for Zip {
         range: &'a NameRange,
         _page: Option<String>,
     ) -> BoxFuture<'a, Result<Page, Fault>> {
-        Box::pin(async move { self.inner.list(range) })
+        let range = range.clone();
+        Box::pin(self.blocking(move |inner| inner.list(&range)))
     }
 
     fn counts_as_a_whole(&self) -> bool {
@@ -303,8 +311,8 @@ impl Sink for Zip {
 
     fn finish(&self) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(async move {
-            self.aside(Inner::close).await?;
-            // Here and not aside: who no longer waits for this must not find the archive later.
+            self.blocking(Inner::close).await?;
+            // Here and not on such a thread: who no longer waits for this must not find the archive later.
             self.inner.publish()
         })
     }

@@ -241,3 +241,30 @@ async fn after_a_failure_nothing_more_is_written() {
     drop(zip);
     assert_eq!(place.files().len(), 0);
 }
+
+/// An archive that is read is large; other tasks go on meanwhile.
+#[tokio::test]
+async fn reading_an_archive_holds_up_no_other_task() {
+    let place = Place::new();
+    place.written(&[object("a", b"1")]).await;
+    let zip = place.zip(IfExists::Skip);
+    zip.check(Purpose::Read).await.unwrap();
+    let (locked, is_locked) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let inner = Arc::clone(&zip.inner);
+    let busy = std::thread::spawn(move || {
+        let _state = inner.state().unwrap();
+        locked.send(()).unwrap();
+        // Not for ever: a sink that waits on this thread would never come to release it.
+        let _ = released.recv_timeout(std::time::Duration::from_secs(5));
+    });
+    is_locked.recv().unwrap();
+    let range = NameRange::default();
+    let (mut stat, mut list) = (zip.stat("a"), zip.list(&range, None));
+    assert!(futures::poll!(&mut stat).is_pending());
+    assert!(futures::poll!(&mut list).is_pending());
+    release.send(()).unwrap();
+    busy.join().unwrap();
+    assert_eq!(stat.await.unwrap().unwrap().size, 1);
+    assert_eq!(list.await.unwrap().objects.len(), 1);
+}
