@@ -62,7 +62,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         let (all, plural) = (findings.len(), if findings.len() == 1 { "" } else { "s" });
         say(format_args!("{all} finding{plural}, {errors} {noun}"))?;
     }
-    let exit = if check::errors(findings).is_some() { Exit::Source } else { Exit::Complete };
+    let exit = if check::errors(findings).is_empty() { Exit::Complete } else { Exit::Source };
     Ok(exit.into())
 }
 

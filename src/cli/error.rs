@@ -36,6 +36,9 @@ pub(crate) enum Error {
         /// Why.
         error: std::io::Error,
     },
+    /// A system without a folder to download to.
+    #[error("this system has no cache folder; name one with --dir")]
+    NoCache,
     /// An emulator that cannot start.
     #[cfg(feature = "emulator")]
     #[error(transparent)]
@@ -73,6 +76,7 @@ impl Error {
         match self {
             Self::Config(_) | Self::Output { .. } => Exit::Usage,
             Self::Load(error) => error.exit(),
+            Self::NoCache => Exit::Source,
             Self::Tune(_) | Self::Unwritten { .. } => Exit::Incomplete,
             #[cfg(feature = "emulator")]
             Self::Emulator(_) => Exit::Usage,

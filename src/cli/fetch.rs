@@ -13,7 +13,6 @@ use super::error::Error;
 use super::say;
 use crate::config::{ConfigError, Layers, Settings};
 use crate::exit::Exit;
-use crate::source::SourceError;
 use crate::source::{Catalogue, DataSet, DataSetBuilder, FetchProgress, Folders, fetch, find};
 use crate::text::{shown, thousands};
 
@@ -73,7 +72,7 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let entry = catalogue.get(name).ok_or_else(|| unknown(name, catalogue))?;
     let folder = match args.get_one::<PathBuf>("dir") {
         Some(dir) => dir.clone(),
-        None => folders().cache_of(name).ok_or_else(no_cache)?,
+        None => folders().cache_of(name).ok_or(Error::NoCache)?,
     };
     let mirrors: Vec<String> = match args.get_many::<String>("mirror") {
         Some(mirrors) => mirrors.cloned().collect(),
@@ -193,8 +192,4 @@ impl Bar {
 fn unknown(name: &str, catalogue: &Catalogue) -> Error {
     let names = catalogue.names().collect::<Vec<_>>().join(", ");
     ConfigError::Unfit(format!("there is no data set named {name:?}; there are {names}")).into()
-}
-
-fn no_cache() -> SourceError {
-    SourceError::NotFound("this system has no cache folder; name one with --dir".to_owned())
 }

@@ -79,9 +79,11 @@ async fn dry_run(invocation: &Invocation) -> Result<ExitCode, Error> {
     for finding in &surveyed.findings {
         say(format_args!("{}: {finding}", finding.severity))?;
     }
-    match check::errors(&surveyed.findings) {
-        None => Ok(Exit::Complete.into()),
-        Some(errors) => Err(load::Error::Findings(errors).into()),
+    let errors = check::errors(&surveyed.findings);
+    if errors.is_empty() {
+        Ok(Exit::Complete.into())
+    } else {
+        Err(load::Error::Findings(errors).into())
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Leftovers, Verdict};
+use crate::check::Finding;
 use crate::classes::LabelClash;
 use crate::encode::EncodeError;
 use crate::exit::Exit;
@@ -27,12 +28,31 @@ pub enum Error {
     /// A split that cannot be drawn.
     #[error("{0}{hint}", hint = if matches!(.0, SplitError::TooFew { .. }) { "; --validation says how many" } else { "" })]
     Split(SplitError),
-    /// Options that do not fit the data set.
-    #[error("{0}")]
-    Unfit(String),
+    /// Images that would be too large when they are enlarged.
+    #[error("image.upscale: {0}")]
+    Upscale(EncodeError),
+    /// Names that ask for labels, of images without any.
+    #[error("the name template asks for labels, and these images have none: see --name")]
+    Unlabelled,
+    /// Both a limit and a sample.
+    #[error("a sample of a limit: leave one of the two out")]
+    SampleOfLimit,
+    /// An object of an earlier load whose file a file system may take for one of this load's.
+    #[error(
+        "{url} holds {left} of an earlier load; a file system that ignores case takes it for {name} \
+         of this one: delete or rename it yourself"
+    )]
+    Twins {
+        /// The destination.
+        url: String,
+        /// The name of the earlier load's object.
+        left: String,
+        /// The name of this load's, which differs in case alone.
+        name: String,
+    },
     /// Findings that are errors: an import would refuse the images, or they contradict each other.
-    #[error("{0}; nothing was written")]
-    Findings(String),
+    #[error("{}; nothing was written", joined(.0))]
+    Findings(Vec<Finding>),
     /// An output folder that another process writes into, or that cannot be written.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -239,6 +259,10 @@ impl From<SplitError> for Error {
     }
 }
 
+fn joined(findings: &[Finding]) -> String {
+    findings.iter().map(Finding::to_string).collect::<Vec<_>>().join("; also ")
+}
+
 fn see(failures: Option<&Path>) -> String {
     failures.map_or(String::new(), |path| format!(", see {}", path.display()))
 }
@@ -260,7 +284,10 @@ impl Error {
     /// The exit code of a process that ends with this error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Unfit(_)
+            Self::Upscale(_)
+            | Self::Unlabelled
+            | Self::SampleOfLimit
+            | Self::Twins { .. }
             | Self::Split(_)
             | Self::Labels(_)
             | Self::Lock(_)
@@ -286,5 +313,26 @@ impl Error {
     /// Whether the same load, run again, may finish what this one left.
     pub fn rerun_helps(&self) -> bool {
         self.exit() == Exit::Incomplete
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Severity;
+
+    #[test]
+    fn findings_are_joined_to_one_line() {
+        let finding = |what: &str| Finding {
+            severity: Severity::Error,
+            code: String::new(),
+            what: what.to_owned(),
+            count: 1,
+            examples: Vec::new(),
+            advice: None,
+        };
+        let error = Error::Findings(vec![finding("one"), finding("two")]);
+        assert_eq!(error.to_string(), "one; also two; nothing was written");
+        assert_eq!(error.exit(), Exit::Source);
     }
 }

@@ -170,7 +170,7 @@ impl Job {
 pub(super) fn encoder(load: &Load) -> Result<Encoder, Error> {
     let encoder = Encoder::new(load.encoding);
     if let Some(size) = load.data.size().filter(|_| load.encoding.upscale > 1) {
-        encoder.size(size).map_err(|e| Error::Unfit(format!("image.upscale: {e}")))?;
+        encoder.size(size).map_err(Error::Upscale)?;
     }
     Ok(encoder)
 }
@@ -182,9 +182,7 @@ fn template(load: &Load) -> Result<Template, Error> {
     };
     let labelled = *load.data.labels().as_ref() != Labels::None;
     match &load.name {
-        Some(template) if template.uses_label() && !labelled => Err(Error::Unfit(
-            "the name template asks for labels, and these images have none: see --name".to_owned(),
-        )),
+        Some(template) if template.uses_label() && !labelled => Err(Error::Unlabelled),
         Some(template) => Ok(template.clone()),
         None => default(if labelled { load.default_name } else { DEFAULT_NAME }),
     }
@@ -194,9 +192,7 @@ fn template(load: &Load) -> Result<Template, Error> {
 fn select(load: &Load, split: &Split) -> Result<Selection, Error> {
     let (images, labels) = (load.data.images(), load.data.labels());
     match (load.limit, load.sample) {
-        (Some(_), Some(_)) => {
-            Err(Error::Unfit("a sample of a limit: leave one of the two out".to_owned()))
-        }
+        (Some(_), Some(_)) => Err(Error::SampleOfLimit),
         (limit, None) => Ok(Selection::First(limit.unwrap_or(images).min(images))),
         (None, Some(n)) => Ok(split::sample(images, n, load.split.seed, |index| {
             (split.partition(index), labels.get(index))
@@ -218,10 +214,9 @@ fn draw_split(load: &Load, hashes: &[u64]) -> Result<Split, Error> {
             Split::by_content(&parts, held_out, |index: u32| hashes[index as usize])?
         }
         (SplitMethod::File, Some(path)) => {
-            let unfit = |problem: String| Error::Source(SourceError::unfit(path, problem));
-            let list =
-                std::fs::File::open(path).map_err(|e| unfit(format!("cannot be read: {e}")))?;
-            let list = split::read_file(list, data.images()).map_err(|e| unfit(e.to_string()))?;
+            let list = std::fs::File::open(path).map_err(|e| SourceError::unreadable(path, e))?;
+            let list = split::read_file(list, data.images());
+            let list = list.map_err(|e| SourceError::unfit(path, e.to_string()))?;
             Split::listed(&parts, list)
         }
         (SplitMethod::None | SplitMethod::File, _) => Split::none(&parts),

@@ -87,12 +87,10 @@ pub(super) async fn find(
         }
     };
     list_existing(job, sink, retry, stats, Purpose::Write, on_other).await?;
-    let url = sink.url();
     match all.twin(job.items().map(|item| job.images.names.name(&item))) {
-        Some((left, name)) if job.load.for_files => Err(Error::Unfit(format!(
-            "{url} holds {left} of an earlier load; a file system that ignores case takes it for {name} \
-             of this one: delete or rename it yourself"
-        ))),
+        Some((left, name)) if job.load.for_files => {
+            Err(Error::Twins { url: sink.url().to_owned(), left, name })
+        }
         _ => Ok(all),
     }
 }

@@ -70,9 +70,11 @@ impl Load {
         let surveying = async {
             let surveyed = self.survey_after(early, stop).await?;
             output.check_manifests(&surveyed.job.manifests)?;
-            match check::errors(&surveyed.findings) {
-                Some(errors) if purpose.writes() => Err(Error::Findings(errors)),
-                _ => Ok(surveyed),
+            let errors = check::errors(&surveyed.findings);
+            if errors.is_empty() || !purpose.writes() {
+                Ok(surveyed)
+            } else {
+                Err(Error::Findings(errors))
             }
         };
         let checked = match purpose {

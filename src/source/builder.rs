@@ -12,7 +12,6 @@ use super::locate::{Folders, Found, files_in, find};
 use super::options::{Files, Range, ReadOptions, SourceOptions};
 use super::{Source, formats};
 use crate::model::Partition;
-use crate::text::thousands;
 
 /// What a data set is read from, and how: made by [`DataSet::named`], [`DataSet::folder`] and the like,
 /// ended by [`DataSetBuilder::open`].
@@ -247,18 +246,14 @@ impl DataSetBuilder {
 
     fn entry(&self, name: &str) -> Result<&Entry, SourceError> {
         self.catalogue.get(name).ok_or_else(|| {
-            let names = self.catalogue.names().collect::<Vec<_>>().join(", ");
-            let problem = format!("no data set is named {name:?}; there are {names}");
-            SourceError::NotFound(problem)
+            let known = self.catalogue.names().map(str::to_owned).collect();
+            SourceError::Unknown { name: name.to_owned(), known }
         })
     }
 }
 
 fn no_cache(name: &str) -> SourceError {
-    SourceError::NotFound(format!(
-        "{name} is not on this machine, and there is no cache folder to download it to; name the \
-         folder that holds it"
-    ))
+    SourceError::NoCache { dataset: name.to_owned() }
 }
 
 /// Files that have the names of a named data set's are not always those.
@@ -268,13 +263,9 @@ fn fits(entry: &Entry, data: &DataSet) -> Result<(), SourceError> {
         let of_it = parts.iter().filter(|(part, _)| *part == partition);
         let found = of_it.map(|(_, images)| u64::from(*images)).sum::<u64>();
         match entry.records(partition) {
-            Some(wanted) if wanted != found => {
-                return Err(SourceError::NotFound(format!(
-                    "{} has {} {partition} images, but these files hold {}",
-                    entry.name,
-                    thousands(wanted),
-                    thousands(found)
-                )));
+            Some(expected) if expected != found => {
+                let dataset = entry.name.clone();
+                return Err(SourceError::OtherDataSet { dataset, partition, expected, found });
             }
             _ => {}
         }

@@ -66,15 +66,16 @@ impl Bundle {
             Self::Folder(files) => {
                 for (name, path) in files.iter().filter(|(name, _)| wanted(name)) {
                     let member = Member { path: path.clone(), archived: None };
-                    let mut reader = member.open().map_err(|e| unreadable(path, &e))?;
+                    let mut reader = member.open().map_err(|e| SourceError::unreadable(path, e))?;
                     each(name, path, &mut reader)?;
                     members.insert(name.clone(), member);
                 }
             }
             Self::Archive(path) => {
-                let mut archive = Archive::new(unpacked(path).map_err(|e| unreadable(path, &e))?);
-                for entry in archive.entries().map_err(|e| unreadable(path, &e))? {
-                    let mut entry = entry.map_err(|e| unreadable(path, &e))?;
+                let mut archive =
+                    Archive::new(unpacked(path).map_err(|e| SourceError::unreadable(path, e))?);
+                for entry in archive.entries().map_err(|e| SourceError::unreadable(path, e))? {
+                    let mut entry = entry.map_err(|e| SourceError::unreadable(path, e))?;
                     let inside = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
                     let Some(name) = name_of(inside.as_ref()).filter(|name| wanted(name)) else {
                         continue;
@@ -90,7 +91,7 @@ impl Bundle {
                 }
                 // The checksum stands at the end.
                 let rest = io::copy(&mut archive.into_inner(), &mut io::sink());
-                rest.map_err(|e| unreadable(path, &e))?;
+                rest.map_err(|e| SourceError::unreadable(path, e))?;
             }
         }
         Ok(members)
@@ -113,11 +114,6 @@ impl Member {
         }
         Ok(Box::new(reader.take(*bytes)))
     }
-}
-
-/// A file that cannot be read or unpacked.
-pub(super) fn unreadable(path: &Path, error: &io::Error) -> SourceError {
-    SourceError::unfit(path, format!("cannot be read: {error}"))
 }
 
 fn unpacked(path: &Path) -> io::Result<BufReader<Gunzip<BufReader<File>>>> {

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::bundle::{Bundle, Member, unreadable};
+use super::bundle::{Bundle, Member};
 use super::error::SourceError;
 use super::labels::Labels;
 use super::options::ReadOptions;
@@ -121,7 +121,7 @@ pub(super) fn open(
         } else {
             let mut text = String::new();
             let read = reader.take(LONGEST_NAMES).read_to_string(&mut text);
-            read.map_err(|e| unreadable(path, &e))?;
+            read.map_err(|e| SourceError::unreadable(path, e))?;
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
             names.insert(name.to_owned(), lines.map(str::to_owned).collect::<Vec<_>>());
         }
@@ -178,7 +178,7 @@ fn read_record(reader: &mut dyn Read, record: &mut [u8], path: &Path) -> Result<
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(unreadable(path, &e)),
+            Err(e) => return Err(SourceError::unreadable(path, e)),
         }
     }
     match filled {
@@ -235,7 +235,7 @@ impl Source for Cifar {
                     Some(reader) => reader,
                     none => match member.open() {
                         Ok(opened) => none.insert(opened),
-                        Err(e) => return Some(Err(unreadable(&member.path, &e))),
+                        Err(e) => return Some(Err(SourceError::unreadable(&member.path, e))),
                     },
                 };
                 match read_record(reader, &mut record, &member.path) {

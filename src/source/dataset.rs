@@ -46,7 +46,7 @@ impl DataSet {
             SourceError::unfit(&path, "the data set holds more than 4,294,967,295 images")
         })?;
         if images == 0 {
-            return Err(SourceError::NotFound("the data set has no images".to_owned()));
+            return Err(SourceError::Empty);
         }
         let Naming { required, fallback, first_label } = naming;
         let must_fit = required.is_some();
@@ -154,9 +154,8 @@ impl Iterator for Records {
             }
             other => {
                 self.images = None;
-                let fault = if other.is_some() { "more" } else { "fewer" };
-                let problem = format!("the source yields {fault} than its {} images", self.end);
-                return Some(Err(SourceError::NotFound(problem)));
+                let (images, more) = (self.end, other.is_some());
+                return Some(Err(SourceError::OtherCount { images, more }));
             }
         };
         let index = self.next;

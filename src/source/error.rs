@@ -1,10 +1,13 @@
 //! What can be wrong with a source.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::arrays::header::ArrayError;
 use crate::classes::LabelClash;
+use crate::model::Partition;
+use crate::text::thousands;
 
 /// What is wrong with a source. Exit code 3.
 #[derive(Debug, thiserror::Error)]
@@ -17,20 +20,106 @@ pub enum SourceError {
         /// What is wrong with it.
         problem: ArrayError,
     },
-    /// A file is sound but does not fit its place.
-    #[error("{}: {problem}", path.display())]
+    /// A file that cannot be read.
+    #[error("{}: cannot be read: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: Box<dyn Error + Send + Sync>,
+    },
+    /// A file is sound but its content is not what is expected of it.
+    #[error("{}: {}{problem}", path.display(), in_record(*record))]
     Unfit {
         /// The file.
         path: PathBuf,
+        /// The number of the record concerned within the file, from 0.
+        record: Option<u32>,
         /// What was expected and what it holds.
         problem: String,
     },
-    /// The files of a data set cannot be found.
-    #[error("{0}")]
-    NotFound(String),
+    /// A folder that does not exist, or is none.
+    #[error("{}: {}", path.display(), if *exists { "is not a folder" } else { "does not exist" })]
+    NoFolder {
+        /// Its path.
+        path: PathBuf,
+        /// Whether something else has its name.
+        exists: bool,
+    },
+    /// A folder that lacks files of a data set.
+    #[error("{}: not {}, it lacks {}", folder.display(), folder_of(dataset.as_deref()), files.join(", "))]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+        /// The named data set that it should hold, if it is one.
+        dataset: Option<String>,
+        /// The files that were not found, with each spelling that is accepted.
+        files: Vec<String>,
+    },
+    /// A name that no data set has.
+    #[error("no data set is named {name:?}; there are {}", known.join(", "))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names of all data sets.
+        known: Vec<String>,
+    },
+    /// A named data set that is nowhere on this machine, without a folder to download it to.
+    #[error(
+        "{dataset} is not on this machine, and there is no cache folder to download it to; name the \
+         folder that holds it"
+    )]
+    NoCache {
+        /// The data set.
+        dataset: String,
+    },
+    /// Files with the names of a named data set's that hold another number of images.
+    #[error(
+        "{dataset} has {} {partition} images, but these files hold {}",
+        thousands(*expected), thousands(*found)
+    )]
+    OtherDataSet {
+        /// The named data set.
+        dataset: String,
+        /// The partition whose number of images differs.
+        partition: Partition,
+        /// Images of it in the named data set.
+        expected: u64,
+        /// Images of it in the files.
+        found: u64,
+    },
+    /// A data set without images.
+    #[error("the data set has no images")]
+    Empty,
+    /// A source that yields another number of images than its parts have.
+    #[error("the source yields {} than its {images} images", if *more { "more" } else { "fewer" })]
+    OtherCount {
+        /// The images of its parts.
+        images: u32,
+        /// Whether it yields more, or fewer.
+        more: bool,
+    },
     /// A download failed.
-    #[error("{0}")]
-    Fetch(String),
+    #[error("{}", not_fetched(file, dataset, tried))]
+    NotFetched {
+        /// The file.
+        file: String,
+        /// The data set that it belongs to.
+        dataset: String,
+        /// The addresses that were asked, and why each failed; none where none is known.
+        tried: Vec<(String, String)>,
+    },
+    /// A wrong file that would be read before the one that is downloaded.
+    #[error("{}: is in the way: {problem}; move it elsewhere", path.display())]
+    InTheWay {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An HTTP client cannot be set up on this machine.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(String),
     /// A file of the cache that cannot be written.
     #[error("{}: cannot be written: {error}", path.display())]
     Local {
@@ -58,8 +147,34 @@ impl SourceError {
         Self::File { path: path.to_owned(), problem }
     }
 
-    /// A file that does not fit its place.
-    pub(crate) fn unfit(path: &Path, problem: impl Into<String>) -> Self {
-        Self::Unfit { path: path.to_owned(), problem: problem.into() }
+    /// A file that cannot be read.
+    pub(crate) fn unreadable(path: &Path, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unreadable { path: path.to_owned(), error: error.into() }
     }
+
+    /// A file whose content is not what is expected of it.
+    pub(crate) fn unfit(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Unfit { path: path.to_owned(), record: None, problem: problem.into() }
+    }
+
+    /// The same for one record of the file.
+    pub(super) fn unfit_record(path: &Path, record: u32, problem: impl Into<String>) -> Self {
+        Self::Unfit { path: path.to_owned(), record: Some(record), problem: problem.into() }
+    }
+}
+
+fn in_record(record: Option<u32>) -> String {
+    record.map_or(String::new(), |record| format!("record {record} "))
+}
+
+fn folder_of(dataset: Option<&str>) -> String {
+    dataset.map_or("a data set folder".to_owned(), |name| format!("the folder of {name}"))
+}
+
+fn not_fetched(file: &str, dataset: &str, tried: &[(String, String)]) -> String {
+    if tried.is_empty() {
+        return format!("no address is known for {file} of {dataset}; name one with --mirror");
+    }
+    let tried: Vec<_> = tried.iter().map(|(url, why)| format!("{url}: {why}")).collect();
+    format!("no mirror has {file} of {dataset}: {}", tried.join("; "))
 }

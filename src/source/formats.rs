@@ -40,8 +40,7 @@ pub(super) fn open_images(
     path: &Path,
     options: &ReadOptions,
 ) -> Result<Option<Arc<dyn Source>>, SourceError> {
-    let place =
-        Place::of(path).map_err(|e| SourceError::unfit(path, format!("cannot be read: {e}")))?;
+    let place = Place::of(path).map_err(|e| SourceError::unreadable(path, e))?;
     for open in FORMATS {
         if let Some(source) = open(&place, options)? {
             return Ok(Some(source));

@@ -50,15 +50,11 @@ pub fn files_in(entry: &Entry, folder: &Path) -> Result<Found, SourceError> {
     let path = |file: &WholeFile| folder.join(&file.name);
     let missing = entry.files.iter().filter(|file| !path(file).is_file());
     let missing: Vec<_> = missing.map(|file| file.name.clone()).collect();
-    complete((), &missing, folder, &not_the_folder(entry))?;
+    complete((), missing, folder, Some(&entry.name))?;
     Ok(Found::Path(match entry.files.as_slice() {
         [file] => path(file),
         _ => folder.to_owned(),
     }))
-}
-
-fn not_the_folder(entry: &Entry) -> String {
-    format!("not the folder of {}", entry.name)
 }
 
 /// The arrays of a named data set in a folder, in source order: files of the entry's own names, also
@@ -82,7 +78,7 @@ fn array_files(entry: &Entry, folder: &Path) -> Result<Vec<Files>, SourceError> 
             files.push(Files { partition: part.partition, images, labels: Some(labels) });
         }
     }
-    complete(files, &missing, folder, &not_the_folder(entry))
+    complete(files, missing, folder, Some(&entry.name))
 }
 
 #[cfg(test)]
@@ -103,7 +99,11 @@ mod tests {
         ] {
             std::fs::write(dir.path().join(name), "").unwrap();
         }
-        let says = array_files(qmnist, dir.path()).unwrap_err().to_string();
+        let error = array_files(qmnist, dir.path()).unwrap_err();
+        let SourceError::Missing { folder, dataset, files } = &error else { panic!("{error:?}") };
+        assert_eq!((folder.as_path(), dataset.as_deref()), (dir.path(), Some("qmnist")));
+        assert_eq!(files.len(), 1, "{files:?}");
+        let says = error.to_string();
         assert!(says.contains("not the folder of qmnist"), "{says}");
         assert!(says.ends_with("idx2-int[.gz] or qmnist-test-labels.idx2-int[.gz]"), "{says}");
         std::fs::write(dir.path().join("qmnist-test-labels-idx2-int.gz"), "").unwrap();

@@ -170,11 +170,10 @@ fn pixels(input: &CheckInput<'_>) -> Vec<Finding> {
     flat.into_iter().chain(narrow).collect()
 }
 
-/// The errors among findings, as one line.
-pub fn errors(findings: &[Finding]) -> Option<String> {
+/// The errors among findings.
+pub fn errors(findings: &[Finding]) -> Vec<Finding> {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
-    let errors: Vec<_> = errors.map(Finding::to_string).collect();
-    (!errors.is_empty()).then(|| errors.join("; also "))
+    errors.cloned().collect()
 }
 
 /// A finding if there is anything of it. `one` and `several` are what is wrong, after the number.

@@ -238,7 +238,6 @@ impl ArrayReader {
 
     /// What is wrong with the record that was read last.
     fn unfit(&self, problem: &str) -> SourceError {
-        let record = format!("record {} {problem}", self.read - 1);
-        SourceError::unfit(&self.array.path, record)
+        SourceError::unfit_record(&self.array.path, self.read - 1, problem)
     }
 }

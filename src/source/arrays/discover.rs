@@ -144,15 +144,14 @@ pub fn folder_files(folder: &Path) -> Result<Vec<Files>, SourceError> {
             files.push(Files { partition, images, labels: Some(labels) });
         }
     }
-    complete(files, &missing, folder, "not a data set folder")
+    complete(files, missing, folder, None)
 }
 
 pub(in crate::source) fn must_be_folder(folder: &Path) -> Result<(), SourceError> {
     if folder.is_dir() {
         return Ok(());
     }
-    let what = if folder.exists() { "is not a folder" } else { "does not exist" };
-    Err(SourceError::NotFound(format!("{}: {what}", folder.display())))
+    Err(SourceError::NoFolder { path: folder.to_owned(), exists: folder.exists() })
 }
 
 /// The first of the names that is a file, each plain and then with `.gz`; else they go to `missing`.
@@ -178,15 +177,15 @@ pub(in crate::source) fn find_file(
 
 pub(in crate::source) fn complete<T>(
     found: T,
-    missing: &[String],
+    missing: Vec<String>,
     folder: &Path,
-    what: &str,
+    dataset: Option<&str>,
 ) -> Result<T, SourceError> {
     if missing.is_empty() {
         return Ok(found);
     }
-    let missing = missing.join(", ");
-    Err(SourceError::NotFound(format!("{}: {what}, it lacks {missing}", folder.display())))
+    let (folder, dataset) = (folder.to_owned(), dataset.map(str::to_owned));
+    Err(SourceError::Missing { folder, dataset, files: missing })
 }
 
 #[cfg(test)]

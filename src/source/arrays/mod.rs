@@ -107,8 +107,7 @@ impl Arrays {
             }
             parts.push((Part { partition, images: images.header.records(), path }, images));
         }
-        let (stored, _) =
-            first.ok_or_else(|| SourceError::NotFound("the data set has no files".to_owned()))?;
+        let (stored, _) = first.ok_or(SourceError::Empty)?;
         Ok(Self { parts, labels: Arc::new(all_labels), options: options.clone(), stored })
     }
 

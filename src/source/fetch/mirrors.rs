@@ -202,13 +202,13 @@ impl Fetch<'_> {
 /// The addresses that were asked in vain, and why, the last time.
 struct Failed<'a> {
     fetch: &'a Fetch<'a>,
-    what: String,
+    file: String,
     tried: Vec<(String, String)>,
 }
 
 impl<'a> Failed<'a> {
-    fn new(fetch: &'a Fetch<'a>, what: &str) -> Self {
-        Self { fetch, what: what.to_owned(), tried: Vec::new() }
+    fn new(fetch: &'a Fetch<'a>, file: &str) -> Self {
+        Self { fetch, file: file.to_owned(), tried: Vec::new() }
     }
 
     /// Notes an address that failed, and reports it where another follows; what no mirror can mend
@@ -229,13 +229,8 @@ impl<'a> Failed<'a> {
     }
 
     fn into_error(self) -> SourceError {
-        let (what, name) = (self.what, &self.fetch.entry.name);
-        let tried: Vec<_> = self.tried.iter().map(|(url, why)| format!("{url}: {why}")).collect();
-        SourceError::Fetch(if tried.is_empty() {
-            format!("no address is known for {what} of {name}; name one with --mirror")
-        } else {
-            format!("no mirror has {what} of {name}: {}", tried.join("; "))
-        })
+        let Self { fetch, file, tried } = self;
+        SourceError::NotFetched { file, dataset: fetch.entry.name.clone(), tried }
     }
 }
 

@@ -58,7 +58,7 @@ async fn fetch_within(
     let client = http::client()
         .read_timeout(stall)
         .build()
-        .map_err(|e| SourceError::Fetch(format!("the HTTP client cannot be set up: {e}")))?;
+        .map_err(|e| SourceError::Client(e.to_string()))?;
     let (present, missing) = look(entry, folder).await?;
     if missing.is_empty() {
         report(&present, progress);

@@ -76,10 +76,9 @@ fn has(
     if plain.is_file() && !suffix.is_empty() {
         // Sums of the packed file say nothing of an unpacked one.
         let unpacked = EntryFile { packed_sha256: None, packed_md5: None, ..file.clone() };
-        return check_file(&plain, &unpacked, records).map(|()| true).map_err(|why| {
-            let (path, why) = (plain.display(), why.into_text());
-            SourceError::Fetch(format!("{path}: is in the way: {why}; move it elsewhere"))
-        });
+        return check_file(&plain, &unpacked, records)
+            .map(|()| true)
+            .map_err(|why| SourceError::InTheWay { path: plain, problem: why.into_text() });
     }
     let path = folder.join(format!("{}{suffix}", file.name));
     Ok(path.is_file() && check_file(&path, file, records).is_ok())

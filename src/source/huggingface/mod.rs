@@ -158,8 +158,9 @@ impl Table {
         path: PathBuf,
         options: &ReadOptions,
     ) -> Result<(Self, Option<Vec<String>>), SourceError> {
-        let file = File::open(&path).map_err(|e| unreadable(&path, &e))?;
-        let file = SerializedFileReader::new(file).map_err(|e| unreadable(&path, &e))?;
+        let file = File::open(&path).map_err(|e| SourceError::unreadable(&path, e))?;
+        let file =
+            SerializedFileReader::new(file).map_err(|e| SourceError::unreadable(&path, e))?;
         let metadata = file.metadata().file_metadata();
         let pairs = metadata.key_value_metadata().into_iter().flatten();
         let text =
@@ -171,9 +172,7 @@ impl Table {
         let labels = label_column(schema, features, options, &path)?;
         let names =
             labels.as_ref().and_then(|(name, _)| features?.get(name)?.get("names")?.as_array());
-        let names = names.map(|names| {
-            names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect()
-        });
+        let names = names.map(|names| class_names(names, &path)).transpose()?;
         let labels = labels.map(|(_, column)| column);
         Ok((Self { path, file: Arc::new(file), images, labels }, names))
     }
@@ -227,7 +226,7 @@ impl Table {
     fn column(&self, group: usize, column: usize) -> Result<ColumnReader, SourceError> {
         let group = self.file.get_row_group(group);
         let reader = group.and_then(|group| group.get_column_reader(column));
-        reader.map_err(|e| unreadable(&self.path, &e))
+        reader.map_err(|e| SourceError::unreadable(&self.path, e))
     }
 
     /// The next values of a column, none after the last of a row group. `record` is the number of the
@@ -241,7 +240,7 @@ impl Table {
         let defined = self.file.metadata().file_metadata().schema_descr().column(column);
         let (mut levels, mut values) = (Vec::new(), Vec::new());
         let read = reader.read_records(BATCH, Some(&mut levels), None, &mut values);
-        read.map_err(|e| unreadable(&self.path, &e))?;
+        read.map_err(|e| SourceError::unreadable(&self.path, e))?;
         // Below the highest level a value, or a struct around it, is null.
         let nulls = (record..).zip(&levels).filter(|(_, level)| **level < defined.max_def_level());
         match nulls.map(|(record, _)| record).next() {
@@ -254,7 +253,7 @@ impl Table {
     }
 
     fn unfit(&self, record: u32, problem: &str) -> SourceError {
-        SourceError::unfit(&self.path, format!("record {record} {problem}"))
+        SourceError::unfit_record(&self.path, record, problem)
     }
 }
 
@@ -354,8 +353,16 @@ impl Source for Parquet {
     }
 }
 
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> SourceError {
-    SourceError::unfit(path, format!("cannot be read: {error}"))
+/// The names of the classes from label 0 on.
+fn class_names(names: &[Value], path: &Path) -> Result<Vec<String>, SourceError> {
+    let names = names.iter().enumerate().map(|(label, name)| match name {
+        Value::String(name) => Ok(name.clone()),
+        other => {
+            let problem = format!("its class {label} has the name {other}, which is no text");
+            Err(SourceError::unfit(path, problem))
+        }
+    });
+    names.collect()
 }
 
 #[cfg(test)]

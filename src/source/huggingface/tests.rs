@@ -119,6 +119,8 @@ fn what_does_not_fit_is_refused() {
     let path = at("a.parquet");
     write(&path, None, &[&[(Some(&image), 0)], &[(Some(&image), 1), (None, 1)]]);
     assert!(says(&path).ends_with("record 2 has no value in the column image.bytes"));
+    let error = opened(&path, None).unwrap_err();
+    assert!(matches!(error, SourceError::Unfit { record: Some(2), .. }), "{error:?}");
     write(&path, None, &[&[(Some(b"GIF89a"), 0)]]);
     assert!(says(&path).ends_with("record 0 is neither JPEG nor PNG: it begins with 47 49 46 38"));
     write(&path, None, &[&[(Some(&image[..20]), 0)]]);
@@ -129,6 +131,9 @@ fn what_does_not_fit_is_refused() {
     let none = two.replace("Image", "Value");
     write(&path, Some(&none), &[&[(Some(&image), 0)]]);
     assert!(says(&path).contains("has no column of images"));
+    let unnamed = FEATURES.replace(r#""dog""#, "7");
+    write(&path, Some(&unnamed), &[&[(Some(&image), 0)]]);
+    assert!(says(&path).ends_with("its class 1 has the name 7, which is no text"));
     write(&path, Some(FEATURES), &[&[(Some(&image), 0)]]);
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() - 9]).unwrap();
