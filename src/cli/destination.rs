@@ -63,6 +63,7 @@ pub(super) async fn open(settings: &Settings, purpose: Purpose) -> Result<Destin
         None => Ok(gcs),
     });
     let gcs = gcs.map_err(refused)?;
+    let gcs = if settings.names_are_files() { gcs.keeping_files() } else { gcs };
     Ok(Destination { sink: Arc::new(gcs), _emulator: emulator })
 }
 

@@ -79,7 +79,6 @@ impl Invocation {
             .encode(settings.encoding)
             .named(settings.name.clone())
             .default_name(settings.default_name)
-            .for_files(settings.for_files())
             .metadata(settings.metadata)
             .courtesies(settings.endpoint == Endpoint::Google)
             .limit(source.limit)
@@ -91,7 +90,8 @@ impl Invocation {
 
     /// The source alone, read through and checked.
     pub(super) async fn survey(&self) -> Result<Surveyed, Error> {
-        Ok(self.load().await?.survey(&CancellationToken::new()).await?)
+        let names_are_files = self.settings.names_are_files();
+        Ok(self.load().await?.survey(names_are_files, &CancellationToken::new()).await?)
     }
 
     /// How objects are sent.

@@ -10,7 +10,7 @@ use super::keys::{
 use super::layers::{ConfigError, Layers};
 use super::value::Value;
 use crate::load::DEFAULT_NAME;
-use crate::manifest::ManifestFormat;
+use crate::manifest::{Manifest, ManifestFormat};
 use crate::naming::{NameError, Template, check_bucket_name, check_object_name};
 use crate::pace::{Bounds, Concurrency};
 use crate::retry::Limits;
@@ -138,7 +138,7 @@ pub(super) fn endpoint(layers: &Layers) -> Result<Endpoint, ConfigError> {
 const ZIP_NAME: &str = "{class}/image_{index}.{ext}";
 
 /// Whether names of objects become those of files.
-pub(super) fn for_files(place: &Place, endpoint: &Endpoint) -> bool {
+pub(super) fn names_are_files(place: &Place, endpoint: &Endpoint) -> bool {
     matches!(endpoint, Endpoint::Embedded(Some(_))) || !matches!(place, Place::Bucket { .. })
 }
 
@@ -155,7 +155,7 @@ pub(super) fn name(
     };
     let parse = |text: &str| {
         let name = Template::parse(text, prefix)?;
-        if for_files(place, endpoint) {
+        if names_are_files(place, endpoint) {
             name.check_file_names()?;
         }
         Ok::<_, NameError>(name)
@@ -194,20 +194,7 @@ pub(super) fn manifests(
 ) -> Result<Vec<ManifestFormat>, ConfigError> {
     let formats = layers.need(&MANIFESTS)?;
     let Some(name) = name else { return Ok(formats) };
-    if let Some(format) = formats.iter().find(|format| name.has_folder(format.file_name())) {
-        let file = format.file_name();
-        let problem = format!("must be one without the folder {file:?}, a manifest's name");
-        return Err(layers.refuse(&NAME, &problem));
-    }
-    // `imagefolder` takes what is called after a partition for a split, and loses its labels.
-    if formats.contains(&ManifestFormat::HuggingFace)
-        && name.uses_partition()
-        && !name.begins_with_partition()
-    {
-        let problem = "must be one that begins with {partition}/ or has no {partition}, for the \
-                       manifest \"huggingface\"";
-        return Err(layers.refuse(&NAME, problem));
-    }
+    Manifest::all(&formats, name).map_err(|problem| layers.refuse(&NAME, &problem))?;
     Ok(formats)
 }
 

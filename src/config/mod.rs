@@ -122,8 +122,8 @@ impl Settings {
     }
 
     /// Whether names of objects become those of files.
-    pub fn for_files(&self) -> bool {
-        destination::for_files(&self.place, &self.endpoint)
+    pub fn names_are_files(&self) -> bool {
+        destination::names_are_files(&self.place, &self.endpoint)
     }
 
     /// The address of an object, as manifests give it: below the destination as the user wrote it; in

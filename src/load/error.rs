@@ -34,6 +34,9 @@ pub enum Error {
     /// Names that ask for labels, of images without any.
     #[error("the name template asks for labels, and these images have none: see --name")]
     Unlabelled,
+    /// Names that the destination or a manifest does not permit: what they must be instead.
+    #[error("the name template {0}")]
+    Template(String),
     /// Both a limit and a sample.
     #[error("a sample of a limit: leave one of the two out")]
     SampleOfLimit,
@@ -286,6 +289,7 @@ impl Error {
         match self {
             Self::Upscale(_)
             | Self::Unlabelled
+            | Self::Template(_)
             | Self::SampleOfLimit
             | Self::Twins { .. }
             | Self::Split(_)

@@ -27,6 +27,8 @@ pub(super) struct Job {
     pub(super) selection: Selection,
     /// The files that list the images: see [`Manifest::all`], without those that would have no row.
     pub(super) manifests: Vec<Manifest>,
+    /// Whether names become those of files: see [`crate::sink::Sink::names_are_files`].
+    names_are_files: bool,
     /// Hashes of the pixels by position in the selection, where names use them.
     hashes: Option<Vec<u64>>,
 }
@@ -37,8 +39,13 @@ impl Job {
     ///
     /// # Errors
     /// A split that leaves nothing to train on, a list of partitions that does not fit, names that ask
-    /// for labels where there are none, images that are too large when they are enlarged.
-    pub(super) fn new(load: &Load, hashes: Option<Vec<u64>>) -> Result<Self, Error> {
+    /// for labels where there are none, that cannot be those of files where they become such, or that
+    /// are in a manifest's way, images that are too large when they are enlarged.
+    pub(super) fn new(
+        load: &Load,
+        names_are_files: bool,
+        hashes: Option<Vec<u64>>,
+    ) -> Result<Self, Error> {
         if load.needs_hashes() && hashes.is_none() {
             return Err(Error::Internal("the pixels were not hashed".to_owned()));
         }
@@ -46,18 +53,23 @@ impl Job {
         let split = Arc::new(draw_split(load, hashes.as_deref().unwrap_or_default())?);
         let encoder = encoder(load)?;
         let template = template(load)?;
+        if names_are_files {
+            let usable = template.check_file_names();
+            usable.map_err(|e| Error::Template(format!("must be a usable template: {e}")))?;
+        }
+        let manifests = Manifest::all(&load.manifests, &template).map_err(Error::Template)?;
         let selection = select(load, &split)?;
         let mut hashes = hashes.filter(|_| template.uses_hash());
         if let Some(hashes) = &mut hashes {
             selection.keep(hashes);
         }
-        let manifests = Manifest::all(&load.manifests, &template);
         let names = Names { template, classes: Arc::clone(data.classes()) };
         let lists_contents = load.manifests.iter().any(|format| format.lists_content());
         let contents = lists_contents.then(|| Arc::new(Contents::new(selection.clone())));
         let images =
             Images { encoder, split, names, contents, metadata: load.metadata, samples: None };
-        let mut job = Self { load: load.clone(), images, selection, manifests, hashes };
+        let load = load.clone();
+        let mut job = Self { load, images, selection, manifests, names_are_files, hashes };
         let partitions = job.partitions();
         job.manifests
             .retain(|manifest| manifest.only.is_none_or(|only| partitions[only as usize] > 0));
@@ -134,7 +146,7 @@ impl Job {
             flat: &survey.flat,
             values: survey.values,
             template: &self.images.names.template,
-            for_files: self.load.for_files,
+            names_are_files: self.names_are_files,
             duplicates: self.load.duplicates,
         };
         check::findings(&input, |index| self.item(index))

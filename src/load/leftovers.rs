@@ -88,7 +88,7 @@ pub(super) async fn find(
     };
     list_existing(job, sink, retry, stats, Purpose::Write, on_other).await?;
     match all.twin(job.items().map(|item| job.images.names.name(&item))) {
-        Some((left, name)) if job.load.for_files => {
+        Some((left, name)) if sink.names_are_files() => {
             Err(Error::Twins { url: sink.url().to_owned(), left, name })
         }
         _ => Ok(all),

@@ -54,7 +54,6 @@ pub struct Load {
     encoding: Encoding,
     name: Option<Template>,
     default_name: &'static str,
-    for_files: bool,
     metadata: bool,
     limit: Option<u32>,
     sample: Option<u32>,
@@ -78,7 +77,6 @@ impl Load {
             encoding: Encoding::default(),
             name: None,
             default_name: DEFAULT_NAME,
-            for_files: false,
             metadata: false,
             limit: None,
             sample: None,
@@ -123,13 +121,6 @@ impl Load {
     #[must_use]
     pub fn default_name(mut self, template: &'static str) -> Self {
         self.default_name = template;
-        self
-    }
-
-    /// Looks for folders of classes that other systems confuse: names become those of files.
-    #[must_use]
-    pub fn for_files(mut self, for_files: bool) -> Self {
-        self.for_files = for_files;
         self
     }
 
@@ -219,7 +210,7 @@ impl Load {
             || self.name.as_ref().is_some_and(Template::uses_hash)
     }
 
-    fn job(&self, hashes: Option<Vec<u64>>) -> Result<Arc<Job>, Error> {
-        Job::new(self, hashes).map(Arc::new)
+    fn job(&self, names_are_files: bool, hashes: Option<Vec<u64>>) -> Result<Arc<Job>, Error> {
+        Job::new(self, names_are_files, hashes).map(Arc::new)
     }
 }

@@ -36,14 +36,19 @@ pub struct Surveyed {
 }
 
 impl Load {
-    /// Reads the source once: proves packed files whole, looks at the pixels, draws the split. A stop
+    /// Reads the source once: proves packed files whole, checks the pixels, draws the split. Says what
+    /// is wrong with names that become those of files, if they do: see [`Sink::names_are_files`]. A stop
     /// ends it early, with an error.
     ///
     /// # Errors
     /// A source that is bad, options that do not fit it.
-    pub async fn survey(self, stop: &CancellationToken) -> Result<Surveyed, Error> {
-        let early = self.early()?;
-        self.survey_after(early, stop).await
+    pub async fn survey(
+        self,
+        names_are_files: bool,
+        stop: &CancellationToken,
+    ) -> Result<Surveyed, Error> {
+        let early = self.early(names_are_files)?;
+        self.survey_after(early, names_are_files, stop).await
     }
 
     /// Everything before the first write. The destination is asked while the source is read, unless
@@ -61,14 +66,15 @@ impl Load {
         stop: &CancellationToken,
     ) -> Result<Prepared, Error> {
         // Options that do not fit the data set are reported before anybody is asked, if possible.
-        let early = self.early()?;
+        let names_are_files = sink.names_are_files();
+        let early = self.early(names_are_files)?;
         if let Some(job) = &early {
             output.check_manifests(&job.manifests)?;
         }
         let sink = Arc::new(TimedSink::new(sink, transfer.retry.attempt_timeout));
         let courtesies = self.courtesies && purpose.writes();
         let surveying = async {
-            let surveyed = self.survey_after(early, stop).await?;
+            let surveyed = self.survey_after(early, names_are_files, stop).await?;
             output.check_manifests(&surveyed.job.manifests)?;
             let errors = check::errors(&surveyed.findings);
             if errors.is_empty() || !purpose.writes() {
@@ -106,13 +112,14 @@ impl Load {
     }
 
     /// The job, if it can be made without the pixels.
-    fn early(&self) -> Result<Option<Arc<Job>>, Error> {
-        (!self.needs_hashes()).then(|| self.job(None)).transpose()
+    fn early(&self, names_are_files: bool) -> Result<Option<Arc<Job>>, Error> {
+        (!self.needs_hashes()).then(|| self.job(names_are_files, None)).transpose()
     }
 
     async fn survey_after(
         self,
         early: Option<Arc<Job>>,
+        names_are_files: bool,
         stop: &CancellationToken,
     ) -> Result<Surveyed, Error> {
         let (load, stopping) = (self, stop.clone());
@@ -129,7 +136,7 @@ impl Load {
             let job = if let Some(job) = early {
                 job
             } else {
-                let job = load.job(Some(survey.hashes.clone()))?;
+                let job = load.job(names_are_files, Some(survey.hashes.clone()))?;
                 survey.keep(&job.selection);
                 job
             };

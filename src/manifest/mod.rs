@@ -61,7 +61,26 @@ impl Manifest {
     /// The files that these formats take where images are named by `template`: one each, but for
     /// `imagefolder`. That takes folders called `train`, `validation` and `test` for splits, and then
     /// sees no `metadata.jsonl` but the one in each of them.
-    pub fn all(formats: &[ManifestFormat], template: &Template) -> Vec<Self> {
+    ///
+    /// # Errors
+    /// What the template must be instead: one without a folder where a manifest goes; and for
+    /// `imagefolder`, which takes what is called after a partition for a split and loses its labels, one
+    /// with the partition first of all or not at all.
+    pub fn all(formats: &[ManifestFormat], template: &Template) -> Result<Vec<Self>, String> {
+        let files = formats.iter().map(|format| format.file_name());
+        if let Some(file) = files.into_iter().find(|file| template.has_folder(file)) {
+            return Err(format!("must be one without the folder {file:?}, a manifest's name"));
+        }
+        if formats.contains(&ManifestFormat::HuggingFace)
+            && template.uses_partition()
+            && !template.begins_with_partition()
+        {
+            return Err(
+                "must be one that begins with {partition}/ or has no {partition}, for the \
+                        manifest \"huggingface\""
+                    .to_owned(),
+            );
+        }
         let parts = |format: &ManifestFormat| match format {
             ManifestFormat::HuggingFace if template.begins_with_partition() => {
                 Partition::ALL.map(Some).to_vec()
@@ -69,7 +88,7 @@ impl Manifest {
             _ => vec![None],
         };
         let files = |format| parts(format).into_iter().map(|only| Self { format: *format, only });
-        formats.iter().flat_map(files).collect()
+        Ok(formats.iter().flat_map(files).collect())
     }
 
     /// The name below the prefix.

@@ -124,7 +124,7 @@ fn hugging_face_has_a_file_in_each_folder_of_a_partition() {
     let formats = [ManifestFormat::Csv, ManifestFormat::HuggingFace];
     let names = |template: &str| {
         let template = Template::parse(template, "").unwrap();
-        let all = Manifest::all(&formats, &template);
+        let all = Manifest::all(&formats, &template).unwrap();
         all.iter().map(|it| (it.object_name(), it.local_name())).collect::<Vec<_>>()
     };
     let pair = |object: &str, local: &str| (object.to_owned(), local.to_owned());

@@ -113,6 +113,12 @@ pub trait Sink: Send + Sync {
         false
     }
 
+    /// Whether names of objects become those of files, which some systems restrict, and some compare
+    /// without regard to case.
+    fn names_are_files(&self) -> bool {
+        false
+    }
+
     /// Whether the place is there and may be used that way, without writing an object.
     fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>>;
 

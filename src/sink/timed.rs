@@ -68,6 +68,11 @@ impl TimedSink {
         self.sink.check_makes_something()
     }
 
+    /// See [`Sink::names_are_files`].
+    pub fn names_are_files(&self) -> bool {
+        self.sink.names_are_files()
+    }
+
     /// See [`Sink::counts_as_a_whole`].
     pub fn counts_as_a_whole(&self) -> bool {
         self.sink.counts_as_a_whole()

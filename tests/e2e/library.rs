@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use idx2gcs::encode::OutputFormat;
 use idx2gcs::sink::{
-    BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Stored,
+    Auth, BoxFuture, Fault, FaultKind, Folder, Gcs, NameRange, NewObject, Page, Precondition,
+    Stored, Zip,
 };
 use idx2gcs::source::{Images, Labels, Part, Source, SourceError};
 use idx2gcs::{
-    Concurrency, DataSet, Encoding, Error, Exit, Image, ImageFormat, Load, Output, Partition,
-    Purpose, Silent, Sink, Size, Transfer,
+    Concurrency, DataSet, Encoding, Error, Exit, IfExists, Image, ImageFormat, Load, Output,
+    Partition, Prepared, Purpose, Silent, Sink, Size, Transfer,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -151,6 +152,17 @@ async fn prepared(
     Load::of(data).prepare(sink, output, transfer, purpose, &stop).await.unwrap()
 }
 
+/// Prepares a load of cats and Cats under names of that template.
+async fn prepare_named(template: &str, sink: Arc<dyn Sink>) -> Result<Prepared, Error> {
+    let labels = Arc::new(Labels::Narrow((0..20).map(|index| index % 2).collect()));
+    let pictures = Pictures { images: 20, labels, ..Pictures::default() };
+    let data = DataSet::of(pictures).classes(["cat", "Cat"]).open_blocking().unwrap();
+    let (out, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+    let (output, transfer) = (Output::open(out.path()).unwrap(), Transfer::default());
+    let load = Load::of(data).name(template).unwrap();
+    load.prepare(sink, output, transfer, Purpose::Write, &stop).await
+}
+
 /// Waits, for a few seconds at most, until something holds.
 async fn until(what: impl Fn() -> bool) -> bool {
     until_for(5000, what).await
@@ -203,6 +215,38 @@ async fn dropping_a_load_ends_its_threads() {
     assert!(until(|| dropped.load(Ordering::SeqCst)).await, "the reader has ended");
     assert!(until(|| Arc::strong_count(&sink) == 1).await, "nobody holds the sink");
     Output::open(dir.path()).expect("the output folder is free again");
+}
+
+/// A sink says whether names become those of files, and its caller needs not know that.
+#[tokio::test]
+async fn names_are_checked_as_their_sink_needs_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = || -> Arc<dyn Sink> { Arc::new(Folder::new("a", dir.path().join("a"))) };
+    let zip = || -> Arc<dyn Sink> {
+        Arc::new(Zip::new("a.zip", dir.path().join("a.zip"), IfExists::Skip))
+    };
+    let emulator = Gcs::new("http://127.0.0.1:9", "bucket", "", Auth::Anonymous).unwrap();
+    let bucket = || -> Arc<dyn Sink> { Arc::new(Silence::default()) };
+
+    for sink in [folder(), zip(), Arc::new(emulator.keeping_files())] {
+        let error = prepare_named("aux/{index}.{ext}", sink).await.err().unwrap();
+        assert_eq!(error.exit(), Exit::Usage);
+        assert!(error.to_string().contains("the name of a device on Windows"), "{error}");
+    }
+    for sink in [folder(), zip()] {
+        let error = prepare_named("{class}/{index}.{ext}", sink).await.err().unwrap();
+        assert!(matches!(&error, Error::Findings(_)), "{error}");
+        assert!(error.to_string().contains("cat = Cat"), "{error}");
+    }
+    for sink in [folder(), zip(), bucket()] {
+        let error = prepare_named("automl.csv/{index}.{ext}", sink).await.err().unwrap();
+        assert_eq!(error.exit(), Exit::Usage);
+        assert!(error.to_string().contains("without the folder \"automl.csv\""), "{error}");
+    }
+    for template in ["aux/{index}.{ext}", "{class}/{index}.{ext}"] {
+        assert!(prepare_named(template, bucket()).await.is_ok(), "{template}");
+    }
+    assert!(!dir.path().join("a").exists() && !dir.path().join("a.zip").exists());
 }
 
 /// A second run into a folder that is in use is refused at once.

@@ -122,7 +122,7 @@ pub struct CheckInput<'a> {
     /// The names of the images.
     pub template: &'a Template,
     /// Whether names become those of files, in a folder or an archive.
-    pub for_files: bool,
+    pub names_are_files: bool,
     /// What images with identical pixels are.
     pub duplicates: Duplicates,
 }
@@ -133,7 +133,7 @@ pub fn findings(input: &CheckInput<'_>, item: impl Fn(u32) -> Item) -> Vec<Findi
     found.extend(classes::labels(input.frequencies));
     found.extend(classes::classes(input.frequencies));
     found.extend(classes::partitions(input));
-    if input.for_files {
+    if input.names_are_files {
         found.extend(folders::folders(input.template, input.frequencies));
     }
     found.extend(pixels(input));

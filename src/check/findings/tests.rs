@@ -14,7 +14,7 @@ struct Case<'a> {
     duplicates: Duplicates,
     in_all: [u32; 3],
     template: &'a str,
-    for_files: bool,
+    names_are_files: bool,
     flat: &'a [u32],
     values: Option<(u8, u8)>,
 }
@@ -29,7 +29,7 @@ impl Case<'_> {
             duplicates: Duplicates::Error,
             in_all: [20; 3],
             template: "{index}",
-            for_files: true,
+            names_are_files: true,
             flat: &[],
             values: Some((0, 255)),
         }
@@ -52,7 +52,7 @@ impl Case<'_> {
             flat: self.flat,
             values: self.values,
             template: &Template::parse(self.template, "").unwrap(),
-            for_files: self.for_files,
+            names_are_files: self.names_are_files,
             duplicates: self.duplicates,
         };
         findings(&input, item)
@@ -236,9 +236,9 @@ fn folders_that_differ_only_by_case_are_one_on_other_systems() {
     let names = ["A", "b", "a", "B"];
     let images =
         (0..120).map(|n: u32| (Some(n % 4), Partition::ALL[n as usize / 4 % 3], u64::from(n)));
-    let case = |template, for_files| {
+    let case = |template, names_are_files| {
         let images = images.clone().collect();
-        Case { names: &names, images, template, for_files, ..Case::sound() }.lines()
+        Case { names: &names, images, template, names_are_files, ..Case::sound() }.lines()
     };
     let line = "error folders-alike: 2 groups of classes have folders that differ only by case, which \
                 macOS and Windows take for one (A = a, b = B); use {label} instead of {class} in the \

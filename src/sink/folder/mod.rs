@@ -295,6 +295,10 @@ impl Sink for Folder {
         true
     }
 
+    fn names_are_files(&self) -> bool {
+        true
+    }
+
     fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(self.blocking(move |inner| inner.check(purpose)))
     }

@@ -49,6 +49,8 @@ pub struct Gcs {
     url: String,
     /// The project that pays for the requests, where it is not the bucket's own.
     user_project: Option<HeaderValue>,
+    /// Whether the service keeps objects as files under their names.
+    keeps_files: bool,
 }
 
 impl Gcs {
@@ -71,6 +73,7 @@ impl Gcs {
             bucket: bucket.to_owned(),
             url,
             user_project: None,
+            keeps_files: false,
         })
     }
 
@@ -85,6 +88,13 @@ impl Gcs {
         })?;
         self.user_project = Some(header);
         Ok(self)
+    }
+
+    /// The same, of an emulator that keeps objects as files under their names.
+    #[must_use]
+    pub fn keeping_files(mut self) -> Self {
+        self.keeps_files = true;
+        self
     }
 
     /// Sends a request with credentials, and returns the response, successful or not.
@@ -269,6 +279,10 @@ fn unless_refused(answer: Result<Bytes, Fault>) -> Result<Option<Bytes>, Fault> 
 impl Sink for Gcs {
     fn url(&self) -> &str {
         &self.url
+    }
+
+    fn names_are_files(&self) -> bool {
+        self.keeps_files
     }
 
     fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {

@@ -257,6 +257,10 @@ impl Sink for Zip {
         true
     }
 
+    fn names_are_files(&self) -> bool {
+        true
+    }
+
     fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(self.blocking(move |inner| inner.open(purpose)))
     }
