@@ -7,6 +7,7 @@
 //! [`Prepared::verify`] proves instead that the destination holds exactly what the source says;
 //! [`Surveyed`] is the source alone, for a dry run or a check.
 
+mod blocking;
 mod error;
 mod images;
 mod job;

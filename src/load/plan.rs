@@ -4,8 +4,11 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::error::Error;
 use super::job::Job;
+use super::resume::stopped_early;
 use crate::check::Frequencies;
 use crate::manifest::{Manifest, RowWriter};
 use crate::model::{Selected, images};
@@ -53,9 +56,13 @@ impl Plan {
         url: String,
         address: &dyn Fn(&str) -> String,
         priced: bool,
+        stop: &CancellationToken,
     ) -> Result<Self, Error> {
         let mut bytes = 0;
         for record in job.records() {
+            if stop.is_cancelled() {
+                return Err(stopped_early());
+            }
             let object = job.images.object(record?, String::new());
             bytes += object.map_err(|e| Error::Internal(e.to_string()))?.body.size();
         }

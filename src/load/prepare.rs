@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::blocking::blocking;
 use super::error::Error;
 use super::job::Job;
 use super::leftovers::{self, Leftovers};
@@ -122,14 +123,14 @@ impl Load {
         names_are_files: bool,
         stop: &CancellationToken,
     ) -> Result<Surveyed, Error> {
-        let (load, stopping) = (self, stop.clone());
-        let working = tokio::task::spawn_blocking(move || {
+        let load = self;
+        let surveyed = blocking("the survey", stop, move |stop| {
             let selection = match &early {
                 Some(job) => job.selection.clone(),
                 None => load.before_the_split(),
             };
-            let mut survey = load.look_at_pixels(&selection, &|| stopping.is_cancelled())?;
-            if stopping.is_cancelled() {
+            let mut survey = load.look_at_pixels(&selection, &|| stop.is_cancelled())?;
+            if stop.is_cancelled() {
                 // What was seen of the pixels is not enough for a split by them.
                 return Err(stopped_early());
             }
@@ -142,9 +143,9 @@ impl Load {
             };
             let findings = job.findings(&survey);
             survey.hashes = Vec::new();
-            Ok::<_, Error>(Surveyed { job, findings })
+            Ok(Surveyed { job, findings })
         });
-        let surveyed = working.await.map_err(|panic| Error::panicked("the survey", &panic))?;
+        let surveyed = surveyed.await;
         if stop.is_cancelled() { Err(stopped_early()) } else { surveyed }
     }
 
@@ -204,8 +205,9 @@ impl Surveyed {
         priced: bool,
     ) -> Result<Plan, Error> {
         let (job, url) = (Arc::clone(&self.job), url.to_owned());
-        let drawing = tokio::task::spawn_blocking(move || Plan::draw(&job, url, &address, priced));
-        drawing.await.map_err(|panic| Error::panicked("the dry run", &panic))?
+        let never = CancellationToken::new();
+        blocking("the dry run", &never, move |stop| Plan::draw(&job, url, &address, priced, stop))
+            .await
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::Output;
+use super::blocking::blocking;
 use super::error::Error;
 use super::job::Job;
 use super::resume::before_the_work;
@@ -24,9 +27,12 @@ pub(super) async fn publish(
     let storing = storing.for_manifests();
     let (rows_of, into) = (Arc::clone(job), Arc::clone(output));
     let sink = Arc::clone(&storing.sink);
-    let writing =
-        tokio::task::spawn_blocking(move || write(&rows_of, &into, |name| sink.address(name)));
-    let written = writing.await.map_err(|panic| Error::panicked("a manifest", &panic))??;
+    // A stop leaves time for the manifests.
+    let never = CancellationToken::new();
+    let writing = blocking("a manifest", &never, move |stop| {
+        write(&rows_of, &into, |name| sink.address(name), stop)
+    });
+    let written = writing.await?;
     let as_a_whole = storing.sink.counts_as_a_whole();
     let address =
         |file: &Written| format!("{}/{}", storing.sink.url(), file.manifest.object_name());
@@ -88,6 +94,7 @@ fn write(
     job: &Job,
     output: &Output,
     address: impl Fn(&str) -> String,
+    stop: &CancellationToken,
 ) -> Result<Vec<Written>, Error> {
     let failed = |e: std::io::Error| Error::unwritten(output.folder(), e);
     let mut drafts = job
@@ -97,6 +104,9 @@ fn write(
         .collect::<Result<Vec<_>, _>>()
         .map_err(failed)?;
     for row in job.rows(address) {
+        if stop.is_cancelled() {
+            return Err(Error::StoppedBefore("the manifests were published"));
+        }
         for draft in &mut drafts {
             draft.write(&row).map_err(failed)?;
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::blocking::blocking;
 use super::error::Error;
 use super::job::Job;
 use super::leftovers::{self, Leftovers};
@@ -180,13 +181,14 @@ impl Run {
             (Arc::clone(&self.job), Arc::clone(&self.output), summary.clone());
         let (findings, url) = (self.findings.clone(), self.sink.url().to_owned());
         let when = httpdate::fmt_http_date(SystemTime::now());
-        let writing = tokio::task::spawn_blocking(move || {
+        let never = CancellationToken::new();
+        let writing = blocking("the page", &never, move |_| {
             let page = report::report(&job, findings, &url, &summary, error, when);
             let path = output.folder().join(page::HTML);
             page.write(output.folder()).map_err(|e| Error::unwritten(&path, e))?;
             Ok(Some(path))
         });
-        writing.await.map_err(|panic| Error::panicked("the page", &panic))?
+        writing.await
     }
 
     async fn store_and_publish(

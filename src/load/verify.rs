@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Prepared;
+use super::blocking::blocking;
 use super::error::Error;
 use super::job::Job;
 use super::resume::{before_the_work, list_existing};
@@ -248,11 +249,10 @@ impl Prepared {
         // Last: some list each object's checksum, which is known now that all were made again.
         let expecting = Arc::clone(job);
         let addresses = Arc::clone(sink);
-        let expected = tokio::task::spawn_blocking(move || {
-            expected(&expecting, |name| addresses.address(name))
+        let expected = blocking("a manifest", stop, move |stop| {
+            expected(&expecting, |name| addresses.address(name), stop)
         });
-        let expected = expected.await.map_err(|panic| Error::panicked("a manifest", &panic))?;
-        let expected = expected.map_err(|e| Error::Internal(e.to_string()))?;
+        let expected = expected.await?;
         for (object, stored) in expected.iter().zip(manifests) {
             let stored = match stored {
                 Some(Stored { crc32c: None, .. }) => {
@@ -289,22 +289,35 @@ fn judge(result: RunResult, url: &str) -> Result<Counts, Error> {
         return Err(before_the_work(url, fault));
     }
     if counts.not_attempted() > 0 {
-        return Err(Error::StoppedBefore("everything was compared"));
+        return Err(stopped());
     }
     Ok(counts)
 }
 
+fn stopped() -> Error {
+    Error::StoppedBefore("everything was compared")
+}
+
 /// The manifests that should be there, by size and checksum; their bytes are kept nowhere.
-fn expected(job: &Job, address: impl Fn(&str) -> String) -> io::Result<Vec<NewObject>> {
+fn expected(
+    job: &Job,
+    address: impl Fn(&str) -> String,
+    stop: &CancellationToken,
+) -> Result<Vec<NewObject>, Error> {
+    let failed = |e: io::Error| Error::Internal(e.to_string());
     let begin = |manifest| {
         RowWriter::new(Digesting::new(io::sink()), manifest, Arc::clone(job.data().classes()))
     };
-    let mut writers = job.manifests.iter().map(|it| begin(*it)).collect::<io::Result<Vec<_>>>()?;
+    let writers = job.manifests.iter().map(|it| begin(*it)).collect::<io::Result<Vec<_>>>();
+    let mut writers = writers.map_err(failed)?;
     for row in job.rows(address) {
-        writers.iter_mut().try_for_each(|writer| writer.write(&row))?;
+        if stop.is_cancelled() {
+            return Err(stopped());
+        }
+        writers.iter_mut().try_for_each(|writer| writer.write(&row)).map_err(failed)?;
     }
     let end = |(manifest, writer): (&Manifest, RowWriter<Digesting<io::Sink>>)| {
-        let (out, _) = writer.finish()?;
+        let (out, _) = writer.finish().map_err(failed)?;
         Ok(NewObject {
             name: manifest.object_name(),
             body: Body::file(PathBuf::new(), out.size),

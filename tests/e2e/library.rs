@@ -2,8 +2,8 @@
 //! do.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use idx2gcs::encode::OutputFormat;
@@ -13,13 +13,42 @@ use idx2gcs::sink::{
 };
 use idx2gcs::source::{Images, Labels, Part, Source, SourceError};
 use idx2gcs::{
-    Concurrency, DataSet, Encoding, Error, Exit, IfExists, Image, ImageFormat, Load, Output,
-    Partition, Prepared, Purpose, Silent, Sink, Size, Transfer,
+    Concurrency, DataSet, Duplicates, Encoding, Error, Exit, IfExists, Image, ImageFormat, Load,
+    Output, Partition, Prepared, Purpose, Silent, Sink, Size, Transfer,
 };
 use tokio_util::sync::CancellationToken;
 
 /// Bytes of a picture.
 const BYTES: usize = 500_000;
+
+/// Counts those who pass, and holds them up while it is closed.
+#[derive(Debug, Default)]
+struct Gate {
+    closed: Mutex<bool>,
+    opened: Condvar,
+    passing: AtomicU32,
+}
+
+impl Gate {
+    fn closed() -> Arc<Self> {
+        Arc::new(Self { closed: Mutex::new(true), ..Self::default() })
+    }
+
+    fn pass(&self) {
+        self.passing.fetch_add(1, Ordering::SeqCst);
+        let closed = self.closed.lock().unwrap();
+        drop(self.opened.wait_while(closed, |closed| *closed).unwrap());
+    }
+
+    fn open(&self) {
+        *self.closed.lock().unwrap() = false;
+        self.opened.notify_all();
+    }
+
+    fn passed(&self) -> u32 {
+        self.passing.load(Ordering::SeqCst)
+    }
+}
 
 /// Image files made when they are asked for; nothing here decodes them.
 #[derive(Debug, Default)]
@@ -30,6 +59,8 @@ struct Pictures {
     /// Whether nobody reads any more.
     dropped: Arc<AtomicBool>,
     labels: Arc<Labels>,
+    /// Every picture that is asked for passes it.
+    gate: Arc<Gate>,
 }
 
 struct Reading {
@@ -37,6 +68,7 @@ struct Reading {
     end: u32,
     asked: Arc<AtomicU32>,
     dropped: Arc<AtomicBool>,
+    gate: Arc<Gate>,
 }
 
 impl Iterator for Reading {
@@ -48,6 +80,7 @@ impl Iterator for Reading {
         }
         self.next += 1;
         self.asked.store(self.next, Ordering::SeqCst);
+        self.gate.pass();
         let mut file = vec![0; BYTES];
         file[..4].copy_from_slice(&self.next.to_be_bytes());
         Some(Ok(Image::Encoded { format: ImageFormat::Jpeg, bytes: file.into() }))
@@ -85,7 +118,8 @@ impl Source for Pictures {
     fn images(&self) -> Images {
         self.dropped.store(false, Ordering::SeqCst);
         let (asked, dropped) = (Arc::clone(&self.asked), Arc::clone(&self.dropped));
-        Box::new(Reading { next: 0, end: self.images, asked, dropped })
+        let gate = Arc::clone(&self.gate);
+        Box::new(Reading { next: 0, end: self.images, asked, dropped, gate })
     }
 
     fn prove(&self, _: &dyn Fn() -> bool) -> Result<(), SourceError> {
@@ -98,11 +132,20 @@ impl Source for Pictures {
 struct Silence {
     listing: Option<FaultKind>,
     puts: AtomicU32,
+    /// Whether what it takes counts as stored at once.
+    stores: bool,
+    /// Every address that it gives passes it.
+    addresses: Arc<Gate>,
 }
 
 impl Sink for Silence {
     fn url(&self) -> &'static str {
         "test://silence"
+    }
+
+    fn address(&self, name: &str) -> String {
+        self.addresses.pass();
+        name.to_owned()
     }
 
     fn check(&self, _: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
@@ -111,11 +154,16 @@ impl Sink for Silence {
 
     fn put<'a>(
         &'a self,
-        _: &'a NewObject,
+        object: &'a NewObject,
         _: Precondition,
     ) -> BoxFuture<'a, Result<Stored, Fault>> {
         self.puts.fetch_add(1, Ordering::SeqCst);
-        Box::pin(std::future::pending())
+        if !self.stores {
+            return Box::pin(std::future::pending());
+        }
+        let NewObject { name, body, crc32c, .. } = object;
+        let (name, size, crc32c) = (name.clone(), body.size(), Some(*crc32c));
+        Box::pin(async move { Ok(Stored { name, size, crc32c, generation: 1 }) })
     }
 
     fn stat<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>> {
@@ -215,6 +263,78 @@ async fn dropping_a_load_ends_its_threads() {
     assert!(until(|| dropped.load(Ordering::SeqCst)).await, "the reader has ended");
     assert!(until(|| Arc::strong_count(&sink) == 1).await, "nobody holds the sink");
     Output::open(dir.path()).expect("the output folder is free again");
+}
+
+/// Drops what runs once the first has come to the gate, opens it, and returns how many have passed when
+/// `ended` holds.
+async fn passed_when_dropped<T: Send + 'static>(
+    running: impl Future<Output = T> + Send + 'static,
+    gate: &Gate,
+    ended: impl Fn() -> bool,
+) -> u32 {
+    let running = tokio::spawn(running);
+    assert!(until(|| gate.passed() > 0).await, "it comes to the gate");
+    running.abort();
+    assert!(running.await.is_err(), "it was dropped");
+    gate.open();
+    assert!(until(ended).await, "its thread has ended");
+    gate.passed()
+}
+
+/// A survey, preparing and a dry run read images: their threads end with the image that they read.
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_what_reads_ends_its_thread() {
+    for stage in ["survey", "prepare", "plan"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (gate, images) = (Gate::closed(), 50);
+        let pictures = Pictures { images, gate: Arc::clone(&gate), ..Pictures::default() };
+        let dropped = Arc::clone(&pictures.dropped);
+        let load = Load::of(DataSet::of(pictures).open_blocking().unwrap());
+        let output = Output::open(dir.path()).unwrap();
+        let stop = CancellationToken::new();
+        let running = async move {
+            match stage {
+                "survey" => drop(load.survey(false, &stop).await),
+                "prepare" => {
+                    let (sink, transfer) = (Arc::new(Silence::default()), Transfer::default());
+                    drop(load.prepare(sink, output, transfer, Purpose::Write, &stop).await);
+                }
+                _ => {
+                    let load = load.duplicates(Duplicates::Off);
+                    let surveyed = load.survey(false, &stop).await.unwrap();
+                    drop(surveyed.plan("a", str::to_owned, false).await);
+                }
+            }
+        };
+        let ended = || dropped.load(Ordering::SeqCst);
+        let passed = passed_when_dropped(running, &gate, ended).await;
+        assert!(passed <= 2, "{stage} read {passed} images");
+    }
+}
+
+/// The rows of manifests are written, or compared, on a thread: it ends with the row that it is at.
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_what_makes_manifests_ends_its_thread() {
+    for verifies in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (addresses, images) = (Gate::closed(), 50);
+        let gate = Arc::clone(&addresses);
+        let sink = Arc::new(Silence { stores: true, addresses, ..Silence::default() });
+        let pictures = Pictures { images, ..Pictures::default() };
+        let held = Arc::clone(&sink);
+        let prepared = prepared(pictures, held, dir.path(), Transfer::default()).await;
+        let stop = CancellationToken::new();
+        let running = async move {
+            if verifies {
+                drop(prepared.verify(Arc::new(Silent), &stop).await);
+            } else {
+                prepared.run(Arc::new(Silent), &stop).await;
+            }
+        };
+        let ended = || Arc::strong_count(&sink) == 1;
+        let passed = passed_when_dropped(running, &gate, ended).await;
+        assert!(passed <= 2, "verifies {verifies}: {passed} rows were made");
+    }
 }
 
 /// A sink says whether names become those of files, and its caller needs not know that.
