@@ -185,7 +185,7 @@ async fn keep_working<W: Work>(shared: &Shared<W>) {
             () = run.pace.vacancy() => drop(workers.spawn(work(shared.clone()))),
             joined = workers.join_next() => match joined {
                 None => return,
-                // Everything that may panic is caught within: this one's permit is lost with it.
+                // Everything that may panic is caught within.
                 Some(Err(panic)) => tracing::error!(%panic, "a worker ended"),
                 Some(Ok(())) => {}
             },
@@ -264,12 +264,23 @@ impl<W> Clone for Shared<W> {
     }
 }
 
+/// A worker's permit, which it gives back however it ends.
+struct WorkersPermit<'a>(&'a Pace);
+
+impl Drop for WorkersPermit<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 async fn work<W: Work>(shared: Shared<W>) {
     let run = &shared.run;
+    let permit = WorkersPermit(&run.pace);
     // Records that wait when the run is stopped are left: they count as not attempted.
     while !run.stop.is_cancelled() {
         if run.pace.must_leave() {
-            return;
+            // It is taken already.
+            return std::mem::forget(permit);
         }
         let received = tokio::select! {
             biased;
@@ -283,16 +294,12 @@ async fn work<W: Work>(shared: Shared<W>) {
         let done = AssertUnwindSafe(async {
             let name = run.objects.name(&record);
             lock(&shared.held).insert(index, name.clone());
-            let ended = shared.image(record, share, name).await;
-            shared.end(ended);
+            shared.image(record, share, name).await
         });
-        if done.catch_unwind().await.is_err() {
-            let name = lock(&shared.held).get(&index).cloned().unwrap_or_default();
-            shared.end(Err(ImageFailure::panicked(index, name)));
-        }
-        lock(&shared.held).remove(&index);
+        let ended = done.catch_unwind().await;
+        let name = lock(&shared.held).remove(&index).unwrap_or_default();
+        shared.end(ended.unwrap_or_else(|_| Err(ImageFailure::panicked(index, name))));
     }
-    run.pace.leave();
 }
 
 impl<W: Work> Shared<W> {
@@ -334,7 +341,8 @@ impl<W: Work> Shared<W> {
         })
     }
 
-    /// Counts an image's end, and stops the run if it must not go on.
+    /// Counts an image's end, and stops the run if it must not go on. A callback that panics is a
+    /// defect, and the image's failure.
     fn end(&self, ended: Result<State, ImageFailure>) {
         let failure = match ended {
             Ok(state) => {
@@ -346,15 +354,27 @@ impl<W: Work> Shared<W> {
             Err(failure) => failure,
         };
         self.run.stats.ended(State::Failed);
-        (self.run.on_failure)(&failure);
-        let stop = self.run.work.stops_at(&failure);
+        let noted = caught(|| (self.run.on_failure)(&failure));
+        let stops = caught(|| self.run.work.stops_at(&failure));
+        let panicked = noted.and(stops.as_ref()).is_none();
+        let stop = stops.flatten();
         if stop.is_some() {
             self.run.stop.cancel();
         }
-        self.counts.failed(&failure, stop);
+        let ImageFailure { index, object, .. } = &failure;
+        let defect = panicked.then(|| ImageFailure::panicked(*index, object.clone()));
+        self.counts.failed(defect.as_ref().unwrap_or(&failure), stop);
     }
+}
+
+/// What a call returns, unless it panics.
+fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(AssertUnwindSafe(call)).ok()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
