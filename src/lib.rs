@@ -64,7 +64,7 @@ mod tune;
 
 pub use check::{Duplicates, Finding, Frequencies, Severity};
 pub use classes::LabelClash;
-pub use encode::{Encoding, Scale};
+pub use encode::{Encoding, Scale, Subsampling};
 pub use exit::Exit;
 pub use files::LockError;
 pub use load::{Error, Load, Outcome, Output, Prepared, Transfer, Verdict};

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::key::Kind;
 use super::keys::{
     CLASSES, DATASET, FILES, FIRST_LABEL, FORMAT, LABEL_COLUMN, LABEL_ENCODING, LIMIT, METHOD,
-    PATH, QUALITY, RANGE, RGB, SAMPLE, SCALE, SEED, SPLIT_FILE, TRANSPOSED, UPSCALE, VALIDATION,
+    PATH, QUALITY, RANGE, RGB, SAMPLE, SCALE, SEED, SPLIT_FILE, SUBSAMPLING, TRANSPOSED, UPSCALE,
+    VALIDATION,
 };
 use super::layers::{ConfigError, Layers};
 use super::value::Value;
@@ -133,6 +134,7 @@ pub(super) fn encoding(layers: &Layers) -> Result<Encoding, ConfigError> {
     Ok(Encoding {
         format: layers.need(&FORMAT)?,
         quality: layers.need(&QUALITY)?,
+        subsampling: layers.need(&SUBSAMPLING)?,
         scale: layers.need(&SCALE)?,
         upscale: layers.need(&UPSCALE)?,
         rgb: layers.need(&RGB)?,

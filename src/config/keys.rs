@@ -12,7 +12,7 @@ use super::destination::{
 use super::display::{LogFormat, Progress};
 use super::key::{About, Key, Kind};
 use crate::check::Duplicates;
-use crate::encode::{OutputFormat, Scale};
+use crate::encode::{OutputFormat, Scale, Subsampling};
 use crate::manifest::ManifestFormat;
 use crate::pace::Ramp;
 use crate::pipeline::OnError;
@@ -73,7 +73,9 @@ keys! {
         .help("How images are encoded; auto: pixels become JPEG, image files of the source stay unchanged");
     QUALITY: u8 = Key::number("image.quality", 1, 100)
         .flag("quality").placeholder("Q").default("75")
-        .help("JPEG quality, 1 to 100");
+        .help("JPEG quality, 1 to 100, as in Pillow");
+    SUBSAMPLING: Subsampling = Key::word("image.subsampling").default("auto")
+        .help("How many samples of colour a JPEG has: one for each pixel (4:4:4), or for 2 × 2 (4:2:0); auto takes 4:2:0 where both sides have 128 pixels or more");
     SCALE: Scale = Key::word("image.scale").default("none")
         .help("Stretch each image's contrast as Keras' array_to_img does, or leave it");
     UPSCALE: u16 = Key::number("image.upscale", 1, 1024).default("1")

@@ -79,7 +79,7 @@ fn errors_name_file_line_key_and_what_is_allowed() {
         ("[image]\nquality = 7.5", "\"7.5\": must be a whole number"),
         (
             "[image]\n\nqualty = 7",
-            "c.toml:3: there is no key \"qualty\" in [image]; there are format, quality, scale",
+            "c.toml:3: there is no key \"qualty\" in [image]; there are format, quality, subsampling, scale",
         ),
         ("[pictures]", ":1: there is no section \"pictures\"; there are source, split, image"),
         ("pictures = 1", ":1: there is no section \"pictures\"; there are source, split, image"),

@@ -30,7 +30,7 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::{Encoding, OutputFormat, Scale};
+    use crate::encode::{Encoding, OutputFormat, Scale, Subsampling};
     use crate::model::ImageFormat;
     use image::codecs::png::PngEncoder;
     use image::{ExtendedColorType, ImageEncoder};
@@ -38,6 +38,7 @@ mod tests {
     const AUTO: Encoding = Encoding {
         format: OutputFormat::Auto,
         quality: 75,
+        subsampling: Subsampling::Auto,
         scale: Scale::None,
         upscale: 1,
         rgb: false,

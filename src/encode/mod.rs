@@ -1,19 +1,16 @@
 //! Encodes images to JPEG or PNG files, in memory.
 
-mod dct;
 mod jpeg;
 mod memory;
-mod tables;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder, ImageResult};
+use image::{ExtendedColorType, ImageEncoder};
 
-use self::jpeg::Jpeg;
+use self::jpeg::{Jpeg, Layout};
 use crate::model::{Image, ImageFormat, Size};
 
 /// Which format images are stored in.
@@ -59,6 +56,33 @@ pub enum Scale {
     Keras,
 }
 
+/// How many samples of its two colours a JPEG has.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Subsampling {
+    /// 4:2:0 where both sides have at least 128 pixels, 4:4:4 where one has fewer.
+    Auto,
+    /// One of each for every pixel.
+    #[strum(serialize = "4:4:4")]
+    Full,
+    /// One of each for 2 × 2 pixels.
+    #[strum(serialize = "4:2:0")]
+    Halved,
+}
+
+/// Pixels each way from which [`Subsampling::Auto`] halves the colours.
+const HALVED_FROM: u32 = 128;
+
 /// What is made of an image's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encoding {
@@ -66,6 +90,8 @@ pub struct Encoding {
     pub format: OutputFormat,
     /// Quality of the JPEGs that are made, 1 to 100, on the scale of the Independent JPEG Group.
     pub quality: u8,
+    /// How many samples of colour the JPEGs have that are made.
+    pub subsampling: Subsampling,
     /// Contrast.
     pub scale: Scale,
     /// Each pixel becomes so many in both directions, from 1.
@@ -77,18 +103,24 @@ pub struct Encoding {
 impl Default for Encoding {
     /// The defaults: JPEG of quality 75 of unchanged pixels, and unchanged image files.
     fn default() -> Self {
-        let (format, scale) = (OutputFormat::Auto, Scale::None);
-        Self { format, quality: 75, scale, upscale: 1, rgb: false }
+        Self {
+            format: OutputFormat::Auto,
+            quality: 75,
+            subsampling: Subsampling::Auto,
+            scale: Scale::None,
+            upscale: 1,
+            rgb: false,
+        }
     }
 }
 
 /// Makes image files: of pixels by encoding them, of image files by leaving them unchanged unless the
-/// encoding asks for something else. Grey JPEG has one component, baseline, with the fixed Huffman
-/// tables of ITU-T T.81 Annex K. A clone shares the tables.
+/// encoding asks for something else. JPEG is baseline with the fixed tables of ITU-T T.81 Annex K, byte for
+/// byte what Pillow writes at the same quality and subsampling. A clone shares the tables.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     encoding: Encoding,
-    grey: Arc<Jpeg>,
+    jpeg: Arc<Jpeg>,
 }
 
 /// An image that cannot be encoded.
@@ -99,7 +131,7 @@ pub struct EncodeError(pub(crate) String);
 impl Encoder {
     /// For images of any size.
     pub fn new(encoding: Encoding) -> Self {
-        Self { encoding, grey: Arc::new(Jpeg::new(encoding.quality)) }
+        Self { encoding, jpeg: Arc::new(Jpeg::new(encoding.quality)) }
     }
 
     /// What is made of images.
@@ -180,19 +212,27 @@ impl Encoder {
             let row = size.cols as usize * usize::from(made.channels);
             pixels = repeat(&pixels, row, made.channels.into(), factor).into();
         }
-        let (wide, tall) = (made.cols, made.rows);
+        if format == ImageFormat::Jpeg {
+            let layout = self.layout(made);
+            return Ok(self
+                .jpeg
+                .encode(&pixels, made.rows as usize, made.cols as usize, layout)
+                .into());
+        }
         let colour =
             if made.channels == 3 { ExtendedColorType::Rgb8 } else { ExtendedColorType::L8 };
         let mut file = Vec::new();
-        let encoded: ImageResult<()> = match format {
-            ImageFormat::Jpeg if made.channels == 1 => {
-                return Ok(self.grey.encode(&pixels, tall as usize, wide as usize).into());
-            }
-            ImageFormat::Jpeg => JpegEncoder::new_with_quality(&mut file, self.encoding.quality)
-                .write_image(&pixels, wide, tall, colour),
-            ImageFormat::Png => PngEncoder::new(&mut file).write_image(&pixels, wide, tall, colour),
-        };
+        let encoded = PngEncoder::new(&mut file).write_image(&pixels, made.cols, made.rows, colour);
         encoded.map(|()| file.into()).map_err(|e| EncodeError(e.to_string()))
+    }
+
+    fn layout(&self, size: Size) -> Layout {
+        match self.encoding.subsampling {
+            _ if size.channels == 1 => Layout::Grey,
+            Subsampling::Full => Layout::Full,
+            Subsampling::Auto if size.rows.min(size.cols) < HALVED_FROM => Layout::Full,
+            Subsampling::Auto | Subsampling::Halved => Layout::Halved,
+        }
     }
 }
 
@@ -234,6 +274,7 @@ mod tests {
     const JPEG: Encoding = Encoding {
         format: OutputFormat::Auto,
         quality: 75,
+        subsampling: Subsampling::Auto,
         scale: Scale::None,
         upscale: 1,
         rgb: false,
@@ -290,12 +331,36 @@ mod tests {
         assert_eq!(
             digests,
             [
-                "ec7a1fa6454450ae2f445bb147ba2a23",
-                "9688562c53e7b17d67699af84cbe9d9d",
+                "a542f4e343f9b012f283bb9de434b010",
+                "ebd5cb53be5ecaaf2b313420d1bf44ac",
                 "0be89d60a71da293127e516a9c384f37",
                 "d190c47a6be5c0d1ce905e83a65b98f8",
             ]
         );
+    }
+
+    #[test]
+    fn colours_are_halved_from_a_size_on() {
+        let picture = |rows: u32, cols: u32| {
+            let pixels: Vec<u8> = (0..rows * cols * 3)
+                .map(|i| (i % 977 * (i % 977) % 251).to_le_bytes()[0])
+                .collect();
+            raw(rows, cols, 3, pixels)
+        };
+        let with = |subsampling, image: &Image| encode(Encoding { subsampling, ..JPEG }, image);
+        for (rows, cols, auto) in [
+            (127, 300, Subsampling::Full),
+            (300, 127, Subsampling::Full),
+            (128, 128, Subsampling::Halved),
+        ] {
+            let image = picture(rows, cols);
+            assert_eq!(with(Subsampling::Auto, &image), with(auto, &image), "{rows} × {cols}");
+            assert_ne!(with(Subsampling::Full, &image), with(Subsampling::Halved, &image));
+        }
+        let small = with(Subsampling::Halved, &picture(9, 9));
+        assert_ne!(small, with(Subsampling::Full, &picture(9, 9)), "halved where it is asked for");
+        let grey = raw(200, 200, 1, vec![7; 40_000]);
+        assert_eq!(with(Subsampling::Full, &grey), with(Subsampling::Halved, &grey));
     }
 
     #[test]

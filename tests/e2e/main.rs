@@ -34,6 +34,8 @@ mod load;
 mod manifests;
 /// The learned concurrency, `config` followed while a load runs.
 mod pace;
+/// What Pillow makes of the same pixels.
+mod pillow;
 /// What an earlier load left at the destination: refused, or deleted with `--prune`.
 mod prune;
 /// Answers that end a load, and their messages.

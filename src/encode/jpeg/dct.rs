@@ -2,7 +2,7 @@
 //!
 //! After C. Loeffler, A. Ligtenberg and G. S. Moschytz, "Practical fast 1-D DCT algorithms with 11
 //! multiplications" (1989): sums and differences of mirrored samples give the even and the odd
-//! coefficients. Scaling and rounding are those of the `image` crate, to the bit.
+//! coefficients. Scaling and rounding are those of libjpeg's `jfdctint.c`.
 
 /// Bits of fraction of the factors.
 const FRACTION: u32 = 13;
@@ -32,17 +32,15 @@ const FIRST: Scale = Scale {
     down: FRACTION - KEPT,
 };
 
-/// The odd coefficients are rounded with the first pass's half: that is no rounding to the nearest,
-/// but what the `image` crate does.
 const SECOND: Scale = Scale {
     up: 0,
     plain: (1 << (KEPT - 1), KEPT),
-    half: (1 << (FRACTION + KEPT - 1), 1 << (FRACTION - KEPT - 1)),
+    half: (1 << (FRACTION + KEPT - 1), 1 << (FRACTION + KEPT - 1)),
     down: FRACTION + KEPT,
 };
 
 /// Transforms eight values. Each factor has 13 bits of fraction.
-#[inline]
+#[inline(always)]
 fn transform(v: [i32; 8], scale: &Scale) -> [i32; 8] {
     let sum = [v[0] + v[7], v[1] + v[6], v[2] + v[5], v[3] + v[4]];
     let [d0, d1, d2, d3] = [v[0] - v[7], v[1] - v[6], v[2] - v[5], v[3] - v[4]];
@@ -70,6 +68,7 @@ fn transform(v: [i32; 8], scale: &Scale) -> [i32; 8] {
 }
 
 /// Transforms all columns. They are side by side in memory, so a compiler does several at a time.
+#[inline(always)]
 fn columns(block: &Block, scale: &Scale) -> Block {
     let mut out = [[0; 8]; 8];
     for column in 0..8 {
@@ -83,6 +82,7 @@ fn columns(block: &Block, scale: &Scale) -> Block {
 
 /// The coefficients of a block, eight times those of T.81, A.3.3. The block comes with its columns as
 /// rows, and each sample less 128.
+#[inline(always)]
 pub(super) fn forward(turned: &Block) -> Block {
     let rows_done = columns(turned, &FIRST);
     let upright = std::array::from_fn(|row| std::array::from_fn(|column| rows_done[column][row]));
