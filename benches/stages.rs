@@ -13,9 +13,9 @@ use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use idx2gcs::encode::Scale;
 use idx2gcs::encode::{Encoder, Encoding};
-use idx2gcs::internals::model::{Image, Partition, Size};
 use idx2gcs::source::records;
 use idx2gcs::split::{HeldOut, Split};
+use idx2gcs::{Image, Partition, Size};
 
 const ROWS: u16 = 28;
 const COLS: u16 = 28;

@@ -92,7 +92,7 @@ impl Classes {
 /// A name that both importers take: a letter, then letters, digits and underscores, at most 32.
 /// Every other run of characters becomes one underscore; a name that does not begin with a letter
 /// gets `class_` before it. `T-shirt/top` becomes `T_shirt_top`, `7` becomes `class_7`.
-pub fn clean(name: &str) -> String {
+pub(crate) fn clean(name: &str) -> String {
     let words: Vec<&str> =
         name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let mut label = words.join("_");
@@ -104,7 +104,7 @@ pub fn clean(name: &str) -> String {
 }
 
 /// Whether a text can be the label of a class, whatever the data set.
-pub fn is_label(text: &str) -> bool {
+pub(crate) fn is_label(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.len() <= LONGEST_LABEL

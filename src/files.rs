@@ -129,7 +129,7 @@ fn folder_of(path: &Path) -> &Path {
 
 /// The lock on a folder. It is released when this is dropped, or when the process ends in any way.
 #[derive(Debug)]
-pub struct FolderLock {
+pub(crate) struct FolderLock {
     path: PathBuf,
     _file: File,
 }

@@ -35,6 +35,7 @@ impl Histogram {
     }
 
     /// Adds the values of another of the same precision.
+    #[cfg(any(feature = "cli", test))]
     pub(crate) fn add(&mut self, other: &Self) {
         if self.counts.len() < other.counts.len() {
             self.counts.resize(other.counts.len(), 0);
@@ -57,6 +58,7 @@ impl Histogram {
     }
 
     /// How many values there are.
+    #[cfg(any(feature = "cli", test))]
     pub(crate) fn count(&self) -> u64 {
         self.count
     }

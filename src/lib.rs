@@ -38,8 +38,7 @@
 mod check;
 mod classes;
 #[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
+mod cli;
 #[cfg(feature = "cli")]
 mod config;
 pub mod encode;
@@ -60,20 +59,23 @@ pub mod sink;
 pub mod source;
 pub mod split;
 mod text;
+#[cfg(feature = "cli")]
 mod tune;
 
 pub use check::{Duplicates, Finding, Frequencies, Severity};
 pub use classes::LabelClash;
+#[cfg(feature = "cli")]
+pub use cli::main;
 pub use encode::{Encoding, Scale, Subsampling};
 pub use exit::Exit;
 pub use files::LockError;
 pub use load::{Error, Load, Outcome, Output, Prepared, Transfer, Verdict};
 pub use manifest::ManifestFormat;
-pub use model::{How, Image, ImageFormat, Partition, Selected, Size};
+pub use model::{BadImage, How, Image, ImageFormat, Partition, Selected, Size};
 pub use naming::{NameError, Template};
 pub use pace::{Bounds, Concurrency, Ramp};
-pub use pipeline::{NotStored, Observer, OnError, Silent, Snapshot};
-pub use report::Summary;
+pub use pipeline::{Latency, NotStored, Observer, OnError, Sample, Silent, Snapshot};
+pub use report::{ConcurrencyUsed, ManifestEntry, Summary};
 pub use retry::{Limits, backoff::Backoff};
 pub use sink::{IfExists, Purpose, Sink};
 pub use source::DataSet;
@@ -81,48 +83,12 @@ pub use split::{HeldOut, SplitMethod, SplitSettings};
 /// Ends a run in order when it is cancelled.
 pub use tokio_util::sync::CancellationToken;
 
-/// What the project's own tests and benchmarks use. Nothing of it is stable.
+/// What the tests of this project use beside the interface: the page with data that no run gives, and
+/// the retry loop around a single request. Nothing of it is stable.
 #[doc(hidden)]
-#[allow(missing_docs)]
 pub mod internals {
-    pub mod check {
-        pub use crate::check::*;
-    }
-    pub mod classes {
-        pub use crate::classes::*;
-    }
-    #[cfg(feature = "cli")]
-    pub mod config {
-        pub use crate::config::*;
-    }
-    pub mod files {
-        pub use crate::files::*;
-    }
-    pub mod manifest {
-        pub use crate::manifest::*;
-    }
-    pub mod model {
-        pub use crate::model::*;
-    }
-    pub mod naming {
-        pub use crate::naming::*;
-    }
-    pub mod pace {
-        pub use crate::pace::*;
-    }
-    pub mod page {
-        pub use crate::page::*;
-    }
-    pub mod pipeline {
-        pub use crate::pipeline::*;
-    }
-    pub mod report {
-        pub use crate::report::*;
-    }
-    pub mod retry {
-        pub use crate::retry::*;
-    }
-    pub mod tune {
-        pub use crate::tune::*;
-    }
+    pub use crate::page::{
+        ByPartition, Class, Figures, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed, Spread,
+    };
+    pub use crate::retry::{Chance, Retry, Tried};
 }

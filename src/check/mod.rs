@@ -5,6 +5,7 @@ mod findings;
 mod frequencies;
 mod survey;
 
-pub use findings::{CheckInput, Duplicates, Finding, Severity, errors, findings, of_bucket};
+pub(crate) use findings::{CheckInput, errors, findings, of_bucket};
+pub use findings::{Duplicates, Finding, Severity};
 pub use frequencies::Frequencies;
-pub use survey::{Survey, survey};
+pub(crate) use survey::{Survey, survey};

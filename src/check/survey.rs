@@ -6,7 +6,7 @@ use crate::source::{DataSet, SourceError};
 
 /// What was seen of the pixels.
 #[derive(Debug, Clone, Default)]
-pub struct Survey {
+pub(crate) struct Survey {
     /// A hash of each image's pixels or file, by position in the selection: eight bytes an image.
     pub hashes: Vec<u64>,
     /// Indices of images all of whose pixels are the same; image files are not decoded to see that.
@@ -17,7 +17,7 @@ pub struct Survey {
 
 impl Survey {
     /// Keeps what concerns a selection, of a survey of all images or the first of them.
-    pub fn keep(&mut self, selection: &Selection) {
+    pub(crate) fn keep(&mut self, selection: &Selection) {
         selection.keep(&mut self.hashes);
         self.flat.retain(|index| selection.position(*index).is_some());
     }
@@ -28,7 +28,7 @@ impl Survey {
 ///
 /// # Errors
 /// The first file that is damaged, or whose length contradicts its header; values that are no pixels.
-pub fn survey(
+pub(crate) fn survey(
     data: &DataSet,
     selection: &Selection,
     stopped: &dyn Fn() -> bool,

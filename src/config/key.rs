@@ -10,7 +10,7 @@ use super::value::Value;
 
 /// One setting of the type `T`.
 #[derive(Debug)]
-pub struct Key<T> {
+pub(crate) struct Key<T> {
     /// All but the type.
     pub about: About,
     pub(super) read: Read<T>,
@@ -22,7 +22,7 @@ pub(super) type Read<T> = fn(&Value, Kind) -> Result<T, Option<String>>;
 
 /// What flags, variables, the config file and its documentation need of a setting.
 #[derive(Debug)]
-pub struct About {
+pub(crate) struct About {
     /// `section.name` as in the config file.
     pub path: &'static str,
     /// The flag, without dashes, where there is one.
@@ -41,7 +41,7 @@ pub struct About {
 
 /// What values a setting can have.
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// `true` or `false`. The flag alone means `true`.
     Switch,
     /// One of these.
@@ -56,17 +56,17 @@ pub enum Kind {
 
 impl About {
     /// The section of the config file.
-    pub fn section(&self) -> &'static str {
+    pub(crate) fn section(&self) -> &'static str {
         self.path.split_once('.').map_or("", |(section, _)| section)
     }
 
     /// The name within its section.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.path.split_once('.').map_or(self.path, |(_, name)| name)
     }
 
     /// `IDX2GCS_<SECTION>_<KEY>`.
-    pub fn variable(&self) -> String {
+    pub(crate) fn variable(&self) -> String {
         format!("IDX2GCS_{}_{}", self.section(), self.name()).to_uppercase()
     }
 

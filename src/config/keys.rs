@@ -26,7 +26,7 @@ macro_rules! keys {
         $(pub(crate) const $name: Key<$type> = $key;)*
 
         /// All settings, in the order of the config file.
-        pub const KEYS: &[&About] = &[$(&$name.about),*];
+        pub(crate) const KEYS: &[&About] = &[$(&$name.about),*];
     };
 }
 

@@ -17,7 +17,7 @@ use crate::source::Catalogue;
 
 /// What is wrong with the settings. Exit code 2.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The config file cannot be read.
     #[error("{}: cannot be read: {error}", path.display())]
     Unreadable {
@@ -62,7 +62,7 @@ fn written(key: &str, value: &Value) -> String {
 
 /// The value that counts for each key, and the data sets that can be named.
 #[derive(Debug, Clone)]
-pub struct Layers {
+pub(crate) struct Layers {
     values: BTreeMap<&'static str, Value>,
     catalogue: Catalogue,
 }
@@ -84,7 +84,7 @@ impl Layers {
     ///
     /// # Errors
     /// A file that cannot be read, is not TOML, or has unknown keys.
-    pub fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+    pub(crate) fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
         let in_file = |(offset, problem): Located| {
@@ -105,7 +105,7 @@ impl Layers {
     }
 
     /// `STORAGE_EMULATOR_HOST`, as Google's client libraries read it: with or without a scheme.
-    pub fn add_emulator_host(&mut self, host: &str) {
+    pub(crate) fn add_emulator_host(&mut self, host: &str) {
         let text = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
         self.set(&ENDPOINT.about, text, Origin::Variable("STORAGE_EMULATOR_HOST".to_owned()));
     }
@@ -114,7 +114,7 @@ impl Layers {
     ///
     /// # Errors
     /// A variable that begins with `IDX2GCS_` and a section's name but is no setting.
-    pub fn add_environment(
+    pub(crate) fn add_environment(
         &mut self,
         variables: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<(), ConfigError> {
@@ -135,14 +135,14 @@ impl Layers {
     }
 
     /// Puts a flag above what is known.
-    pub fn add_flag(&mut self, key: &'static About, text: impl Into<OsString>) {
+    pub(crate) fn add_flag(&mut self, key: &'static About, text: impl Into<OsString>) {
         self.set(key, text, Origin::Flag(key.flag.unwrap_or_default()));
     }
 
     /// Puts `--source` above what is known: a data set of the catalogue, or else a path (`./mnist`
     /// always is one). It replaces the source of a config file together with the file's description of its
     /// values, unless it names the same source.
-    pub fn add_source(&mut self, source: OsString) {
+    pub(crate) fn add_source(&mut self, source: OsString) {
         let of_catalogue = source.to_str().is_some_and(|name| self.catalogue.get(name).is_some());
         let key = if of_catalogue { &DATASET.about } else { &PATH.about };
         let source = Value::text(source, Origin::Flag("source"));
@@ -173,7 +173,7 @@ impl Layers {
     }
 
     /// Sets a default where the key has none.
-    pub fn assume(&mut self, key: &'static About, text: &str) {
+    pub(crate) fn assume(&mut self, key: &'static About, text: &str) {
         self.set(key, text, Origin::Default);
     }
 
@@ -182,17 +182,17 @@ impl Layers {
     }
 
     /// The named data sets.
-    pub fn catalogue(&self) -> &Catalogue {
+    pub(crate) fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
 
     /// The value of a key by its path, if there is one.
-    pub fn get(&self, path: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, path: &str) -> Option<&Value> {
         self.values.get(path)
     }
 
     /// All keys in the order of the config file, with their values.
-    pub fn all(&self) -> impl Iterator<Item = (&'static About, Option<&Value>)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static About, Option<&Value>)> {
         KEYS.iter().map(|key| (*key, self.get(key.path)))
     }
 

@@ -11,11 +11,11 @@ mod value;
 
 use std::path::PathBuf;
 
-pub use self::display::{LogFormat, Progress};
-pub use self::key::{About, Key, Kind};
-pub use self::keys::KEYS;
-pub use self::layers::{ConfigError, Layers};
-pub use self::value::{Origin, Value};
+pub(crate) use self::display::{LogFormat, Progress};
+pub(crate) use self::key::{About, Kind};
+pub(crate) use self::keys::KEYS;
+pub(crate) use self::layers::{ConfigError, Layers};
+pub(crate) use self::value::Value;
 use crate::check::Duplicates;
 use crate::encode::Encoding;
 use crate::manifest::ManifestFormat;
@@ -29,7 +29,7 @@ use crate::split::SplitSettings;
 
 /// All settings, each within its bounds and fitting the others.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The named data sets: the program's own, and those of the config file.
     pub catalogue: Catalogue,
     /// Where images come from.
@@ -85,7 +85,7 @@ impl Settings {
     ///
     /// # Errors
     /// The first that cannot work, with where it was set and what is allowed.
-    pub fn validate(layers: &Layers) -> Result<Self, ConfigError> {
+    pub(crate) fn validate(layers: &Layers) -> Result<Self, ConfigError> {
         let Some(location) = layers.find(&keys::URL)? else {
             let forms = destination::URL_FORMS;
             return Err(ConfigError::Unfit(format!("no destination: give --to with {forms}")));
@@ -122,13 +122,13 @@ impl Settings {
     }
 
     /// Whether names of objects become those of files.
-    pub fn names_are_files(&self) -> bool {
+    pub(crate) fn names_are_files(&self) -> bool {
         destination::names_are_files(&self.place, &self.endpoint)
     }
 
     /// The address of an object, as manifests give it: below the destination as the user wrote it; in
     /// an archive the entry's own name, which is a path beside the manifest once it is unpacked.
-    pub fn address(&self, name: &str) -> String {
+    pub(crate) fn address(&self, name: &str) -> String {
         match self.place {
             Place::Bucket { .. } | Place::Folder(_) => format!("{}/{name}", self.url),
             Place::Zip(_) => name.to_owned(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Where a value was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// In the program.
     Default,
     /// In a config file, at a line (from 1).
@@ -32,7 +32,7 @@ impl fmt::Display for Origin {
 
 /// A value and where it was set.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Value {
+pub(crate) struct Value {
     content: Content,
     /// Where it was set.
     pub origin: Origin,
@@ -82,7 +82,7 @@ impl Value {
     }
 
     /// The value as people read it, on one line: a list with commas, an address without a password.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match &self.content {
             Content::Toml(value) => shown(value),
             Content::NotText(text) => text.to_string_lossy().into_owned(),

@@ -6,7 +6,7 @@ use crate::model::Selection;
 
 /// Checksum and size of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Content {
+pub(crate) struct Content {
     /// CRC32C (Castagnoli).
     pub crc32c: u32,
     /// Bytes; never 0, as no image is empty.
@@ -16,21 +16,21 @@ pub struct Content {
 impl Content {
     /// The checksum as Google prints it: the base64 of its four bytes, the most significant first
     /// (<https://cloud.google.com/storage/docs/json_api/v1/objects#crc32c>).
-    pub fn crc32c_text(self) -> String {
+    pub(crate) fn crc32c_text(self) -> String {
         data_encoding::BASE64.encode(&self.crc32c.to_be_bytes())
     }
 }
 
 /// The contents of a run's images, noted when they are made. Eight bytes an image.
 #[derive(Debug)]
-pub struct Contents {
+pub(crate) struct Contents {
     of: Selection,
     by_position: Vec<AtomicU64>,
 }
 
 impl Contents {
     /// Room for these images, of which nothing is known.
-    pub fn new(of: Selection) -> Self {
+    pub(crate) fn new(of: Selection) -> Self {
         let by_position = (0..of.count()).map(|_| AtomicU64::new(0)).collect();
         Self { of, by_position }
     }
@@ -40,7 +40,7 @@ impl Contents {
     }
 
     /// Notes an image's content. What is too large for a [`Content`] stays unknown.
-    pub fn note(&self, index: u32, crc32c: u32, size: u64) {
+    pub(crate) fn note(&self, index: u32, crc32c: u32, size: u64) {
         if let (Some(slot), Ok(size)) = (self.slot(index), u32::try_from(size)) {
             slot.store(u64::from(crc32c) << 32 | u64::from(size), Ordering::Relaxed);
         }
@@ -48,7 +48,7 @@ impl Contents {
 
     /// An image's content, once it is noted.
     #[allow(clippy::cast_possible_truncation)] // the two halves of what was noted
-    pub fn get(&self, index: u32) -> Option<Content> {
+    pub(crate) fn get(&self, index: u32) -> Option<Content> {
         let noted = self.slot(index)?.load(Ordering::Relaxed);
         (noted != 0).then_some(Content { crc32c: (noted >> 32) as u32, size: noted as u32 })
     }

@@ -12,7 +12,7 @@ use crate::files::{Complete, Partial};
 
 /// A manifest that is complete on the disk and not published yet. Dropped, it is removed.
 #[derive(Debug)]
-pub struct Written {
+pub(crate) struct Written {
     /// Which one it is.
     pub manifest: Manifest,
     file: Complete,
@@ -28,7 +28,7 @@ pub struct Written {
 
 impl Written {
     /// Where the file is until it is published.
-    pub fn temporary(&self) -> &Path {
+    pub(crate) fn temporary(&self) -> &Path {
         self.file.temporary()
     }
 
@@ -36,13 +36,13 @@ impl Written {
     ///
     /// # Errors
     /// When it cannot be renamed.
-    pub fn publish(self) -> io::Result<PathBuf> {
+    pub(crate) fn publish(self) -> io::Result<PathBuf> {
         self.file.publish()
     }
 }
 
 /// A manifest being written. Dropped, it is removed.
-pub struct Draft {
+pub(crate) struct Draft {
     manifest: Manifest,
     writer: RowWriter<Digesting<Partial>>,
 }
@@ -52,7 +52,11 @@ impl Draft {
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn create(folder: &Path, manifest: Manifest, classes: Arc<Classes>) -> io::Result<Self> {
+    pub(crate) fn create(
+        folder: &Path,
+        manifest: Manifest,
+        classes: Arc<Classes>,
+    ) -> io::Result<Self> {
         let out = Digesting::new(Partial::create(&folder.join(manifest.local_name()))?);
         Ok(Self { manifest, writer: RowWriter::new(out, manifest, classes)? })
     }
@@ -61,7 +65,7 @@ impl Draft {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&mut self, row: &Row) -> io::Result<()> {
+    pub(crate) fn write(&mut self, row: &Row) -> io::Result<()> {
         self.writer.write(row)
     }
 
@@ -69,7 +73,7 @@ impl Draft {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn finish(self) -> io::Result<Written> {
+    pub(crate) fn finish(self) -> io::Result<Written> {
         let (out, rows) = self.writer.finish()?;
         Ok(Written {
             manifest: self.manifest,

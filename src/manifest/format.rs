@@ -63,7 +63,7 @@ impl ManifestFormat {
         }
     }
 
-    /// Whether rows have each object's [`Content`].
+    /// Whether rows have each object's CRC32C and size.
     pub fn lists_content(self) -> bool {
         matches!(self, Self::Csv | Self::Parquet)
     }

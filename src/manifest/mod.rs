@@ -10,9 +10,9 @@ mod table;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-pub use self::content::{Content, Contents};
+pub(crate) use self::content::{Content, Contents};
 pub(crate) use self::draft::Digesting;
-pub use self::draft::{Draft, Written};
+pub(crate) use self::draft::{Draft, Written};
 pub use self::format::ManifestFormat;
 use self::format::{COLUMNS, HuggingFaceLine, VertexLine};
 use crate::classes::Classes;
@@ -21,7 +21,7 @@ use crate::naming::Template;
 
 /// One row before it takes a format.
 #[derive(Debug, Clone)]
-pub struct Row {
+pub(crate) struct Row {
     /// The image's position in source order.
     pub index: u32,
     /// The object's name below the prefix.
@@ -110,7 +110,7 @@ impl Manifest {
 }
 
 /// Writes rows in one format.
-pub struct RowWriter<W: Write + Send> {
+pub(crate) struct RowWriter<W: Write + Send> {
     out: Out<W>,
     manifest: Manifest,
     classes: Arc<Classes>,
@@ -131,7 +131,7 @@ impl<W: Write + Send> RowWriter<W> {
     ///
     /// # Errors
     /// When the writer below fails, or this build cannot write the format.
-    pub fn new(out: W, manifest: Manifest, classes: Arc<Classes>) -> io::Result<Self> {
+    pub(crate) fn new(out: W, manifest: Manifest, classes: Arc<Classes>) -> io::Result<Self> {
         use ManifestFormat::{Automl, Csv, HuggingFace, Parquet, Vertex, VertexJsonl};
         let out = match manifest.format {
             Automl | Vertex | Csv => {
@@ -154,7 +154,7 @@ impl<W: Write + Send> RowWriter<W> {
     ///
     /// # Errors
     /// When the writer below fails.
-    pub fn write(&mut self, row: &Row) -> io::Result<()> {
+    pub(crate) fn write(&mut self, row: &Row) -> io::Result<()> {
         use ManifestFormat::{Automl, HuggingFace, Parquet, Vertex, VertexJsonl};
         if !self.manifest.lists(row.partition) {
             return Ok(());
@@ -198,7 +198,7 @@ impl<W: Write + Send> RowWriter<W> {
     ///
     /// # Errors
     /// When the writer below fails.
-    pub fn finish(self) -> io::Result<(W, u64)> {
+    pub(crate) fn finish(self) -> io::Result<(W, u64)> {
         let out = match self.out {
             Out::Csv(csv) => csv.into_inner().map_err(csv::IntoInnerError::into_error)?,
             Out::Lines(out) => out,

@@ -6,7 +6,8 @@ mod selection;
 use std::fmt;
 
 pub use self::image::{BadImage, Image, ImageFormat, Size};
-pub use self::selection::{How, Selected, Selection, images};
+pub use self::selection::{How, Selected};
+pub(crate) use self::selection::{Selection, images};
 
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer};

@@ -41,7 +41,7 @@ impl fmt::Display for Selected {
 }
 
 /// The images of a run in words: their number, and of how many they are a part.
-pub fn images(count: u32, selected: Option<Selected>) -> String {
+pub(crate) fn images(count: u32, selected: Option<Selected>) -> String {
     selected.map_or_else(|| format!("{} images", thousands(count.into())), |part| part.to_string())
 }
 

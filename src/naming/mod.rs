@@ -9,15 +9,16 @@ mod template;
 use std::sync::Arc;
 
 pub use self::error::NameError;
-pub use self::piece::Identity;
-pub use self::rules::{check_bucket_name, check_object_name};
+pub(crate) use self::piece::Identity;
+#[cfg(any(feature = "cli", test))]
+pub(crate) use self::rules::{check_bucket_name, check_object_name};
 pub use self::template::Template;
 use crate::classes::Classes;
 use crate::model::Item;
 
 /// A template together with what is the same for all images of a run.
 #[derive(Debug, Clone)]
-pub struct Names {
+pub(crate) struct Names {
     /// The template.
     pub template: Template,
     /// The classes, for `{class}`.
@@ -26,17 +27,17 @@ pub struct Names {
 
 impl Names {
     /// The name of one image, below the prefix.
-    pub fn name(&self, item: &Item) -> String {
+    pub(crate) fn name(&self, item: &Item) -> String {
         self.template.fill(item, &self.classes)
     }
 
     /// Whether the template can give this name to an image of any data set.
-    pub fn could_make(&self, name: &str) -> bool {
+    pub(crate) fn could_make(&self, name: &str) -> bool {
         self.template.makes(name)
     }
 
     /// A text with which every name begins, maybe empty.
-    pub fn literal_prefix(&self) -> &str {
+    pub(crate) fn literal_prefix(&self) -> &str {
         self.template.literal_prefix()
     }
 }

@@ -15,7 +15,7 @@ const LONGEST_NAME: usize = 1024;
 ///
 /// # Errors
 /// Why the name is refused.
-pub fn check_object_name(name: &str) -> Result<(), NameError> {
+pub(crate) fn check_object_name(name: &str) -> Result<(), NameError> {
     let refused = |why: String| Err(NameError::Refused(why));
     if name.is_empty() {
         return refused("the object name is empty".to_owned());
@@ -68,7 +68,8 @@ pub(super) fn check_file_name(part: impl AsRef<str>) -> Result<(), NameError> {
 ///
 /// # Errors
 /// The rule that it breaks.
-pub fn check_bucket_name(name: &str) -> Result<(), NameError> {
+#[cfg(any(feature = "cli", test))]
+pub(crate) fn check_bucket_name(name: &str) -> Result<(), NameError> {
     let refused = |why: &str| Err(NameError::Refused(format!("bucket name {name:?}: {why}")));
     let parts: Vec<&str> = name.split('.').collect();
     let longest = if parts.len() > 1 { 222 } else { 63 };

@@ -4,7 +4,7 @@
 //! the tasks of a run share: permits to be in flight, turns to begin, and the limiter that moves
 //! both.
 
-pub mod limiter;
+pub(crate) mod limiter;
 mod pacer;
 mod permits;
 mod ramp;

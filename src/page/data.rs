@@ -7,9 +7,9 @@ use crate::model::{Partition, Size};
 use crate::report::Summary;
 
 /// The page's file name.
-pub const HTML: &str = "report.html";
+pub(crate) const HTML: &str = "report.html";
 /// The file name of the same for programs.
-pub const JSON: &str = "report.json";
+pub(crate) const JSON: &str = "report.json";
 
 /// What the page shows.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -21,8 +21,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 pub use self::data::{
-    ByPartition, Class, Figures, HTML, JSON, Outcome, Psnr, Report, SampleImage, SplitUsed, Spread,
+    ByPartition, Class, Figures, Outcome, Psnr, Report, SampleImage, SplitUsed, Spread,
 };
+pub(crate) use self::data::{HTML, JSON};
 pub use self::sheet::Sampler;
 use crate::files::{Complete, Partial};
 

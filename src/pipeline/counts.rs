@@ -41,7 +41,7 @@ impl Counts {
 
 /// Why a run was stopped by a failure.
 #[derive(Debug, Clone)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// The destination refuses every object.
     Refused(Fault),
     /// The destination does not work; the last fault.
@@ -52,7 +52,7 @@ pub enum Stop {
 
 /// How a run ended.
 #[derive(Debug, Default)]
-pub struct RunResult {
+pub(crate) struct RunResult {
     /// The images by their ends.
     pub counts: Counts,
     /// The source was found bad on the way.
@@ -67,7 +67,7 @@ pub struct RunResult {
 
 /// Images that cannot be encoded: a rerun would end the same way.
 #[derive(Debug, Clone)]
-pub struct Unencodable {
+pub(crate) struct Unencodable {
     /// How many.
     pub count: u32,
     /// The lowest index among them.

@@ -23,7 +23,7 @@ struct Seen {
 /// Objects of this run that are there already, by position. Nothing where none is, else 24 bytes an
 /// image.
 #[derive(Debug)]
-pub struct Existing {
+pub(crate) struct Existing {
     of: Selection,
     by_position: Vec<Option<Seen>>,
     count: u32,
@@ -31,12 +31,12 @@ pub struct Existing {
 
 impl Existing {
     /// None of the images of a run.
-    pub fn none(of: Selection) -> Self {
+    pub(crate) fn none(of: Selection) -> Self {
         Self { of, by_position: Vec::new(), count: 0 }
     }
 
     /// Takes note of the object of image `index`.
-    pub fn insert(&mut self, index: u32, stored: &Stored) {
+    pub(crate) fn insert(&mut self, index: u32, stored: &Stored) {
         if self.by_position.is_empty() {
             self.by_position = vec![None; self.of.count() as usize];
         }
@@ -51,12 +51,12 @@ impl Existing {
     }
 
     /// How many of the run's objects are there.
-    pub fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
     /// The object of image `index`, under its name, if it is there.
-    pub fn get(&self, index: u32, name: &str) -> Option<Stored> {
+    pub(crate) fn get(&self, index: u32, name: &str) -> Option<Stored> {
         let slot = self.by_position.get(self.of.position(index)?)?;
         let Seen { size, crc32c, generation } = (*slot)?;
         Some(Stored { name: name.to_owned(), size, crc32c, generation: generation.get() })
@@ -64,7 +64,7 @@ impl Existing {
 }
 
 /// Receives a listing.
-pub trait Pages {
+pub(crate) trait Pages {
     /// Processes the objects of one page.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ pub trait Pages {
 ///
 /// # Errors
 /// A listing that fails for good, or what `pages` returns.
-pub async fn list_all(
+pub(crate) async fn list_all(
     sink: &TimedSink,
     retry: &Retry,
     within: NameRange,

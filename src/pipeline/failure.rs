@@ -47,7 +47,7 @@ impl NotStored {
 
 /// An image that is not stored: a line of `failures.jsonl`.
 #[derive(Debug, Clone, Serialize)]
-pub struct ImageFailure {
+pub(crate) struct ImageFailure {
     /// The image's index.
     pub index: u32,
     /// The object's name below the prefix.

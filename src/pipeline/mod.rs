@@ -30,22 +30,25 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::budget::{Budget, Share, Taker};
-pub use self::counts::{Counts, RunResult, Stop, Unencodable};
-pub use self::existing::{Existing, Pages, list_all};
-pub use self::failure::{ImageFailure, NotStored};
+pub(crate) use self::counts::{Counts, RunResult, Stop, Unencodable};
+pub(crate) use self::existing::{Existing, Pages, list_all};
+pub(crate) use self::failure::ImageFailure;
+pub use self::failure::NotStored;
 pub(crate) use self::observer::keep_observed;
 pub use self::observer::{Observer, Silent};
-pub use self::refusals::Refusals;
-pub use self::state::State;
-pub use self::stats::{Latency, Snapshot, Stats};
-pub use self::store::{OnError, Storing};
+pub(crate) use self::refusals::Refusals;
+pub(crate) use self::state::State;
+pub(crate) use self::stats::Stats;
+pub use self::stats::{Latency, Snapshot};
+pub use self::store::OnError;
+pub(crate) use self::store::Storing;
 pub use self::timeline::Sample;
 use crate::pace::Pace;
 use crate::sink::{NewObject, Stored};
 use crate::source::{Record, SourceError};
 
 /// Default of [`Run::drain`].
-pub const DRAIN: Duration = Duration::from_secs(10);
+pub(crate) const DRAIN: Duration = Duration::from_secs(10);
 
 /// Images that cost at most so many bytes, such as 32 KiB of pixels, are encoded where the network waits:
 /// that takes less than 0.1 ms, and a hop to another thread costs some 10 µs. Larger ones go to a thread
@@ -53,7 +56,7 @@ pub const DRAIN: Duration = Duration::from_secs(10);
 const ENCODED_IN_PLACE: u64 = 64 * 1024;
 
 /// Makes the objects of a run.
-pub trait Objects: Send + Sync + 'static {
+pub(crate) trait Objects: Send + Sync + 'static {
     /// The name of a record's object.
     fn name(&self, record: &Record) -> String;
 
@@ -68,7 +71,7 @@ pub trait Objects: Send + Sync + 'static {
 }
 
 /// What is done with each object.
-pub trait Work: Send + Sync + 'static {
+pub(crate) trait Work: Send + Sync + 'static {
     /// Processes one object. `existing` is the object already stored under its name, if any. Errors
     /// carry the number of upload attempts.
     fn object(
@@ -82,7 +85,7 @@ pub trait Work: Send + Sync + 'static {
 }
 
 /// A run over all records: its work, its limits, and what its tasks share.
-pub struct Run<W> {
+pub(crate) struct Run<W> {
     /// The number of images that the records are; what has no end counts as not attempted.
     pub images: u32,
     /// How a record becomes an object.
@@ -114,7 +117,7 @@ type Held = Arc<Mutex<HashMap<u32, String>>>;
 ///
 /// Dropping the future stops the workers where they stand, and ends the producer's thread with the
 /// record that it is reading.
-pub async fn run<W: Work>(
+pub(crate) async fn run<W: Work>(
     run: Arc<Run<W>>,
     records: impl Iterator<Item = Result<Record, SourceError>> + Send + 'static,
 ) -> RunResult {

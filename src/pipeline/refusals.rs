@@ -12,7 +12,7 @@ const ALL: u32 = 10;
 
 /// Refusals in a row, counted by all workers of a run.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<Row>);
+pub(crate) struct Refusals(Mutex<Row>);
 
 /// The refusals of the same kind since the last object that was not refused in that way.
 #[derive(Debug, Default)]

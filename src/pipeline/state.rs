@@ -2,7 +2,7 @@
 
 /// How an image ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Written in this run: its bytes.
     Uploaded(u64),
     /// It was there, with the same content.

@@ -34,7 +34,7 @@ pub enum OnError {
 }
 
 /// How objects are stored.
-pub struct Storing {
+pub(crate) struct Storing {
     /// Where.
     pub sink: Arc<TimedSink>,
     /// What to do with what is there.
@@ -85,7 +85,7 @@ impl Storing {
     /// The same for manifests, of which the last one counts: what is there is replaced, and the
     /// figures are not those of images.
     #[must_use]
-    pub fn for_manifests(&self) -> Self {
+    pub(crate) fn for_manifests(&self) -> Self {
         Self {
             sink: Arc::clone(&self.sink),
             if_exists: IfExists::Overwrite,
@@ -102,7 +102,7 @@ impl Storing {
     ///
     /// # Errors
     /// Why it is not stored, and after how many upload attempts.
-    pub async fn store(
+    pub(crate) async fn store(
         &self,
         object: &NewObject,
         existing: Option<Stored>,
@@ -143,7 +143,7 @@ impl Storing {
     ///
     /// # Errors
     /// The last attempt's fault.
-    pub async fn stat(&self, name: &str) -> Result<Option<Stored>, Fault> {
+    pub(crate) async fn stat(&self, name: &str) -> Result<Option<Stored>, Fault> {
         let noted = |fault: &Fault| self.note_retry(name, fault);
         let gate = self.pace.as_deref().map_or(Gate::Open, Gate::Permit);
         self.retry.run_through(gate, noted, |within| self.sink.stat(name, within)).await.result

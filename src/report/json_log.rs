@@ -11,7 +11,7 @@ use crate::text::shown_json;
 
 /// A file that is made with its first line.
 #[derive(Debug)]
-pub struct JsonLog {
+pub(crate) struct JsonLog {
     path: PathBuf,
     state: Mutex<State>,
 }
@@ -27,7 +27,7 @@ impl JsonLog {
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub fn new(path: PathBuf) -> io::Result<Self> {
+    pub(crate) fn new(path: PathBuf) -> io::Result<Self> {
         match fs::remove_file(&path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             _ => Ok(Self { path, state: Mutex::default() }),
@@ -35,7 +35,7 @@ impl JsonLog {
     }
 
     /// Adds a line; that it cannot be written is told by [`JsonLog::finish`].
-    pub fn add(&self, line: &impl Serialize) {
+    pub(crate) fn add(&self, line: &impl Serialize) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(e) = self.write(&mut state, line) {
             state.error.get_or_insert(e);
@@ -56,7 +56,7 @@ impl JsonLog {
     ///
     /// # Errors
     /// When a line could not be written.
-    pub fn finish(&self) -> io::Result<Option<&PathBuf>> {
+    pub(crate) fn finish(&self) -> io::Result<Option<&PathBuf>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(e) = state.error.take() {
             return Err(e);

@@ -3,5 +3,5 @@
 mod json_log;
 mod summary;
 
-pub use json_log::JsonLog;
+pub(crate) use json_log::JsonLog;
 pub use summary::{ConcurrencyUsed, ManifestEntry, Summary};

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 /// Shared by all tasks of a run. Times are milliseconds after the epoch, plus one; 0 is none.
 #[derive(Debug)]
-pub struct Health {
+pub(crate) struct Health {
     max_outage: Duration,
     epoch: Instant,
     last_success: AtomicU64,
@@ -26,7 +26,7 @@ pub struct Health {
 
 impl Health {
     /// The destination counts as dead once nothing has succeeded for `max_outage` since a fault.
-    pub fn new(max_outage: Duration) -> Self {
+    pub(crate) fn new(max_outage: Duration) -> Self {
         Self {
             max_outage,
             epoch: Instant::now(),
@@ -80,7 +80,7 @@ impl Health {
     }
 
     /// Time that is left before the destination counts as dead; `None` while it does not fail.
-    pub fn left(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
         let since = self.failing_since.load(Relaxed).checked_sub(1)?;
         if !self.several.load(Relaxed) {
             return None;
@@ -92,7 +92,7 @@ impl Health {
     }
 
     /// Whether nothing has succeeded for too long.
-    pub fn is_dead(&self, now: Instant) -> bool {
+    pub(crate) fn is_dead(&self, now: Instant) -> bool {
         self.left(now).is_some_and(|left| left.is_zero())
     }
 }

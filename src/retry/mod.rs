@@ -2,9 +2,9 @@
 //!
 //! The way to wait and the source of chance are parameters, so that tests take no real time.
 
-pub mod backoff;
+pub(crate) mod backoff;
 mod health;
-pub mod policy;
+pub(crate) mod policy;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::backoff::Backoff;
-pub use self::health::Health;
+pub(crate) use self::health::Health;
 use self::policy::{Decision, decide};
 use crate::pace::{Gate, Pace};
 use crate::sink::{Fault, FaultKind};

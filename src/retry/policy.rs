@@ -7,7 +7,7 @@ use crate::sink::FaultKind;
 
 /// What to do after a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Try again.
     Retry,
     /// Try again if this is the first fault of its kind.
@@ -17,7 +17,7 @@ pub enum Decision {
 }
 
 /// The decision for each kind of fault.
-pub fn decide(kind: FaultKind) -> Decision {
+pub(crate) fn decide(kind: FaultKind) -> Decision {
     match kind {
         FaultKind::Connect
         | FaultKind::Closed
@@ -44,7 +44,7 @@ pub fn decide(kind: FaultKind) -> Decision {
 
 /// Whether one such fault shows that every other object would fail in the same way: then the run is
 /// over.
-pub fn refuses_all(kind: FaultKind) -> bool {
+pub(crate) fn refuses_all(kind: FaultKind) -> bool {
     matches!(
         kind,
         FaultKind::Credentials { transient: false } | FaultKind::Status(401) | FaultKind::Local
@@ -53,7 +53,7 @@ pub fn refuses_all(kind: FaultKind) -> bool {
 
 /// Whether the service has refused an object for good. That may be for a reason of this one object, as
 /// a hold on it, or one of all objects, as a missing permission.
-pub fn is_refusal(kind: FaultKind) -> bool {
+pub(crate) fn is_refusal(kind: FaultKind) -> bool {
     refuses_all(kind) || (matches!(kind, FaultKind::Status(_)) && decide(kind) == Decision::Stop)
 }
 

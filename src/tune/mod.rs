@@ -20,7 +20,7 @@ use crate::sink::{Fault, FaultKind, NewObject, Precondition, TimedSink};
 const FIRST: u32 = 8;
 
 /// Different images that are written, again and again.
-pub const IMAGES: usize = 256;
+pub(crate) const IMAGES: usize = 256;
 
 /// Removals in flight.
 const REMOVING: usize = 64;
@@ -41,7 +41,7 @@ const FEW_ERRORS: f64 = 0.01;
 
 /// What a rung of the ladder has shown.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
+pub(crate) struct Step {
     /// Requests in flight.
     pub concurrency: u32,
     /// Objects written.
@@ -60,7 +60,7 @@ pub struct Step {
 
 impl Step {
     /// Objects written a second.
-    pub fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         f64::from(self.written) / self.lasted.as_secs_f64().max(1e-3)
     }
 
@@ -71,7 +71,7 @@ impl Step {
 
 /// What to set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Advice {
+pub(crate) struct Advice {
     /// Requests in flight.
     pub concurrency: u32,
     /// Writes a second, where the service has shown a limit; 0 is no bound.
@@ -80,7 +80,7 @@ pub struct Advice {
 
 /// All that was measured.
 #[derive(Debug, Clone)]
-pub struct Ladder {
+pub(crate) struct Ladder {
     /// The rungs, from the fewest in flight on.
     pub steps: Vec<Step>,
     /// Objects that could not be removed again.
@@ -89,7 +89,7 @@ pub struct Ladder {
 
 /// Objects that could not be removed again.
 #[derive(Debug, Clone)]
-pub struct Left {
+pub(crate) struct Left {
     /// How many there may be.
     pub count: u32,
     /// Why the first of them stays.
@@ -105,7 +105,7 @@ impl Left {
 impl Ladder {
     /// The fewest in flight that are about as fast as the fastest, among the rungs with hardly any
     /// errors; nothing if nothing was written.
-    pub fn advice(&self) -> Option<Advice> {
+    pub(crate) fn advice(&self) -> Option<Advice> {
         let written = self.steps.iter().filter(|step| step.written > 0);
         let clean: Vec<_> = written.clone().filter(|s| s.error_share() <= FEW_ERRORS).collect();
         let usable = if clean.is_empty() { written.collect() } else { clean };
@@ -130,7 +130,7 @@ impl Ladder {
 
 /// Why nothing was measured.
 #[derive(Debug)]
-pub enum TuneError {
+pub(crate) enum TuneError {
     /// The destination stores nothing, or refuses all objects.
     Refused(Fault),
     /// What is written cannot be removed again.
@@ -139,7 +139,7 @@ pub enum TuneError {
 
 /// Measures one destination. Its objects are in a folder of their own, and are removed on every way
 /// out; one that is dropped leaves them.
-pub struct Tuner {
+pub(crate) struct Tuner {
     sink: Arc<TimedSink>,
     folder: String,
     /// Trying again; it goes on after a stop, so that what was written is removed.
@@ -150,7 +150,7 @@ pub struct Tuner {
 impl Tuner {
     /// For a destination. A first object and removals are tried within `limits`, each measured write
     /// once. A `stop` abandons writes in flight; what may have been written is removed all the same.
-    pub fn new(sink: Arc<TimedSink>, limits: Limits, stop: CancellationToken) -> Self {
+    pub(crate) fn new(sink: Arc<TimedSink>, limits: Limits, stop: CancellationToken) -> Self {
         let limits = Limits { max_elapsed: limits.max_elapsed.min(REMOVING_TIME), ..limits };
         let retry = Retry::new(limits, Chance::default(), CancellationToken::new());
         let folder = format!("idx2gcs-tune-{:016x}", fastrand::u64(..));
@@ -158,7 +158,7 @@ impl Tuner {
     }
 
     /// The address that all its objects begin with.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("{}/", self.sink.address(&self.folder))
     }
 
@@ -167,7 +167,7 @@ impl Tuner {
     ///
     /// # Errors
     /// A destination that does not store objects, or does not remove them.
-    pub async fn climb(
+    pub(crate) async fn climb(
         &self,
         images: &[NewObject],
         most: u32,

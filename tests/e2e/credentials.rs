@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{Response, StatusCode};
 use google_cloud_auth::credentials::user_account;
-use idx2gcs::internals::pace::Concurrency;
+use idx2gcs::Concurrency;
 use idx2gcs::sink::Fault;
 use idx2gcs::sink::gcs::{Auth, Gcs};
 use idx2gcs_emulator::{Emulator, Options, RecordedRequest};

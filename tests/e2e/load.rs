@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Stdio;
 
 use idx2gcs::encode::{Encoder, Encoding};
-use idx2gcs::internals::model::{Image, Size};
+use idx2gcs::{Image, Size};
 use idx2gcs_emulator::{Faults, Options};
 
 use crate::support::{Desk, SIDE, Server, Set, gzip, until};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use idx2gcs::internals::page::Report;
+use idx2gcs::internals::Report;
 use serde_json::Value;
 
 use crate::support::browser::Browser;

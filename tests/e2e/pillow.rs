@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use idx2gcs::encode::{Encoder, Encoding, Subsampling};
-use idx2gcs::internals::model::{Image, Size};
+use idx2gcs::{Image, Size};
 
 use crate::support::python;
 

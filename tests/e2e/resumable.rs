@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use idx2gcs::internals::retry::backoff::Backoff;
-use idx2gcs::internals::retry::{Chance, Limits, Retry, Tried};
+use idx2gcs::Backoff;
+use idx2gcs::Limits;
+use idx2gcs::internals::{Chance, Retry, Tried};
 use idx2gcs::sink::{Auth, Body, FaultKind, Gcs, NewObject, Precondition, Stored, TimedSink};
 use idx2gcs_emulator::{Answer, Operation, RecordedRequest, Rule, Script};
 use tempfile::TempDir;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
-use idx2gcs::internals::pace::Concurrency;
-use idx2gcs::internals::retry::backoff::Backoff;
+use idx2gcs::Backoff;
+use idx2gcs::Concurrency;
 use idx2gcs::load::Transfer;
 use idx2gcs::sink::folder::Folder;
 use idx2gcs::sink::{

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use idx2gcs::DataSet;
-use idx2gcs::internals::model::Partition;
+use idx2gcs::Partition;
 use idx2gcs::split::{HeldOut, Split};
 use sha2::{Digest, Sha256};
 

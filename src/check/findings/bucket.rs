@@ -5,7 +5,7 @@ use crate::sink::About;
 use crate::text::shown;
 
 /// What is worth knowing of a bucket before it is imported from.
-pub fn of_bucket(about: &About) -> Vec<Finding> {
+pub(crate) fn of_bucket(about: &About) -> Vec<Finding> {
     let finding = |code, what, advice| Finding::new(Severity::Note, code, 1, what, advice);
     let location = about.location.as_deref().map(|location| {
         let kind = about.location_type.as_deref().unwrap_or("location");

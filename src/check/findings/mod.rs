@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use self::bucket::of_bucket;
+pub(crate) use self::bucket::of_bucket;
 use super::Frequencies;
 use crate::model::{Item, Selection};
 use crate::naming::Template;
@@ -104,7 +104,7 @@ impl Finding {
 }
 
 /// What findings are drawn from.
-pub struct CheckInput<'a> {
+pub(crate) struct CheckInput<'a> {
     /// Images by class and partition.
     pub frequencies: &'a Frequencies,
     /// The images.
@@ -128,7 +128,7 @@ pub struct CheckInput<'a> {
 }
 
 /// Looks for everything that is known to go wrong. `item` returns what is known of an index.
-pub fn findings(input: &CheckInput<'_>, item: impl Fn(u32) -> Item) -> Vec<Finding> {
+pub(crate) fn findings(input: &CheckInput<'_>, item: impl Fn(u32) -> Item) -> Vec<Finding> {
     let mut found = duplicates::duplicates(input, item);
     found.extend(classes::labels(input.frequencies));
     found.extend(classes::classes(input.frequencies));
@@ -171,7 +171,7 @@ fn pixels(input: &CheckInput<'_>) -> Vec<Finding> {
 }
 
 /// The errors among findings.
-pub fn errors(findings: &[Finding]) -> Vec<Finding> {
+pub(crate) fn errors(findings: &[Finding]) -> Vec<Finding> {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     errors.cloned().collect()
 }

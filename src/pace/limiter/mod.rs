@@ -50,7 +50,7 @@ const OUTLIER: u32 = 4;
 
 /// How an attempt ended, as far as the pace is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// The service did what it was asked.
     Accepted,
     /// It said that there are too many requests (429).
@@ -61,7 +61,7 @@ pub enum Answer {
 
 /// The limiter. Times are durations since any one moment.
 #[derive(Debug, Clone)]
-pub struct Limiter {
+pub(crate) struct Limiter {
     most: f64,
     /// Not there where the number in flight is given.
     search: Option<Search>,
@@ -79,12 +79,12 @@ pub struct Limiter {
 
 impl Limiter {
     /// Begins low, and never has more than `most` in flight.
-    pub fn new(most: u32) -> Self {
+    pub(crate) fn new(most: u32) -> Self {
         Self::with(most, Some(Search::new(most)))
     }
 
     /// Keeps `limit` in flight while nothing is refused.
-    pub fn fixed(limit: u32) -> Self {
+    pub(crate) fn fixed(limit: u32) -> Self {
         Self::with(limit, None)
     }
 
@@ -103,7 +103,7 @@ impl Limiter {
     }
 
     /// Requests that may be in flight.
-    pub fn limit(&self) -> u32 {
+    pub(crate) fn limit(&self) -> u32 {
         let limit = match (&self.search, &self.learned) {
             (None, _) => self.most,
             (Some(_), Some(learned)) => {
@@ -118,18 +118,18 @@ impl Limiter {
     }
 
     /// Requests that may begin a second, once the service has shown its bound.
-    pub fn rate(&self) -> Option<f64> {
+    pub(crate) fn rate(&self) -> Option<f64> {
         self.learned.as_ref().map(LearnedRate::rate)
     }
 
     /// No request begins before that time.
-    pub fn paused_until(&self) -> Duration {
+    pub(crate) fn paused_until(&self) -> Duration {
         self.paused_until
     }
 
     /// Notes an attempt that took `latency` and ended at `now`; a refusal may come with the pause
     /// that the service asks for.
-    pub fn observe(
+    pub(crate) fn observe(
         &mut self,
         now: Duration,
         answer: Answer,

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use idx2gcs::Backoff;
 use idx2gcs::DataSet;
+use idx2gcs::Silent;
 use idx2gcs::encode::Encoding;
-use idx2gcs::internals::pipeline::Silent;
-use idx2gcs::internals::retry::backoff::Backoff;
 use idx2gcs::load::{Load, Outcome, Output, Transfer};
 use idx2gcs::sink::{Purpose, Sink};
 use idx2gcs::split::{HeldOut, SplitSettings};

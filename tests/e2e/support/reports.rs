@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use idx2gcs::DataSet;
 use idx2gcs::encode::{Encoder, Encoding};
-use idx2gcs::internals::check::{Finding, Severity};
-use idx2gcs::internals::model::{Image, Partition, Size};
-use idx2gcs::internals::page::{
+use idx2gcs::internals::{
     ByPartition, Class, Figures, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed, Spread,
 };
-use idx2gcs::internals::pipeline::{Latency, Sample};
-use idx2gcs::internals::report::{ManifestEntry, Summary};
 use idx2gcs::split::{HeldOut, Split};
+use idx2gcs::{Finding, Severity};
+use idx2gcs::{Image, Partition, Size};
+use idx2gcs::{Latency, Sample};
+use idx2gcs::{ManifestEntry, Summary};
 
 use crate::support::fashion_mnist;
 
