@@ -1,6 +1,7 @@
 //! One run of the program for one person: settings, log, progress, and the load that they describe.
 
 use std::io::IsTerminal;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,10 +14,11 @@ use super::limits::fit_open_files;
 use super::report::{Bar, JsonLines, LogWriter, PlainLines, start_logging};
 use super::settings;
 use super::signals::Signals;
-use crate::config::{Layers, LogFormat, Progress, Settings};
+use crate::config::{ConfigError, Layers, LogFormat, Progress, Settings};
 use crate::load::{self, Control, Load, Output, Surveyed, Transfer};
 use crate::pace::Bounds;
 use crate::pipeline::{DRAIN, Observer, Silent};
+use crate::shard::Shard;
 use crate::sink::{Endpoint, Place};
 
 /// One run of the program.
@@ -28,6 +30,10 @@ pub(super) struct Invocation {
     args: ArgMatches,
     /// The settings with their origins.
     layers: Layers,
+    /// The slice that is loaded, where that is not all.
+    shard: Option<Shard>,
+    /// Loads that run at the same time, this one included.
+    parallel: NonZeroU32,
 }
 
 impl Invocation {
@@ -48,7 +54,28 @@ impl Invocation {
             quiet: args.get_flag("quiet"),
             args: args.clone(),
             layers: layers.clone(),
+            shard: None,
+            parallel: NonZeroU32::MIN,
         })
+    }
+
+    /// The same for one slice of a load, where the settings ask for one: which one is found out, its
+    /// files go into a folder of its own, and it takes its share of the bounds.
+    pub(super) fn begin_slice(args: &ArgMatches) -> Result<Self, Error> {
+        let mut invocation = Self::begin(args)?;
+        let Some(slicing) = invocation.settings.shard else { return Ok(invocation) };
+        let shard = slicing.of.resolve(slicing.count, |name| std::env::var(name).ok());
+        let shard = shard
+            .map_err(|error| ConfigError::Unfit(format!("shard.of = {}: {error}", slicing.of)))?;
+        let parallel = slicing.parallel.unwrap_or(shard.count()).min(shard.count());
+        let settings = &mut invocation.settings;
+        invocation.parallel = NonZeroU32::new(parallel).unwrap_or(NonZeroU32::MIN);
+        settings.pace = settings.pace.shared_by(invocation.parallel);
+        settings.out = settings.out.join(shard.folder());
+        // A page about a part of the images would tell of no load.
+        settings.report = false;
+        invocation.shard = Some(shard);
+        Ok(invocation)
     }
 
     /// The output folder, made and proved writable.
@@ -74,7 +101,7 @@ impl Invocation {
         let title = entry.map(|entry| entry.title.clone()).unwrap_or_default();
         let path = source.path.as_ref().map(|path| path.display().to_string());
         let listed = source.files.first().map(|files| files.images.display().to_string());
-        Ok(Load::of(data)
+        let load = Load::of(data)
             .split(settings.split.clone())
             .encode(settings.encoding)
             .named(settings.name.clone())
@@ -85,7 +112,11 @@ impl Invocation {
             .sample(source.sample)
             .duplicates(settings.duplicates)
             .manifests(settings.manifests.clone())
-            .described(title, source.dataset.clone().or(path).or(listed)))
+            .described(title, source.dataset.clone().or(path).or(listed));
+        Ok(match self.shard {
+            Some(shard) => load.slice(shard),
+            None => load,
+        })
     }
 
     /// The source alone, read through and checked.
@@ -116,8 +147,9 @@ impl Invocation {
         control: Control,
     ) -> JoinHandle<()> {
         let observer = Arc::clone(observer);
-        let ends = self.files_a_request();
-        let apply = move |mut bounds: Bounds| {
+        let (ends, parallel) = (self.files_a_request(), self.parallel);
+        let apply = move |bounds: Bounds| {
+            let mut bounds = bounds.shared_by(parallel);
             let limit = &mut bounds.concurrency.limit;
             *limit = ends.map_or(*limit, |ends| fit_open_files(*limit, ends));
             control.set_bounds(bounds);

@@ -52,7 +52,7 @@ pub(super) fn verify_command() -> Command {
 }
 
 pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
-    let invocation = Invocation::begin(args)?;
+    let invocation = Invocation::begin_slice(args)?;
     if args.get_flag("dry-run") {
         return super::block_on(dry_run(&invocation));
     }
@@ -245,9 +245,12 @@ fn announce(
     let observer = invocation.observer(prepared.images());
     let counts = Partition::ALL.into_iter().zip(prepared.partitions()).filter(|(_, n)| *n > 0);
     let counts = counts.map(|(partition, n)| format!("{} {partition}", thousands(n.into())));
+    let of = match prepared.slice() {
+        Some(slice) => slice.to_string(),
+        None => images(prepared.images(), prepared.selected()),
+    };
     observer.note(&format!(
-        "{doing} {} ({}) {preposition} {}",
-        images(prepared.images(), prepared.selected()),
+        "{doing} {of} ({}) {preposition} {}",
         counts.collect::<Vec<_>>().join(", "),
         invocation.settings.url
     ));

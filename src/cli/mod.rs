@@ -13,6 +13,7 @@ mod invocation;
 mod limits;
 mod live;
 mod load;
+mod merge;
 mod prune;
 mod report;
 mod settings;
@@ -91,6 +92,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(load::command())
         .subcommand(load::verify_command())
+        .subcommand(merge::command())
         .subcommand(check::command())
         .subcommand(tune::command())
         .subcommand(inspect::command())
@@ -142,6 +144,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
     match matches.subcommand() {
         Some(("load", args)) => load::run(args),
         Some(("verify", args)) => load::run_verify(args),
+        Some(("merge", args)) => merge::run(args),
         Some(("check", args)) => check::run(args),
         Some(("tune", args)) => tune::run(args),
         Some(("inspect", args)) => inspect::run(args),

@@ -46,6 +46,10 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         let why = "a zip takes one entry at a time: tune measures buckets and folders";
         return Err(ConfigError::Unfit(format!("{}: {why}", settings.url)).into());
     }
+    if settings.shard.is_some() {
+        let why = "tune measures with one process: leave --shard out";
+        return Err(ConfigError::Unfit(why.to_owned()).into());
+    }
     let verbosity = args.get_count("verbose");
     start_logging(&LogWriter::default(), settings.log_format, verbosity, super::colour_on_stderr());
     let write = args.get_one::<PathBuf>("write");

@@ -1,5 +1,6 @@
 //! Where objects go and how: destination, names, manifests, requests.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use super::key::Kind;
@@ -227,7 +228,8 @@ pub(super) fn pace(layers: &Layers) -> Result<Bounds, ConfigError> {
     let fixed = layers.need(&CONCURRENCY)?;
     let most = layers.need(&MAX_CONCURRENCY)?;
     let concurrency = Concurrency { auto: fixed.is_none(), limit: fixed.unwrap_or(most) };
-    Ok(Bounds { concurrency, max_rate: layers.need(&MAX_RATE)?, ramp: layers.need(&RAMP)? })
+    let (max_rate, ramp) = (layers.need(&MAX_RATE)?, layers.need(&RAMP)?);
+    Ok(Bounds { concurrency, max_rate, ramp, parallel: NonZeroU32::MIN })
 }
 
 pub(super) fn limits(layers: &Layers) -> Result<Limits, ConfigError> {

@@ -11,11 +11,13 @@ use super::destination::{
 };
 use super::display::{LogFormat, Progress};
 use super::key::{About, Key, Kind};
+use super::shard::{SLICES, read_shard};
 use crate::check::Duplicates;
 use crate::encode::{OutputFormat, Scale, Subsampling};
 use crate::manifest::ManifestFormat;
 use crate::pace::Ramp;
 use crate::pipeline::OnError;
+use crate::shard::ShardSpec;
 use crate::sink::{Endpoint, IfExists};
 use crate::source::{Files, LabelEncoding, Range, Transposed};
 use crate::split::{HeldOut, SplitMethod};
@@ -122,6 +124,13 @@ keys! {
         .help("After an image's attempts are used up: go on with the others, or stop the run");
     PRUNE: bool = Key::switch("upload.prune", "false").flag("prune")
         .help("Delete what an earlier load left under names that the template could give, once this load is complete; lists it and asks before the first write, or takes --yes");
+
+    SHARD: ShardSpec = Key::new("shard.of", Kind::Text(SLICES), read_shard).flag("shard")
+        .help("Load only slice i of n, from 0, as one of several processes; auto takes it from the variables of Cloud Run, Batch, Slurm arrays, Kubernetes or AWS Batch, auto/n where these do not say how many there are");
+    SHARD_COUNT: u32 = Key::number("shard.count", 1, MOST)
+        .help("The number of slices, for auto where the scheduler does not say it");
+    PARALLEL: u32 = Key::number("shard.parallel", 1, MOST)
+        .help("Slices that run at the same time, each with its share of max_concurrency, max_rate and ramp [default: all]");
 
     MAX_ATTEMPTS: u32 = Key::number("retry.max_attempts", 1, 1000).default("10")
         .help("Attempts for one image, the first included");

@@ -7,6 +7,7 @@ mod display;
 mod key;
 pub(crate) mod keys;
 mod layers;
+mod shard;
 mod value;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub(crate) use self::display::{LogFormat, Progress};
 pub(crate) use self::key::{About, Kind};
 pub(crate) use self::keys::KEYS;
 pub(crate) use self::layers::{ConfigError, Layers};
+pub(crate) use self::shard::Slicing;
 pub(crate) use self::value::Value;
 use crate::check::Duplicates;
 use crate::encode::Encoding;
@@ -66,6 +68,8 @@ pub(crate) struct Settings {
     pub queue: u32,
     /// What follows a failed image.
     pub on_error: OnError,
+    /// Which slice is loaded, where that is not all.
+    pub shard: Option<Slicing>,
     /// Bounds of trying again.
     pub retry: Limits,
     /// Import files.
@@ -101,6 +105,7 @@ impl Settings {
             duplicates: layers.need(&keys::DUPLICATES)?,
             encoding: data::encoding(layers)?,
             prune: destination::prune(layers, &location.place)?,
+            shard: shard::slicing(layers, &location.place)?,
             place: location.place,
             url: location.url,
             endpoint,

@@ -11,6 +11,7 @@ use crate::encode::EncodeError;
 use crate::exit::Exit;
 use crate::files::LockError;
 use crate::pipeline::NotStored;
+use crate::report;
 use crate::sink::Fault;
 use crate::source::SourceError;
 use crate::split::SplitError;
@@ -219,6 +220,51 @@ pub enum Error {
         /// Why.
         error: NotStored,
     },
+    /// The images of a slice are stored, but its record is not.
+    #[error(
+        "all images of the slice are stored, but {url} is not: {fault}; run the same command again"
+    )]
+    NotRecorded {
+        /// The record.
+        url: String,
+        /// The last fault.
+        fault: Fault,
+    },
+    /// A record that cannot be used.
+    #[error("{url}: {problem}; delete it and run its slice again")]
+    BadRecord {
+        /// The record.
+        url: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Slices are put together before all are done.
+    #[error(
+        "{url}: no slice has stored images {} of {}; run those slices again, then merge",
+        report::ranges(.missing), thousands((*.of).into())
+    )]
+    SlicesMissing {
+        /// The destination.
+        url: String,
+        /// Ranges of images, each from its first to before its end, by position in the load.
+        missing: Vec<(u32, u32)>,
+        /// Images of the load.
+        of: u32,
+    },
+    /// Records name images that are not at the destination.
+    #[error(
+        "{url}: {} of {} images that slices have stored are not there, or differ; run the load without \
+         --shard, or delete the records and run the slices again",
+        thousands(*.lacking), thousands((*.of).into())
+    )]
+    SlicesGone {
+        /// The destination.
+        url: String,
+        /// Images that are missing or differ.
+        lacking: u64,
+        /// Images of the load.
+        of: u32,
+    },
     /// The destination does not hold exactly what the source says.
     #[error("{url}: {verdict}")]
     Inexact {
@@ -300,6 +346,7 @@ impl Error {
             Self::Refused { .. }
             | Self::Exist { .. }
             | Self::Leftovers { .. }
+            | Self::BadRecord { .. }
             | Self::Conflicts { .. } => Exit::Destination,
             Self::Unwritten { .. }
             | Self::Unavailable { .. }
@@ -308,6 +355,9 @@ impl Error {
             | Self::Stopped { .. }
             | Self::StoppedBefore(_)
             | Self::NotPublished { .. }
+            | Self::NotRecorded { .. }
+            | Self::SlicesMissing { .. }
+            | Self::SlicesGone { .. }
             | Self::NotDeleted { .. }
             | Self::Inexact { .. } => Exit::Incomplete,
             Self::Internal(_) | Self::Defects { .. } => Exit::Internal,

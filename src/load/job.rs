@@ -1,15 +1,18 @@
 //! What is known before the destination is asked, and what loading and verifying share.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::error::Error;
 use super::images::Images;
-use super::{DEFAULT_NAME, Load};
+use super::{DEFAULT_NAME, Load, Part};
 use crate::check::{self, CheckInput, Finding, Frequencies, Survey};
 use crate::encode::Encoder;
 use crate::manifest::{Contents, Manifest, Row};
 use crate::model::{How, Item, Partition, Selected, Selection};
 use crate::naming::{Names, Template};
+use crate::report::SliceSummary;
+use crate::shard::Shard;
 use crate::source::{DataSet, Labels, Record, SourceError};
 use crate::split::{self, HeldOut, Split, SplitMethod};
 
@@ -23,8 +26,12 @@ pub(super) struct Job {
     pub(super) load: Load,
     /// How records become objects.
     pub(super) images: Images,
-    /// Images of this run: the data set's, or the first of them, or a sample.
+    /// Images of this load: the data set's, or the first of them, or a sample.
     pub(super) selection: Selection,
+    /// Those that this process stores, by position in the selection: all, or a slice.
+    pub(super) slice: Range<u32>,
+    /// What tells this load from others, where it is done in slices: see [`super::digest`].
+    pub(super) digest: Option<String>,
     /// The files that list the images: see [`Manifest::all`], without those that would have no row.
     pub(super) manifests: Vec<Manifest>,
     /// Whether names become those of files: see [`crate::sink::Sink::names_are_files`].
@@ -68,8 +75,14 @@ impl Job {
         let contents = lists_contents.then(|| Arc::new(Contents::new(selection.clone())));
         let images =
             Images { encoder, split, names, contents, metadata: load.metadata, samples: None };
-        let load = load.clone();
-        let mut job = Self { load, images, selection, manifests, names_are_files, hashes };
+        let all = selection.count();
+        let slice = match load.part {
+            Part::Slice(shard) => shard.range(all),
+            Part::Whole | Part::Merge => 0..all,
+        };
+        let (load, digest) = (load.clone(), None);
+        let mut job =
+            Self { load, images, selection, slice, digest, manifests, names_are_files, hashes };
         let partitions = job.partitions();
         job.manifests
             .retain(|manifest| manifest.only.is_none_or(|only| partitions[only as usize] > 0));
@@ -109,11 +122,57 @@ impl Job {
     pub(super) fn records(
         &self,
     ) -> impl Iterator<Item = Result<Record, SourceError>> + Send + use<> {
-        let selection = self.selection.clone();
-        let all = self.data().records().take(selection.end() as usize);
+        let (selection, slice) =
+            (self.selection.clone(), self.slice.start as usize..self.slice.end as usize);
+        let last = self.slice.end.checked_sub(1).filter(|_| !self.slice.is_empty());
+        let end = last.map_or(0, |last| selection.index(last) as usize + 1);
+        let all = self.data().records().take(end);
         all.filter(move |record| {
-            record.as_ref().map_or(true, |record| selection.position(record.index).is_some())
+            let position = |record: &Record| selection.position(record.index);
+            record
+                .as_ref()
+                .map_or(true, |record| position(record).is_some_and(|at| slice.contains(&at)))
         })
+    }
+
+    /// Whether other processes store other images of the load.
+    pub(super) fn is_slice(&self) -> bool {
+        matches!(self.load.part, Part::Slice(_))
+    }
+
+    /// From which name on, and before which, the names of this process's images lie, and no others.
+    pub(super) fn names_here(&self) -> Option<(String, String)> {
+        let Range { start, end } = self.slice;
+        let last = end.checked_sub(1).filter(|last| *last >= start)?;
+        let indices = self.selection.index(start)..self.selection.index(last) + 1;
+        self.images.names.between(&indices)
+    }
+
+    /// Which slice this process stores.
+    pub(super) fn slice_summary(
+        &self,
+        missing: &[Range<u32>],
+        to_merge: bool,
+    ) -> Option<SliceSummary> {
+        let shard = match self.load.part {
+            Part::Whole => return None,
+            Part::Slice(shard) => Some(shard),
+            Part::Merge => None,
+        };
+        Some(SliceSummary {
+            index: shard.map(Shard::index),
+            count: shard.map(Shard::count),
+            start: self.slice.start,
+            end: self.slice.end,
+            of: self.selection.count(),
+            missing: missing.iter().map(|gap| (gap.start, gap.end)).collect(),
+            to_merge,
+        })
+    }
+
+    /// The images that this process stores.
+    pub(super) fn count_here(&self) -> u32 {
+        self.slice.end - self.slice.start
     }
 
     /// What is known of each image of the run, in order.

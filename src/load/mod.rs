@@ -8,10 +8,12 @@
 //! [`Surveyed`] is the source alone, for a dry run or a check.
 
 mod blocking;
+mod digest;
 mod error;
 mod images;
 mod job;
 mod leftovers;
+mod merge;
 mod output;
 mod plan;
 mod prepare;
@@ -20,6 +22,7 @@ mod report;
 mod resume;
 mod run;
 mod samples;
+mod slices;
 mod transfer;
 mod verify;
 
@@ -28,6 +31,7 @@ use std::sync::Arc;
 pub use self::error::Error;
 use self::job::Job;
 pub use self::leftovers::Leftovers;
+pub use self::merge::{Merge, Merged};
 pub use self::output::Output;
 pub use self::output::SUMMARY;
 
@@ -40,6 +44,7 @@ use crate::check::Duplicates;
 use crate::encode::Encoding;
 use crate::manifest::ManifestFormat;
 use crate::naming::{NameError, Template};
+use crate::shard::Shard;
 use crate::sink::{Body, NewObject};
 use crate::source::DataSet;
 use crate::split::{SplitMethod, SplitSettings};
@@ -65,6 +70,18 @@ pub struct Load {
     origin: Option<String>,
     /// Whether the destination is asked for what is only worth knowing.
     courtesies: bool,
+    part: Part,
+}
+
+/// Which part of a load a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All of it.
+    Whole,
+    /// The images of one slice; the manifests too, where its record completes the others'.
+    Slice(Shard),
+    /// The manifests, once records show that every slice is done.
+    Merge,
 }
 
 impl Load {
@@ -86,6 +103,7 @@ impl Load {
             title: String::new(),
             origin: None,
             courtesies: true,
+            part: Part::Whole,
         }
     }
 
@@ -174,6 +192,22 @@ impl Load {
     #[must_use]
     pub fn courtesies(mut self, ask: bool) -> Self {
         self.courtesies = ask;
+        self
+    }
+
+    /// Loads one slice of the images, as one of several processes. Its images end in a record below
+    /// `.idx2gcs/` at the destination, and the process whose record completes the others' publishes the
+    /// manifests; into a folder only [`Prepared::merge`] does.
+    #[must_use]
+    pub fn slice(mut self, shard: Shard) -> Self {
+        self.part = Part::Slice(shard);
+        self
+    }
+
+    /// Prepares for [`Prepared::merge`], which publishes what slices have stored.
+    #[must_use]
+    pub fn merging(mut self) -> Self {
+        self.part = Part::Merge;
         self
     }
 

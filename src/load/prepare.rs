@@ -13,11 +13,12 @@ use super::job::Job;
 use super::leftovers::{self, Leftovers};
 use super::resume::{before_the_work, stopped_early};
 use super::run::Run;
-use super::{Load, Output, Plan, Transfer};
+use super::{Load, Output, Part, Plan, Transfer, digest};
 use crate::check::{self, Duplicates, Finding, Frequencies, Survey};
 use crate::model::{Selected, Selection};
 use crate::pace::Pace;
 use crate::pipeline::{Observer, Stats};
+use crate::report::SliceSummary;
 use crate::retry::{Chance, Limits, Retry};
 use crate::sink::{Fault, FaultKind, IfExists, Purpose, Sink, TimedSink};
 use crate::split::SplitMethod;
@@ -134,13 +135,19 @@ impl Load {
                 // What was seen of the pixels is not enough for a split by them.
                 return Err(stopped_early());
             }
-            let job = if let Some(job) = early {
+            let mut job = if let Some(job) = early {
                 job
             } else {
                 let job = load.job(names_are_files, Some(survey.hashes.clone()))?;
                 survey.keep(&job.selection);
                 job
             };
+            if load.part != Part::Whole {
+                let digest = digest::of(&job, &survey.hashes);
+                let job = Arc::get_mut(&mut job);
+                job.ok_or_else(|| Error::Internal("the job is shared".to_owned()))?.digest =
+                    Some(digest);
+            }
             let findings = job.findings(&survey);
             survey.hashes = Vec::new();
             Ok(Surveyed { job, findings })
@@ -162,7 +169,8 @@ impl Load {
         selection: &Selection,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Survey, Error> {
-        let hash = self.needs_hashes() || self.duplicates != Duplicates::Off;
+        let hash =
+            self.needs_hashes() || self.duplicates != Duplicates::Off || self.part != Part::Whole;
         if !hash {
             // Nobody asks for the pixels: it is enough that they are whole.
             self.data.prove(stopped)?;
@@ -225,9 +233,14 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Images of the load.
+    /// Images that this process stores: those of the load, or of its slice.
     pub fn images(&self) -> u32 {
-        self.job.selection.count()
+        self.job.count_here()
+    }
+
+    /// Which slice of the load this process stores, where that is not all of it.
+    pub fn slice(&self) -> Option<SliceSummary> {
+        self.job.slice_summary(&[], false)
     }
 
     /// Which of the data set's images these are; `None` for all.

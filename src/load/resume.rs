@@ -7,6 +7,7 @@ use super::job::Job;
 use crate::pipeline::{Existing, Pages, Stats, list_all};
 use crate::retry::Retry;
 use crate::retry::policy::{Decision, decide};
+use crate::shard;
 use crate::sink::{Fault, FaultKind, NameRange, Purpose, Stored, TimedSink};
 
 /// Lists what exists: for writing, the names that can be the job's; for reading, everything below the
@@ -26,6 +27,11 @@ pub(super) async fn list_existing(
     };
     let stem = job.images.names.literal_prefix();
     let within = match purpose {
+        Purpose::Write | Purpose::Replace if job.is_slice() => match job.names_here() {
+            Some((start, end)) => NameRange { start: Some(start), end: Some(end) },
+            // Other processes would list the same: what exists is found when it is written.
+            None => return Ok(Existing::none(job.selection.clone())),
+        },
         // A prefix may be shared, and a bucket may be large.
         Purpose::Write | Purpose::Replace => NameRange::beginning_with(stem),
         Purpose::Read => NameRange::default(),
@@ -52,7 +58,7 @@ struct Found<'a, F> {
 
 impl<F: FnMut(Stored) + Send> Pages for Found<'_, F> {
     async fn page(&mut self, mut page: Vec<Stored>) -> Result<(), Fault> {
-        page.retain(|stored| !is_placeholder(stored));
+        page.retain(|stored| !is_placeholder(stored) && !shard::is_record(&stored.name));
         if page.is_empty() {
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! The run itself: images first, then the manifests that name them.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
@@ -13,6 +14,7 @@ use super::job::Job;
 use super::leftovers::{self, Leftovers};
 use super::output::{self, FAILURES};
 use super::resume::before_the_work;
+use super::slices::Records;
 use super::{Output, Prepared, Transfer, publish, report};
 use crate::check::Finding;
 use crate::exit::Exit;
@@ -21,10 +23,11 @@ use crate::model::Selected;
 use crate::pace::{Bounds, Pace};
 use crate::page;
 use crate::pipeline::{
-    self, Counts, Observer, RunResult, Stats, Stop, Storing, Unencodable, keep_observed,
+    self, Counts, Observer, RunResult, State, Stats, Stop, Storing, Unencodable, keep_observed,
 };
 use crate::report::{JsonLog, ManifestEntry, Summary};
 use crate::retry::{Chance, Retry};
+use crate::shard::Ended;
 use crate::sink::{IfExists, TimedSink};
 
 /// How a load ended.
@@ -99,6 +102,18 @@ impl Control {
     }
 }
 
+/// What was done once the images were stored.
+#[derive(Default)]
+struct Done {
+    manifests: Vec<ManifestEntry>,
+    /// Objects of an earlier load that were deleted.
+    pruned: u64,
+    /// Images that other slices have not stored yet, by position.
+    missing: Vec<Range<u32>>,
+    /// All slices are stored, and somebody has to put them together.
+    to_merge: bool,
+}
+
 impl Run {
     pub(super) fn new(prepared: Prepared) -> Self {
         let Prepared { job, findings, leftovers, sink, output, transfer } = prepared;
@@ -111,7 +126,7 @@ impl Run {
                 job.images.samples = Some(samples);
             }
         }
-        let stats = Arc::new(Stats::new(job.selection.count(), Arc::new(Pace::new(transfer.pace))));
+        let stats = Arc::new(Stats::new(job.count_here(), Arc::new(Pace::new(transfer.pace))));
         Self {
             job,
             findings,
@@ -139,8 +154,8 @@ impl Run {
     pub async fn finish(self, observer: Arc<dyn Observer>, stop: &CancellationToken) -> Outcome {
         let observing = keep_observed(Arc::clone(&observer), Arc::clone(&self.stats));
         let observing = AbortOnDropHandle::new(tokio::spawn(observing));
-        let (mut manifests, mut pruned) = (Vec::new(), 0);
-        let ended = self.store_and_publish(&mut manifests, &mut pruned, stop).await;
+        let mut done = Done::default();
+        let ended = self.store_and_publish(&mut done, stop).await;
         drop(observing);
         observer.end(&self.stats.snapshot());
 
@@ -150,11 +165,11 @@ impl Run {
             Ok(counts) => (Some(counts), None),
             Err((counts, error)) => (counts, Some(error)),
         };
-        summary.count(
-            counts.unwrap_or(Counts { images: self.job.selection.count(), ..Counts::default() }),
-        );
-        summary.manifests = manifests;
-        summary.pruned = pruned;
+        summary
+            .count(counts.unwrap_or(Counts { images: self.job.count_here(), ..Counts::default() }));
+        summary.manifests = done.manifests;
+        summary.pruned = done.pruned;
+        summary.slice = self.job.slice_summary(&done.missing, done.to_merge);
         summary.exit_code = error.as_ref().map_or(Exit::Complete, Error::exit) as u8;
         let written = {
             let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,16 +208,29 @@ impl Run {
 
     async fn store_and_publish(
         &self,
-        manifests: &mut Vec<ManifestEntry>,
-        pruned: &mut u64,
+        done: &mut Done,
         stop: &CancellationToken,
     ) -> Result<Counts, (Option<Counts>, Error)> {
         let before = |error| (None, error);
         let path = self.output.folder().join(FAILURES);
         let failures = JsonLog::new(path.clone());
         let failures = Arc::new(failures.map_err(|e| before(Error::output(&path, e)))?);
-        let retry = Retry::new(self.transfer.retry, Chance::default(), stop.clone());
+        let retry = Arc::new(Retry::new(self.transfer.retry, Chance::default(), stop.clone()));
         let (job, sink, stats) = (&self.job, &*self.sink, &self.stats);
+        let records = Records::of(job, sink, &retry, stats);
+        if let Some(records) = &records
+            && records.cover_slice(&records.list().await.map_err(before)?)
+        {
+            // Records are written last: what they cover is stored.
+            let images = job.count_here();
+            let counts = Counts { images, already_present: images, ..Counts::default() };
+            (0..images).for_each(|_| stats.ended(State::AlreadyPresent));
+            let storing = self.storing(Arc::clone(&retry));
+            self.complete(Some(records), &storing, done, stop)
+                .await
+                .map_err(|error| (Some(counts), error))?;
+            return Ok(counts);
+        }
         let (left, listed) = (&self.leftovers, leftovers::existing_without_others);
         let existing = listed(job, sink, &retry, stats, left).await.map_err(before)?;
         if self.transfer.if_exists == IfExists::Fail {
@@ -214,18 +242,9 @@ impl Run {
         let log = Arc::clone(&failures);
         let pace = Arc::clone(stats.pace());
         let run = Arc::new(pipeline::Run {
-            images: job.selection.count(),
+            images: job.count_here(),
             objects: Arc::new(job.images.clone()),
-            work: Storing {
-                sink: Arc::clone(&self.sink),
-                if_exists: self.transfer.if_exists,
-                last_wins: false,
-                on_error: self.transfer.on_error,
-                retry: Arc::new(retry),
-                pace: Some(Arc::clone(&pace)),
-                stats: Arc::clone(stats),
-                refusals: pipeline::Refusals::default(),
-            },
+            work: self.storing(Arc::clone(&retry)),
             existing,
             pace,
             memory: self.transfer.memory,
@@ -235,25 +254,73 @@ impl Run {
             drain: self.transfer.drain,
             on_failure: Box::new(move |failure| log.add(failure)),
         });
-        let records = job.records();
-        let result = pipeline::run(Arc::clone(&run), records).await;
+        let result = pipeline::run(Arc::clone(&run), job.records()).await;
         let counts = result.counts;
         let after = |error| (Some(counts), error);
         let logged = failures.finish();
         let listed = logged.as_ref().ok().copied().flatten().map(std::path::PathBuf::as_path);
         judge(result, sink.url(), self.transfer.retry.max_outage, listed).map_err(after)?;
         logged.map_err(|e| after(Error::unwritten(&path, e)))?;
-        let publishing = publish::publish(job, &self.output, &run.work, manifests);
-        bounded(publishing, stop, self.transfer.drain, "the manifests were published")
-            .await
-            .map_err(after)?;
+        if let Some(records) = &records {
+            let ended = Ended {
+                uploaded: counts.uploaded,
+                already_present: counts.already_present,
+                retries: stats.snapshot().retries.values().sum(),
+            };
+            let recording = records.write(ended, stats.snapshot().elapsed_s);
+            bounded(recording, stop, self.transfer.drain, "the slice was recorded")
+                .await
+                .map_err(after)?;
+        }
+        self.complete(records.as_ref(), &run.work, done, stop).await.map_err(after)?;
+        Ok(counts)
+    }
+
+    /// How images are stored.
+    fn storing(&self, retry: Arc<Retry>) -> Storing {
+        Storing {
+            sink: Arc::clone(&self.sink),
+            if_exists: self.transfer.if_exists,
+            last_wins: false,
+            on_error: self.transfer.on_error,
+            retry,
+            pace: Some(Arc::clone(self.stats.pace())),
+            stats: Arc::clone(&self.stats),
+            refusals: pipeline::Refusals::default(),
+        }
+    }
+
+    /// What is done once every image of this process is stored: the manifests, unless another slice is
+    /// not, and after them what they no longer name.
+    async fn complete(
+        &self,
+        records: Option<&Records<'_>>,
+        storing: &Storing,
+        done: &mut Done,
+        stop: &CancellationToken,
+    ) -> Result<(), Error> {
+        let Done { manifests, pruned, missing, to_merge } = done;
+        let publishing = async {
+            if let Some(records) = records {
+                let entries = records.list().await?;
+                *missing = records.missing(&entries);
+                // What a shared folder lists may be old: a person says when all slices are done.
+                *to_merge = missing.is_empty() && !self.sink.lists_what_was_written();
+                if !missing.is_empty() || *to_merge {
+                    return Ok(());
+                }
+                if self.job.images.contents.is_some() {
+                    records.read(&entries).await?;
+                }
+            }
+            publish::publish(&self.job, &self.output, storing, manifests).await
+        };
+        bounded(publishing, stop, self.transfer.drain, "the manifests were published").await?;
         // Last: no manifest may name an object that is gone, and an earlier load's does until it is
         // replaced.
-        let deleting = leftovers::delete(left, &run.work, pruned);
+        let deleting = leftovers::delete(&self.leftovers, storing, pruned);
         bounded(deleting, stop, self.transfer.drain, "the earlier load's objects were deleted")
             .await
-            .map_err(after)?;
-        Ok(counts)
     }
 
     /// With `if_exists = "fail"` nothing is written where any object exists, manifests included.

@@ -1,5 +1,6 @@
 //! How objects are sent: how many, how fast, how often, and with how much memory.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::pace::{Bounds, Concurrency, Ramp};
@@ -40,6 +41,7 @@ impl Default for Transfer {
                 concurrency: Concurrency { auto: true, limit: 1024 },
                 max_rate: 0,
                 ramp: Ramp::None,
+                parallel: NonZeroU32::MIN,
             },
             retry: Limits {
                 max_attempts: 10,

@@ -71,12 +71,17 @@ impl Selection {
         }
     }
 
-    /// The indices in ascending order.
-    pub fn indices(&self) -> impl Iterator<Item = u32> {
-        (0..self.count()).map(|position| match self {
+    /// The index of the image at a position below [`Self::count`].
+    pub fn index(&self, position: u32) -> u32 {
+        match self {
             Self::First(_) => position,
             Self::Chosen(indices) => indices[position as usize],
-        })
+        }
+    }
+
+    /// The indices in ascending order.
+    pub fn indices(&self) -> impl Iterator<Item = u32> {
+        (0..self.count()).map(|position| self.index(position))
     }
 
     /// The position of an image among those of the run, from 0; `None` for an image of no concern to

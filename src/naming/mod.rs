@@ -6,6 +6,7 @@ mod piece;
 mod rules;
 mod template;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use self::error::NameError;
@@ -34,6 +35,12 @@ impl Names {
     /// Whether the template can give this name to an image of any data set.
     pub(crate) fn could_make(&self, name: &str) -> bool {
         self.template.makes(name)
+    }
+
+    /// From which name on, and before which, the names of the images with these indices lie, where
+    /// names sort by index.
+    pub(crate) fn between(&self, indices: &Range<u32>) -> Option<(String, String)> {
+        self.template.between(indices)
     }
 
     /// A text with which every name begins, maybe empty.

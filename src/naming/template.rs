@@ -1,6 +1,7 @@
 //! Name templates: their tokens, and the proof that they name no two images alike.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use super::Item;
 use super::error::NameError;
@@ -131,6 +132,36 @@ impl Template {
     /// Whether it can give this name to an image of any data set, in any partition, format or class.
     pub fn makes(&self, name: &str) -> bool {
         matching::makes(&self.pieces, name)
+    }
+
+    /// From which name on, and before which, the names of images with these indices lie, and no other
+    /// image's; `None` where names do not sort by index: before it may stand nothing but text, and it
+    /// needs zeros up to as many digits as the last has.
+    pub(super) fn between(&self, indices: &Range<u32>) -> Option<(String, String)> {
+        let digits = |index: u32| index.checked_ilog10().unwrap_or(0) as usize + 1;
+        let mut text = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(part) => text.push_str(part),
+                Piece::Slash => text.push('/'),
+                Piece::Index { width } => {
+                    let width = *width;
+                    if digits(indices.end.saturating_sub(1)) > width {
+                        return None;
+                    }
+                    let start = format!("{text}{:0width$}", indices.start);
+                    // After the last number of so many digits comes what follows the digit 9.
+                    let end = if digits(indices.end) > width {
+                        format!("{text}:")
+                    } else {
+                        format!("{text}{:0width$}", indices.end)
+                    };
+                    return Some((start, end));
+                }
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// The text with which every name begins, up to a slash.

@@ -9,6 +9,7 @@ mod pacer;
 mod permits;
 mod ramp;
 
+use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -91,6 +92,20 @@ pub struct Bounds {
     pub max_rate: u32,
     /// How fast the rate may rise.
     pub ramp: Ramp,
+    /// Loads that run at the same time into the same place, this one included: each rises by its share
+    /// of the ramp.
+    pub parallel: NonZeroU32,
+}
+
+impl Bounds {
+    /// The share of these bounds that each of so many loads has which run at the same time: one request
+    /// in flight and one write a second at the least.
+    #[must_use]
+    pub fn shared_by(self, parallel: NonZeroU32) -> Self {
+        let share = |all: u32| if all == 0 { 0 } else { (all / parallel).max(1) };
+        let concurrency = Concurrency { limit: share(self.concurrency.limit), ..self.concurrency };
+        Self { concurrency, max_rate: share(self.max_rate), parallel, ..self }
+    }
 }
 
 /// The pace of a run.
@@ -148,7 +163,7 @@ impl Pace {
     /// A fixed number in flight, at any rate.
     pub fn fixed(limit: u32) -> Self {
         let concurrency = Concurrency { auto: false, limit };
-        Self::new(Bounds { concurrency, max_rate: 0, ramp: Ramp::None })
+        Self::new(Bounds { concurrency, max_rate: 0, ramp: Ramp::None, parallel: NonZeroU32::MIN })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -213,11 +228,12 @@ impl Pace {
     /// Makes permits and turns what the limiter and the bounds say.
     fn settle(&self, state: &mut State) {
         let limit = state.limiter.limit();
-        let Bounds { max_rate, ramp, .. } = state.bounds;
+        let Bounds { max_rate, ramp, parallel, .. } = state.bounds;
         let bounds = [
             state.limiter.rate(),
             (max_rate > 0).then(|| f64::from(max_rate)),
-            (ramp == Ramp::Google).then(|| ramp::google(self.epoch.elapsed())),
+            (ramp == Ramp::Google)
+                .then(|| ramp::google(self.epoch.elapsed()) / f64::from(parallel.get())),
         ];
         let rate = bounds.into_iter().flatten().reduce(f64::min);
         if limit != self.permits.limit() {
@@ -285,7 +301,12 @@ mod tests {
     use futures::FutureExt;
 
     fn bounds(auto: bool, limit: u32, max_rate: u32, ramp: Ramp) -> Bounds {
-        Bounds { concurrency: Concurrency { auto, limit }, max_rate, ramp }
+        Bounds {
+            concurrency: Concurrency { auto, limit },
+            max_rate,
+            ramp,
+            parallel: NonZeroU32::MIN,
+        }
     }
 
     #[tokio::test(start_paused = true)]

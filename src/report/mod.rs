@@ -4,4 +4,5 @@ mod json_log;
 mod summary;
 
 pub(crate) use json_log::JsonLog;
-pub use summary::{ConcurrencyUsed, ManifestEntry, Summary};
+pub(crate) use summary::ranges;
+pub use summary::{ConcurrencyUsed, ManifestEntry, SliceSummary, Summary};

@@ -19,6 +19,8 @@ pub struct Summary {
     pub images: u32,
     /// Which of the data set's images these are; `null` for all.
     pub selection: Option<Selected>,
+    /// Where the load is done in slices: which one this is; `null` for a whole load.
+    pub slice: Option<SliceSummary>,
     /// Written in this run.
     pub uploaded: u32,
     /// Found there with the same content.
@@ -53,6 +55,26 @@ pub struct Summary {
     pub exit_code: u8,
 }
 
+/// Which slice of a load a run was about, and what became of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SliceSummary {
+    /// Which, from 0; `null` where all slices were put together.
+    pub index: Option<u32>,
+    /// Of how many.
+    pub count: Option<u32>,
+    /// The first image, by position in the load.
+    pub start: u32,
+    /// The one after the last.
+    pub end: u32,
+    /// Images of the whole load.
+    pub of: u32,
+    /// Ranges of images, each from its first to before its end, that no record covers yet: while there
+    /// is one, the manifests are not published.
+    pub missing: Vec<(u32, u32)>,
+    /// All slices are stored, and `merge` has to publish the manifests.
+    pub to_merge: bool,
+}
+
 /// How many requests were in flight.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ConcurrencyUsed {
@@ -79,6 +101,14 @@ pub struct ManifestEntry {
     pub url: String,
 }
 
+impl fmt::Display for ManifestEntry {
+    /// `70,000 rows in out/automl.csv and gs://bucket/fm/automl.csv`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, url) = (shown(&self.path), shown(&self.url));
+        write!(f, "{} rows in {path} and {url}", thousands(self.rows))
+    }
+}
+
 impl Summary {
     /// From the last counters.
     pub fn new(stats: &Stats) -> Self {
@@ -87,6 +117,7 @@ impl Summary {
         Self {
             images: now.images,
             selection: None,
+            slice: None,
             uploaded: now.uploaded,
             already_present: now.already_present,
             failed: now.failed,
@@ -168,20 +199,52 @@ impl fmt::Display for Summary {
         if self.uploaded > 0 {
             write!(f, ", an upload took {p50:.1} ms (median), {p99:.1} ms (99 %)")?;
         }
+        if let Some(slice) = &self.slice {
+            write!(f, "\n  {slice}")?;
+        }
         for manifest in &self.manifests {
-            write!(
-                f,
-                "\n  {} rows in {} and {}",
-                thousands(manifest.rows),
-                shown(&manifest.path),
-                shown(&manifest.url)
-            )?;
+            write!(f, "\n  {manifest}")?;
         }
         if self.pruned > 0 {
             write!(f, "\n  {} objects of an earlier load deleted", thousands(self.pruned))?;
         }
         Ok(())
     }
+}
+
+impl fmt::Display for SliceSummary {
+    /// `slice 3 of 0 to 7, images 26,250 to 34,999 of 70,000; 1 range is missing: 0 to 8,749`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(index), Some(count)) = (self.index, self.count) {
+            write!(f, "slice {index}/{count}, ")?;
+        }
+        write!(
+            f,
+            "{} of {} images",
+            thousands((self.end - self.start).into()),
+            thousands(self.of.into())
+        )?;
+        if self.to_merge {
+            return f.write_str("; all slices are stored: idx2gcs merge publishes the manifests");
+        }
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        write!(f, "; not stored yet: images {}", ranges(&self.missing))
+    }
+}
+
+/// Ranges of images for people: the first and the last of each, at most five of them.
+pub(crate) fn ranges(ranges: &[(u32, u32)]) -> String {
+    const MOST: usize = 5;
+    let one = |(start, end): &(u32, u32)| {
+        format!("{} to {}", thousands((*start).into()), thousands((end - 1).into()))
+    };
+    let mut text = ranges.iter().take(MOST).map(one).collect::<Vec<_>>().join(", ");
+    if let Some(more) = ranges.len().checked_sub(MOST).filter(|more| *more > 0) {
+        text.push_str(&format!(" and {more} more ranges"));
+    }
+    text
 }
 
 /// The most memory that this process has held: `VmHWM`.

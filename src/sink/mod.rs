@@ -12,6 +12,8 @@ mod timed;
 mod transport;
 pub mod zip;
 
+use bytes::Bytes;
+
 pub use body::{Body, FileBody, FileReader};
 pub use fault::{Fault, FaultKind, LONGEST_RETRY_AFTER};
 pub use folder::Folder;
@@ -132,6 +134,13 @@ pub trait Sink: Send + Sync {
     /// What is stored under a name, if anything.
     fn stat<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>>;
 
+    /// The content that is stored under a name, whole, if anything is: for objects of this program's
+    /// own that are small. Slices of a load need it; a destination may have none of it.
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Fault>> {
+        let unable = format!("{name}: {} cannot be read from", self.url());
+        Box::pin(async { Err(Fault::new(FaultKind::Local, unable)) })
+    }
+
     /// Removes what is stored under a name; where nothing is, that is done.
     fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Fault>>;
 
@@ -142,6 +151,12 @@ pub trait Sink: Send + Sync {
         range: &'a NameRange,
         page: Option<String>,
     ) -> BoxFuture<'a, Result<Page, Fault>>;
+
+    /// Whether a listing shows at once what any machine has written. A folder that machines share over a
+    /// network may lag behind.
+    fn lists_what_was_written(&self) -> bool {
+        true
+    }
 
     /// Whether nothing counts as stored before [`Sink::finish`].
     fn counts_as_a_whole(&self) -> bool {

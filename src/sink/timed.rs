@@ -5,6 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::{
     About, Body, Fault, FaultKind, FileBody, NameRange, NewObject, Page, Precondition, Purpose,
     Sink, Stored,
@@ -78,6 +80,11 @@ impl TimedSink {
         self.sink.counts_as_a_whole()
     }
 
+    /// See [`Sink::lists_what_was_written`].
+    pub fn lists_what_was_written(&self) -> bool {
+        self.sink.lists_what_was_written()
+    }
+
     /// See [`Sink::abandon`].
     pub fn abandon(&self) {
         self.sink.abandon();
@@ -136,6 +143,14 @@ impl TimedSink {
         timed(self.attempt.min(within), self.sink.stat(name)).await
     }
 
+    /// See [`Sink::read`].
+    ///
+    /// # Errors
+    /// As there, and no answer in time.
+    pub async fn read(&self, name: &str, within: Duration) -> Result<Option<Bytes>, Fault> {
+        timed(self.attempt.min(within), self.sink.read(name)).await
+    }
+
     /// See [`Sink::delete`].
     ///
     /// # Errors
@@ -179,7 +194,6 @@ impl TimedSink {
 mod tests {
     use super::super::BoxFuture;
     use super::*;
-    use bytes::Bytes;
     use tokio::time::Instant;
 
     /// Answers nothing; a file gets further every 20 seconds, until it has got so far.

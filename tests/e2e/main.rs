@@ -44,6 +44,8 @@ mod refusals;
 mod sample;
 /// Several runs that write into one folder.
 mod shared_folder;
+/// A load in slices by several processes.
+mod slices;
 /// What a person sees: the bar, colours, log lines.
 #[cfg(unix)]
 mod terminal;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::local::{compare, copy, local};
 use super::{
     Body, BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink,
@@ -180,6 +182,12 @@ impl Inner {
         if_there(read()).map_err(|e| local(&format!("{name}: cannot be read"), &e))
     }
 
+    fn read(&self, name: &str) -> Result<Option<Bytes>, Fault> {
+        let read = if_there(fs::read(self.root.join(name)));
+        let read = read.map_err(|e| local(&format!("{name}: cannot be read"), &e))?;
+        Ok(read.map(Bytes::from))
+    }
+
     /// Whether reading a file takes long.
     fn is_large(&self, name: &str) -> bool {
         self.root.join(name).symlink_metadata().is_ok_and(|known| known.len() > IN_PLACE)
@@ -324,6 +332,10 @@ impl Sink for Folder {
         })
     }
 
+    fn lists_what_was_written(&self) -> bool {
+        false
+    }
+
     fn stat<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>> {
         Box::pin(async move {
             if !self.inner.is_large(name) {
@@ -332,6 +344,11 @@ impl Sink for Folder {
             let name = name.to_owned();
             self.blocking(move |inner| inner.stat(&name)).await
         })
+    }
+
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Fault>> {
+        let name = name.to_owned();
+        Box::pin(self.blocking(move |inner| inner.read(&name)))
     }
 
     fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Fault>> {

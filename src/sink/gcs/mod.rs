@@ -179,6 +179,14 @@ impl Gcs {
         }
     }
 
+    async fn read_now(&self, name: &str) -> Result<Option<Bytes>, Fault> {
+        match self.call(self.requests.read(name)).await {
+            Ok(content) => Ok(Some(content)),
+            Err(fault) if fault.kind == FaultKind::Status(404) => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
     async fn delete_now(&self, name: &str) -> Result<(), Fault> {
         match self.call(self.requests.delete(name)).await {
             Err(fault) if fault.kind != FaultKind::Status(404) => Err(fault),
@@ -299,6 +307,10 @@ impl Sink for Gcs {
 
     fn stat<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>> {
         Box::pin(self.stat_now(name))
+    }
+
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Fault>> {
+        Box::pin(self.read_now(name))
     }
 
     fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Fault>> {

@@ -98,6 +98,11 @@ impl Requests {
         request(Method::GET, format!("{}?fields={FIELDS}", self.object_path(name)))
     }
 
+    /// Reads an object's content (<https://cloud.google.com/storage/docs/json_api/v1/objects/get>).
+    pub(super) fn read(&self, name: &str) -> ApiRequest {
+        request(Method::GET, format!("{}?alt=media", self.object_path(name)))
+    }
+
     pub(super) fn delete(&self, name: &str) -> ApiRequest {
         request(Method::DELETE, self.object_path(name))
     }
