@@ -39,7 +39,7 @@ pub(super) async fn open(settings: &Settings, purpose: Purpose) -> Result<Destin
             return Ok(Destination { sink, _emulator: None });
         }
         Place::Zip(path) => {
-            let sink = Arc::new(Zip::new(&settings.url, path.clone(), settings.if_exists));
+            let sink = Arc::new(Zip::new(&settings.url, path.clone()));
             return Ok(Destination { sink, _emulator: None });
         }
         Place::Bucket { bucket, prefix } => (bucket, prefix),

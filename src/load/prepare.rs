@@ -86,9 +86,13 @@ impl Load {
             }
         };
         let checked = match purpose {
-            Purpose::Write if transfer.if_exists == IfExists::Overwrite || transfer.prune => {
-                Purpose::Replace
-            }
+            Purpose::Write => match transfer.if_exists {
+                IfExists::Overwrite => Purpose::Replace,
+                // Nothing is deleted from an archive.
+                _ if transfer.prune && !sink.counts_as_a_whole() => Purpose::Replace,
+                IfExists::Skip => Purpose::Write,
+                IfExists::Fail => Purpose::Create,
+            },
             purpose => purpose,
         };
         let asking = async {

@@ -27,14 +27,14 @@ pub(super) async fn list_existing(
     };
     let stem = job.images.names.literal_prefix();
     let within = match purpose {
-        Purpose::Write | Purpose::Replace if job.is_slice() => match job.names_here() {
+        Purpose::Read => NameRange::default(),
+        _ if job.is_slice() => match job.names_here() {
             Some((start, end)) => NameRange { start: Some(start), end: Some(end) },
             // Other processes would list the same: what exists is found when it is written.
             None => return Ok(Existing::none(job.selection.clone())),
         },
         // A prefix may be shared, and a bucket may be large.
-        Purpose::Write | Purpose::Replace => NameRange::beginning_with(stem),
-        Purpose::Read => NameRange::default(),
+        _ => NameRange::beginning_with(stem),
     };
     let existing = Existing::none(job.selection.clone());
     let mut found = Found { job, lookup: None, existing, on_other };

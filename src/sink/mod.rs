@@ -82,8 +82,10 @@ pub struct Page {
 /// What a destination is to be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Listing and looking; nothing is changed.
+    /// Listing and reading; nothing is changed.
     Read,
+    /// Writing objects, none of which may exist yet.
+    Create,
     /// Writing as well: objects that do not exist yet, and manifests.
     Write,
     /// Writing, also over objects that exist, or removing some.

@@ -342,9 +342,7 @@ async fn dropping_what_makes_manifests_ends_its_thread() {
 async fn names_are_checked_as_their_sink_needs_it() {
     let dir = tempfile::tempdir().unwrap();
     let folder = || -> Arc<dyn Sink> { Arc::new(Folder::new("a", dir.path().join("a"))) };
-    let zip = || -> Arc<dyn Sink> {
-        Arc::new(Zip::new("a.zip", dir.path().join("a.zip"), IfExists::Skip))
-    };
+    let zip = || -> Arc<dyn Sink> { Arc::new(Zip::new("a.zip", dir.path().join("a.zip"))) };
     let emulator = Gcs::new("http://127.0.0.1:9", "bucket", "", Auth::Anonymous).unwrap();
     let bucket = || -> Arc<dyn Sink> { Arc::new(Silence::default()) };
 
@@ -367,6 +365,32 @@ async fn names_are_checked_as_their_sink_needs_it() {
         assert!(prepare_named(template, bucket()).await.is_ok(), "{template}");
     }
     assert!(!dir.path().join("a").exists() && !dir.path().join("a.zip").exists());
+}
+
+/// What happens to an archive that exists is said in one place. Nothing is deleted from one.
+#[tokio::test]
+async fn an_archive_is_treated_as_the_transfer_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.zip");
+    let load = async |transfer: Transfer| {
+        let pictures = Pictures { images: 3, ..Pictures::default() };
+        let data = DataSet::of(pictures).open_blocking().unwrap();
+        let output = Output::open(dir.path().join("out")).unwrap();
+        let (sink, stop) = (Arc::new(Zip::new("a.zip", path.clone())), CancellationToken::new());
+        let prepared =
+            Load::of(data).prepare(sink, output, transfer, Purpose::Write, &stop).await?;
+        let summary = prepared.run(Arc::new(Silent), &stop).await.into_result()?;
+        Ok::<_, Error>((summary.uploaded, summary.already_present))
+    };
+    let with = |if_exists, prune| Transfer { if_exists, prune, ..Transfer::default() };
+    assert_eq!(load(with(IfExists::Fail, false)).await.unwrap(), (3, 0));
+    for prune in [false, true] {
+        assert_eq!(load(with(IfExists::Skip, prune)).await.unwrap(), (0, 3), "prune {prune}");
+    }
+    assert_eq!(load(with(IfExists::Overwrite, false)).await.unwrap(), (3, 0));
+    let error = load(with(IfExists::Fail, false)).await.unwrap_err();
+    assert_eq!(error.exit(), Exit::Destination);
+    assert!(error.to_string().contains("exists already; --if-exists overwrite"), "{error}");
 }
 
 /// A second run into a folder that is in use is refused at once.

@@ -80,7 +80,7 @@ impl Inner {
     fn check(&self, purpose: Purpose) -> Result<(), Fault> {
         let (done, what) = match purpose {
             Purpose::Read => (fs::read_dir(&self.root).map(drop), "read"),
-            Purpose::Write | Purpose::Replace => (self.try_writing(), "written"),
+            _ => (self.try_writing(), "written"),
         };
         done.map_err(|e| Fault::new(FaultKind::Local, format!("cannot be {what}: {e}")))
     }

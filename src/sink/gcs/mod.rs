@@ -224,7 +224,7 @@ impl Gcs {
         let Ok(Ok(granted)) = granted else { return Ok(()) };
         let Ok(granted) = answer::parse::<PermissionsAnswer>(&granted) else { return Ok(()) };
         wanted.retain(|permission| !granted.permissions.contains(*permission));
-        if wanted == [REPLACING] && purpose == Purpose::Write {
+        if wanted == [REPLACING] && purpose != Purpose::Replace {
             tracing::warn!(
                 "no permission {REPLACING} for gs://{}: a manifest of an earlier load that differs \
                  cannot be replaced; the role roles/storage.objectUser on the bucket is enough",

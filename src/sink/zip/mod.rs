@@ -20,7 +20,6 @@ use super::{
     Body, BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink,
     Stored,
 };
-use crate::sink::IfExists;
 
 /// An entry of at most so many bytes goes into the buffer where the network waits: that takes less time
 /// than a hop to a thread that may block.
@@ -40,7 +39,6 @@ pub struct Zip {
 struct Inner {
     path: PathBuf,
     partial: PathBuf,
-    if_exists: IfExists,
     state: Mutex<State>,
     /// Whether there is a partial file of ours.
     drafting: AtomicBool,
@@ -64,13 +62,14 @@ fn partial_path(path: &Path) -> PathBuf {
 }
 
 impl Zip {
-    /// An archive at `path`; `url` is how the user wrote it. An archive that is there is compared
-    /// (skip), replaced (overwrite) or refused (fail).
-    pub fn new(url: &str, path: PathBuf, if_exists: IfExists) -> Self {
+    /// An archive at `path`; `url` is how the user wrote it. [`Sink::check`] compares an archive that
+    /// exists ([`Purpose::Write`]), refuses it ([`Purpose::Create`]) or replaces it
+    /// ([`Purpose::Replace`]).
+    pub fn new(url: &str, path: PathBuf) -> Self {
         let partial = partial_path(&path);
         let drafting = AtomicBool::new(false);
         let state = Mutex::new(State::Unopened);
-        let inner = Inner { path, partial, if_exists, state, drafting };
+        let inner = Inner { path, partial, state, drafting };
         Self { url: url.to_owned(), inner: Arc::new(inner) }
     }
 
@@ -97,30 +96,30 @@ impl Inner {
         if matches!(*state, State::Unopened) {
             *state = match purpose {
                 Purpose::Read => State::Reading(self.read("cannot be read", "")?),
-                Purpose::Write | Purpose::Replace => self.begin()?,
+                purpose => self.begin(purpose)?,
             };
         }
         Ok(())
     }
 
-    fn begin(&self) -> Result<State, Fault> {
+    fn begin(&self, purpose: Purpose) -> Result<State, Fault> {
         let fault = |what: String| Fault::new(FaultKind::Local, what);
         let there = match fs::metadata(&self.path) {
             Ok(there) => Some(there),
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => return Err(fault(format!("cannot be looked at: {e}"))),
         };
-        match (there, self.if_exists) {
+        match (there, purpose) {
             (Some(there), _) if !there.is_file() => {
                 let what = if there.is_dir() { "a folder" } else { "no file" };
                 Err(fault(format!("is {what}; give --to the name of an archive")))
             }
-            (Some(_), IfExists::Fail) => Err(fault(format!("exists already; {WAY_OUT}"))),
-            (Some(_), IfExists::Skip) => {
+            (Some(_), Purpose::Create) => Err(fault(format!("exists already; {WAY_OUT}"))),
+            (Some(_), Purpose::Read | Purpose::Write) => {
                 let then = format!("; {WAY_OUT}");
                 Ok(State::Reading(self.read("exists and cannot be read", &then)?))
             }
-            (Some(_), IfExists::Overwrite) | (None, _) => {
+            (Some(_), Purpose::Replace) | (None, _) => {
                 let unwritable = |e: io::Error| fault(format!("cannot be written: {e}"));
                 if let Some(folder) = self.path.parent() {
                     fs::create_dir_all(folder).map_err(unwritable)?;

@@ -27,8 +27,8 @@ impl Place {
         self.0.path().join("a.zip")
     }
 
-    fn zip(&self, if_exists: IfExists) -> Zip {
-        Zip::new("a.zip", self.path(), if_exists)
+    fn zip(&self) -> Zip {
+        Zip::new("a.zip", self.path())
     }
 
     fn files(&self) -> Vec<String> {
@@ -41,8 +41,8 @@ impl Place {
 
     /// An archive with these entries.
     async fn written(&self, objects: &[NewObject]) {
-        let zip = self.zip(IfExists::Overwrite);
-        zip.check(Purpose::Write).await.unwrap();
+        let zip = self.zip();
+        zip.check(Purpose::Replace).await.unwrap();
         for object in objects {
             assert!(zip.put(object, Precondition::Absent).await.unwrap().holds(object));
         }
@@ -54,7 +54,7 @@ impl Place {
 #[tokio::test]
 async fn an_archive_has_its_name_when_it_is_finished() {
     let place = Place::new();
-    let zip = place.zip(IfExists::Skip);
+    let zip = place.zip();
     zip.check(Purpose::Write).await.unwrap();
     let (image, csv) = (object("1/a.jpg", b"one"), place.0.path().join("csv"));
     zip.put(&image, Precondition::Absent).await.unwrap();
@@ -95,7 +95,7 @@ async fn the_same_entries_are_the_same_bytes() {
 async fn what_is_not_finished_goes_with_its_writer() {
     let place = Place::new();
     for begun in [false, true] {
-        let zip = place.zip(IfExists::Skip);
+        let zip = place.zip();
         zip.check(Purpose::Write).await.unwrap();
         if begun {
             zip.put(&object("a", b"one"), Precondition::Absent).await.unwrap();
@@ -104,7 +104,7 @@ async fn what_is_not_finished_goes_with_its_writer() {
         drop(zip);
         assert_eq!(place.files().len(), 0);
     }
-    let zip = place.zip(IfExists::Skip);
+    let zip = place.zip();
     zip.check(Purpose::Write).await.unwrap();
     zip.abandon();
     assert_eq!(place.files().len(), 0);
@@ -115,9 +115,9 @@ async fn what_is_not_finished_goes_with_its_writer() {
 async fn one_run_at_a_time_writes_an_archive() {
     let place = Place::new();
     fs::write(place.0.path().join("a.zip.partial"), "of a run that was killed").unwrap();
-    let zip = place.zip(IfExists::Skip);
+    let zip = place.zip();
     zip.check(Purpose::Write).await.unwrap();
-    let other = place.zip(IfExists::Skip);
+    let other = place.zip();
     let refused = other.check(Purpose::Write).await.unwrap_err();
     assert_eq!(refused.kind, FaultKind::Local);
     assert!(refused.message.contains("is being written by another run"), "{refused}");
@@ -136,7 +136,7 @@ async fn an_archive_that_is_there_is_compared_and_not_changed() {
     place.written(&[b.clone(), a.clone()]).await;
     let before = fs::read(place.path()).unwrap();
 
-    let zip = place.zip(IfExists::Skip);
+    let zip = place.zip();
     zip.check(Purpose::Write).await.unwrap();
     let names = async |range: NameRange| {
         let page = zip.list(&range, None).await.unwrap();
@@ -160,10 +160,10 @@ async fn an_archive_that_is_there_is_compared_and_not_changed() {
         assert!(refused.message.contains(says), "{refused}");
         assert!(refused.message.contains("--if-exists overwrite"), "{refused}");
     }
-    let refused = place.zip(IfExists::Fail).check(Purpose::Write).await.unwrap_err();
+    let refused = place.zip().check(Purpose::Create).await.unwrap_err();
     assert!(refused.message.starts_with("exists already"), "{refused}");
     // To be read, it may be there.
-    place.zip(IfExists::Fail).check(Purpose::Read).await.unwrap();
+    place.zip().check(Purpose::Read).await.unwrap();
     assert_eq!(fs::read(place.path()).unwrap(), before);
     assert_eq!(place.files(), ["a.zip"]);
 }
@@ -173,13 +173,13 @@ async fn overwriting_replaces_the_archive_when_the_new_one_is_whole() {
     let place = Place::new();
     place.written(&[object("a", b"one")]).await;
     let before = fs::read(place.path()).unwrap();
-    let zip = place.zip(IfExists::Overwrite);
-    zip.check(Purpose::Write).await.unwrap();
+    let zip = place.zip();
+    zip.check(Purpose::Replace).await.unwrap();
     assert_eq!(zip.list(&NameRange::default(), None).await.unwrap().objects, []);
     zip.put(&object("b", b"two"), Precondition::Absent).await.unwrap();
     assert_eq!(fs::read(place.path()).unwrap(), before);
     zip.finish().await.unwrap();
-    let zip = place.zip(IfExists::Skip);
+    let zip = place.zip();
     zip.check(Purpose::Read).await.unwrap();
     assert_eq!(zip.stat("a").await.unwrap(), None);
     assert!(zip.stat("b").await.unwrap().is_some());
@@ -195,7 +195,7 @@ async fn a_damaged_entry_is_another_one() {
     let at = bytes.windows(content.len()).position(|window| window == content).unwrap();
     bytes[at] ^= 1;
     fs::write(place.path(), bytes).unwrap();
-    let zip = place.zip(IfExists::Skip);
+    let zip = place.zip();
     zip.check(Purpose::Read).await.unwrap();
     let there = zip.stat("a").await.unwrap().unwrap();
     assert_eq!((there.size, there.crc32c), (content.len() as u64, None));
@@ -205,18 +205,18 @@ async fn a_damaged_entry_is_another_one() {
 #[tokio::test]
 async fn what_is_no_archive_is_told() {
     let place = Place::new();
-    let absent = place.zip(IfExists::Skip).check(Purpose::Read).await.unwrap_err();
+    let absent = place.zip().check(Purpose::Read).await.unwrap_err();
     assert!(absent.message.starts_with("cannot be read"), "{absent}");
     fs::write(place.path(), "not an archive").unwrap();
-    let zip = place.zip(IfExists::Skip);
+    let zip = place.zip();
     let refused = zip.check(Purpose::Write).await.unwrap_err();
     assert_eq!(refused.kind, FaultKind::Local);
     assert!(refused.message.starts_with("exists and cannot be read"), "{refused}");
     assert!(refused.message.contains("--if-exists overwrite"), "{refused}");
     fs::remove_file(place.path()).unwrap();
     fs::create_dir(place.path()).unwrap();
-    for if_exists in [IfExists::Skip, IfExists::Overwrite, IfExists::Fail] {
-        let refused = place.zip(if_exists).check(Purpose::Write).await.unwrap_err();
+    for purpose in [Purpose::Write, Purpose::Replace, Purpose::Create] {
+        let refused = place.zip().check(purpose).await.unwrap_err();
         assert!(refused.message.starts_with("is a folder"), "{refused}");
     }
     assert_eq!(place.files(), ["a.zip"]);
@@ -228,7 +228,7 @@ async fn what_is_no_archive_is_told() {
 #[tokio::test]
 async fn after_a_failure_nothing_more_is_written() {
     let place = Place::new();
-    let zip = place.zip(IfExists::Skip);
+    let zip = place.zip();
     zip.check(Purpose::Write).await.unwrap();
     // A folder can be opened and not read.
     let size = place.0.path().metadata().unwrap().len();
@@ -247,7 +247,7 @@ async fn after_a_failure_nothing_more_is_written() {
 async fn reading_an_archive_holds_up_no_other_task() {
     let place = Place::new();
     place.written(&[object("a", b"1")]).await;
-    let zip = place.zip(IfExists::Skip);
+    let zip = place.zip();
     zip.check(Purpose::Read).await.unwrap();
     let (locked, is_locked) = std::sync::mpsc::channel();
     let (release, released) = std::sync::mpsc::channel::<()>();

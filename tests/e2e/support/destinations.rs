@@ -8,7 +8,7 @@ use std::sync::Arc;
 use idx2gcs::sink::folder::Folder;
 use idx2gcs::sink::gcs::{Auth, Gcs};
 use idx2gcs::sink::zip::Zip;
-use idx2gcs::sink::{IfExists, NameRange, Purpose, Sink, Stored};
+use idx2gcs::sink::{NameRange, Purpose, Sink, Stored};
 use idx2gcs_emulator::Emulator;
 
 /// The kinds of destinations.
@@ -95,6 +95,6 @@ fn open(kind: Kind, emulator: &Emulator, folder: &Path, name: &str) -> Arc<dyn S
     match kind {
         Kind::Bucket => Arc::new(Gcs::new(&emulator.url(), "demo", name, Auth::Anonymous).unwrap()),
         Kind::Folder => Arc::new(Folder::new(name, path)),
-        Kind::Zip => Arc::new(Zip::new(name, path, IfExists::Skip)),
+        Kind::Zip => Arc::new(Zip::new(name, path)),
     }
 }
