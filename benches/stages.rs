@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use idx2gcs::encode::Scale;
 use idx2gcs::encode::{Encoder, Encoding};
 use idx2gcs::source::records;
-use idx2gcs::split::{HeldOut, Split};
+use idx2gcs::split::{Split, ValidationSize};
 use idx2gcs::{Image, Partition, Size};
 
 const ROWS: u16 = 28;
@@ -107,7 +107,7 @@ fn split(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(60_000));
     group.bench_function("random", |b| {
         let parts = [(Partition::Train, 60_000), (Partition::Test, 10_000)];
-        b.iter(|| Split::random(&parts, HeldOut::Count(10_000), black_box(42)));
+        b.iter(|| Split::random(&parts, ValidationSize::Count(10_000), black_box(42)));
     });
     group.finish();
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use idx2gcs::sink::Folder;
 use idx2gcs::source::Array;
 use idx2gcs::{
-    CancellationToken, DataSet, HeldOut, Load, Observer, Output, Purpose, Snapshot, SplitSettings,
-    Transfer,
+    CancellationToken, DataSet, Load, Observer, Output, Purpose, Snapshot, SplitSettings, Transfer,
+    ValidationSize,
 };
 
 /// Prints a line ten times a second.
@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pictures = Path::new(&folder).join("pictures");
     let sink = Arc::new(Folder::new(&pictures.to_string_lossy(), pictures.clone()));
     let prepared = Load::of(data.open().await?)
-        .split(SplitSettings::stratified(HeldOut::Share(0.2), 7))
+        .split(SplitSettings::stratified(ValidationSize::Share(0.2), 7))
         .name("{partition}/{class}/{index:04}.{ext}")?
         .prepare(
             sink,

@@ -9,7 +9,7 @@
 //!
 //! use idx2gcs::sink::{Auth, GOOGLE, Gcs};
 //! use idx2gcs::{
-//!     CancellationToken, DataSet, Encoding, HeldOut, Load, Output, Purpose, Silent, SplitSettings,
+//!     CancellationToken, DataSet, Encoding, ValidationSize, Load, Output, Purpose, Silent, SplitSettings,
 //!     Transfer,
 //! };
 //!
@@ -18,7 +18,7 @@
 //! let bucket = Gcs::new(GOOGLE, "my-bucket", "fashion", Auth::application_default()?)?;
 //! let stop = CancellationToken::new();
 //! let prepared = Load::of(data)
-//!     .split(SplitSettings::stratified(HeldOut::Share(0.15), 7))
+//!     .split(SplitSettings::stratified(ValidationSize::Share(0.15), 7))
 //!     .encode(Encoding { quality: 90, ..Encoding::default() })
 //!     .name("{class}/{index:05}.{ext}")?
 //!     .prepare(Arc::new(bucket), Output::open("out")?, Transfer::default(), Purpose::Write, &stop)
@@ -81,7 +81,7 @@ pub use retry::{Limits, backoff::Backoff};
 pub use shard::{Shard, ShardError, ShardSpec};
 pub use sink::{IfExists, Purpose, Sink};
 pub use source::DataSet;
-pub use split::{HeldOut, SplitMethod, SplitSettings};
+pub use split::{SplitMethod, SplitSettings, ValidationSize};
 /// Ends a run in order when it is cancelled.
 pub use tokio_util::sync::CancellationToken;
 
@@ -92,5 +92,5 @@ pub mod internals {
     pub use crate::page::{
         ByPartition, Class, Figures, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed, Spread,
     };
-    pub use crate::retry::{Chance, Retry, Tried};
+    pub use crate::retry::{Retry, Tried};
 }

@@ -1,8 +1,9 @@
 //! SIGINT and SIGTERM: the first ends the run in order, the second at once.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
@@ -45,11 +46,7 @@ impl Signals {
 
     /// Says what is to be done; in place of what an earlier call asked for.
     pub(super) fn set_hooks(&self, hooks: Hooks) {
-        *self.lock() = Some(Arc::new(hooks));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Hooks>>> {
-        self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.hooks.lock() = Some(Arc::new(hooks));
     }
 
     /// The exit code that the last signal asks for.
@@ -64,11 +61,11 @@ impl Signals {
         self.stop.cancel();
         if first {
             // Standard error may block, and must not keep the next signal waiting.
-            let hooks = self.lock().clone();
+            let hooks = self.hooks.lock().clone();
             std::thread::spawn(move || hooks.map(|hooks| (hooks.stopping)()));
             return;
         }
-        let hooks = self.lock().clone();
+        let hooks = self.hooks.lock().clone();
         if let Some(hooks) = hooks {
             (hooks.leaving)(exit);
         }

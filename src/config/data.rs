@@ -13,7 +13,7 @@ use super::value::Value;
 use crate::encode::Encoding;
 use crate::model::Partition;
 use crate::source::{Files, Range, SourceOptions};
-use crate::split::{HeldOut, SplitMethod, SplitSettings};
+use crate::split::{SplitMethod, SplitSettings, ValidationSize};
 use crate::text::is_unsafe;
 
 pub(super) fn source(layers: &Layers) -> Result<SourceOptions, ConfigError> {
@@ -100,12 +100,12 @@ pub(super) fn read_range(value: &Value, _: Kind) -> Result<Range, Option<String>
 pub(super) const HELD_OUT: &str =
     "a whole number from 0 to 4294967295, or a share above 0 and below 1";
 
-pub(super) fn read_held_out(value: &Value, _: Kind) -> Result<HeldOut, Option<String>> {
+pub(super) fn read_held_out(value: &Value, _: Kind) -> Result<ValidationSize, Option<String>> {
     if let Some(count) = value.number().and_then(|count| u32::try_from(count).ok()) {
-        return Ok(HeldOut::Count(count));
+        return Ok(ValidationSize::Count(count));
     }
     let share = value.word().filter(|share| *share > 0.0 && *share < 1.0);
-    share.map(HeldOut::Share).ok_or(None)
+    share.map(ValidationSize::Share).ok_or(None)
 }
 
 pub(super) fn split(layers: &Layers) -> Result<SplitSettings, ConfigError> {
@@ -119,7 +119,7 @@ pub(super) fn split(layers: &Layers) -> Result<SplitSettings, ConfigError> {
         (SplitMethod::File, None, _) => {
             Err(layers.refuse(&METHOD, "must be given a list of the partitions: split.file"))
         }
-        (SplitMethod::Hash, _, Some(HeldOut::Count(_))) => {
+        (SplitMethod::Hash, _, Some(ValidationSize::Count(_))) => {
             let problem = "must be a share such as 0.15: the number of images may grow";
             Err(layers.refuse(&VALIDATION, problem))
         }

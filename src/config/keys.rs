@@ -20,7 +20,7 @@ use crate::pipeline::OnError;
 use crate::shard::ShardSpec;
 use crate::sink::{Endpoint, IfExists};
 use crate::source::{Files, LabelEncoding, Range, Transposed};
-use crate::split::{HeldOut, SplitMethod};
+use crate::split::{SplitMethod, ValidationSize};
 
 /// Makes a constant of each key, and one list of all.
 macro_rules! keys {
@@ -63,7 +63,7 @@ keys! {
 
     METHOD: SplitMethod = Key::word("split.method").default("random")
         .help("How images are held out of the training part; hash goes by the content, so that an image keeps its partition as data grows");
-    VALIDATION: HeldOut = Key::new("split.validation", Kind::Text(HELD_OUT), read_held_out)
+    VALIDATION: ValidationSize = Key::new("split.validation", Kind::Text(HELD_OUT), read_held_out)
         .flag("validation").placeholder("N")
         .help("Images held out of the training part for validation, or a share of it such as 0.15 [default: that of the named data set, else 0.1; 0 where the source has a validation part]");
     SEED: u32 = Key::number("split.seed", 0, MOST).flag("seed").placeholder("S").default("42")

@@ -12,7 +12,7 @@ use super::keys::{NAME, PATH, QUALITY, URL};
 use super::*;
 use crate::model::Partition;
 use crate::source::Files;
-use crate::split::HeldOut;
+use crate::split::ValidationSize;
 
 /// The layers of a config file `c.toml` in a folder of its own.
 fn layers(toml: &str) -> Result<Layers, ConfigError> {
@@ -171,10 +171,10 @@ fn numbers_are_read_in_each_form_of_toml() {
         assert_eq!(settings(&format!("[split]\nseed = {toml}")).unwrap().split.seed, seed);
     }
     for (toml, validation) in [
-        ("0", HeldOut::Count(0)),
-        ("4294967295", HeldOut::Count(u32::MAX)),
-        ("0.25", HeldOut::Share(0.25)),
-        ("\"0.25\"", HeldOut::Share(0.25)),
+        ("0", ValidationSize::Count(0)),
+        ("4294967295", ValidationSize::Count(u32::MAX)),
+        ("0.25", ValidationSize::Share(0.25)),
+        ("\"0.25\"", ValidationSize::Share(0.25)),
     ] {
         let split = settings(&format!("[split]\nvalidation = {toml}")).unwrap().split;
         assert_eq!(split.validation, Some(validation), "{toml}");

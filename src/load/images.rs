@@ -86,7 +86,9 @@ mod tests {
     use crate::model::{Image, Partition, Selection, Size};
     use crate::naming::Template;
     use crate::pace::Pace;
-    use crate::pipeline::{self, DRAIN, Existing, ImageFailure, State, Stats, Stop, Work};
+    use crate::pipeline::{
+        self, DRAIN, Existing, ImageFailure, Pipeline, State, Stats, Stop, Work,
+    };
     use crate::sink::Stored;
     use std::sync::atomic::{AtomicU32, Ordering};
     use tokio_util::sync::CancellationToken;
@@ -157,7 +159,7 @@ mod tests {
         let (read, made) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
         let objects = Counted { images, read: Arc::clone(&read), made: Arc::clone(&made), most: 4 };
         let stats = Arc::new(Stats::new(IMAGES, Arc::new(Pace::fixed(16))));
-        let run = pipeline::Run {
+        let run = Pipeline {
             images: IMAGES,
             objects: Arc::new(objects),
             work: Storing,

@@ -14,10 +14,10 @@ use crate::naming::{Names, Template};
 use crate::report::SliceSummary;
 use crate::shard::Shard;
 use crate::source::{DataSet, Labels, Record, SourceError};
-use crate::split::{self, HeldOut, Split, SplitMethod};
+use crate::split::{self, Split, SplitMethod, ValidationSize};
 
 /// The share of the training part that is held out where neither the user nor the data set says more.
-const DEFAULT_VALIDATION: HeldOut = HeldOut::Share(0.1);
+const DEFAULT_VALIDATION: ValidationSize = ValidationSize::Share(0.1);
 
 /// A data set with its split, its names and its encoder.
 #[derive(Debug)]
@@ -274,7 +274,7 @@ fn select(load: &Load, split: &Split) -> Result<Selection, Error> {
 fn draw_split(load: &Load, hashes: &[u64]) -> Result<Split, Error> {
     let (data, options) = (&load.data, &load.split);
     let parts = data.parts();
-    let held_out = options.validation.or_else(|| data.validation().map(HeldOut::Count));
+    let held_out = options.validation.or_else(|| data.validation().map(ValidationSize::Count));
     let held_out = held_out.unwrap_or(DEFAULT_VALIDATION);
     Ok(match (options.method, &options.file) {
         (SplitMethod::Random, _) => Split::random(&parts, held_out, options.seed)?,

@@ -135,10 +135,7 @@ pub(super) async fn delete(
 
 async fn delete_one(storing: &Storing, name: String) -> Result<(), Error> {
     let Storing { sink, retry, stats, pace, .. } = storing;
-    let on_retry = |fault: &Fault| {
-        tracing::debug!(object = name, %fault, cause = %fault.kind, "trying again");
-        stats.retried(fault.kind);
-    };
+    let on_retry = |fault: &Fault| stats.note_retry(&name, fault);
     let gate = pace.as_deref().map_or(Gate::Open, Gate::Turn);
     let gone = retry.run_through(gate, on_retry, |within| sink.delete(&name, within)).await;
     gone.result.map_err(|fault| {

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::pace::Pace;
 use crate::pipeline::{Counts, OnError, Refusals, Stats, Storing};
 use crate::report::Summary;
-use crate::retry::{Chance, Retry};
+use crate::retry::Retry;
 use crate::sink::{IfExists, Purpose};
 
 /// What is done beside publishing.
@@ -42,7 +42,7 @@ impl Prepared {
     /// work.
     pub async fn merge(self, with: Merge, stop: &CancellationToken) -> Result<Merged, Error> {
         let Self { job, sink, output, transfer, .. } = self;
-        let retry = Arc::new(Retry::new(transfer.retry, Chance::default(), stop.clone()));
+        let retry = Arc::new(Retry::new(transfer.retry, stop.clone()));
         let images = job.selection.count();
         let stats = Arc::new(Stats::new(images, Arc::new(Pace::new(transfer.pace))));
         let Some(records) = Records::of(&job, &sink, &retry, &stats) else {

@@ -19,7 +19,7 @@ use crate::model::{Selected, Selection};
 use crate::pace::Pace;
 use crate::pipeline::{Observer, Stats};
 use crate::report::SliceSummary;
-use crate::retry::{Chance, Limits, Retry};
+use crate::retry::{Limits, Retry};
 use crate::sink::{Fault, FaultKind, IfExists, Purpose, Sink, TimedSink};
 use crate::split::SplitMethod;
 
@@ -108,7 +108,7 @@ impl Load {
         surveyed.findings.extend(about);
         let Surveyed { job, findings } = surveyed;
         let leftovers = if purpose.writes() && transfer.prune && !sink.counts_as_a_whole() {
-            let retry = Retry::new(transfer.retry, Chance::default(), stop.clone());
+            let retry = Retry::new(transfer.retry, stop.clone());
             let stats = Stats::new(job.selection.count(), Arc::new(Pace::new(transfer.pace)));
             leftovers::find(&job, &sink, &retry, &stats).await?
         } else {
@@ -134,7 +134,7 @@ impl Load {
                 Some(job) => job.selection.clone(),
                 None => load.before_the_split(),
             };
-            let mut survey = load.look_at_pixels(&selection, &|| stop.is_cancelled())?;
+            let mut survey = load.survey_pixels(&selection, &|| stop.is_cancelled())?;
             if stop.is_cancelled() {
                 // What was seen of the pixels is not enough for a split by them.
                 return Err(stopped_early());
@@ -168,7 +168,7 @@ impl Load {
         Selection::First(limit.unwrap_or(images).min(images))
     }
 
-    fn look_at_pixels(
+    fn survey_pixels(
         &self,
         selection: &Selection,
         stopped: &dyn Fn() -> bool,
@@ -298,7 +298,7 @@ pub async fn check_destination(
 ) -> Result<(), Error> {
     let limits = transfer.retry;
     let limits = Limits { max_elapsed: limits.max_elapsed.min(limits.max_outage), ..limits };
-    let retry = Retry::new(limits, Chance::default(), stop.clone());
+    let retry = Retry::new(limits, stop.clone());
     let unreachable = AtomicU32::new(0);
     let unreachable = &unreachable;
     let attempt = |within| async move {

@@ -21,11 +21,8 @@ pub(super) async fn list_existing(
     purpose: Purpose,
     on_other: impl FnMut(Stored) + Send,
 ) -> Result<Existing, Error> {
-    let on_retry = |fault: &Fault| {
-        tracing::debug!(%fault, cause = %fault.kind, "trying again");
-        stats.retried(fault.kind);
-    };
-    let stem = job.images.names.literal_prefix();
+    let on_retry = |fault: &Fault| stats.note_retry("a listing", fault);
+    let prefix = job.images.names.literal_prefix();
     let within = match purpose {
         Purpose::Read => NameRange::default(),
         _ if job.is_slice() => match job.names_here() {
@@ -34,12 +31,12 @@ pub(super) async fn list_existing(
             None => return Ok(Existing::none(job.selection.clone())),
         },
         // A prefix may be shared, and a bucket may be large.
-        _ => NameRange::beginning_with(stem),
+        _ => NameRange::beginning_with(prefix),
     };
     let existing = Existing::none(job.selection.clone());
     let mut found = Found { job, lookup: None, existing, on_other };
     tokio::select! {
-        listed = list_all(sink, retry, within, stem, on_retry, &mut found) => {
+        listed = list_all(sink, retry, within, prefix, on_retry, &mut found) => {
             listed.map_err(|fault| before_the_work(sink.url(), fault))?;
         }
         () = retry.stop().cancelled() => return Err(stopped_early()),

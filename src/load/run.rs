@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -23,10 +24,11 @@ use crate::model::Selected;
 use crate::pace::{Bounds, Pace};
 use crate::page;
 use crate::pipeline::{
-    self, Counts, Observer, RunResult, State, Stats, Stop, Storing, Unencodable, keep_observed,
+    self, Counts, Observer, Pipeline, RunResult, State, Stats, Stop, Storing, Unencodable, drained,
+    keep_observed,
 };
 use crate::report::{JsonLog, ManifestEntry, Summary};
-use crate::retry::{Chance, Retry};
+use crate::retry::Retry;
 use crate::shard::Ended;
 use crate::sink::{IfExists, TimedSink};
 
@@ -92,7 +94,7 @@ impl Control {
         let mut summary = Summary::new(&self.stats);
         summary.selection = self.selected;
         summary.exit_code = exit as u8;
-        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.left.lock() = true;
         // The process is leaving: there is nobody to report to that this failed.
         let _ = output::write_summary(&self.output, &summary);
         files::remove_partials(&self.output);
@@ -172,7 +174,7 @@ impl Run {
         summary.slice = self.job.slice_summary(&done.missing, done.to_merge);
         summary.exit_code = error.as_ref().map_or(Exit::Complete, Error::exit) as u8;
         let written = {
-            let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+            let left = self.left.lock();
             if *left { Ok(()) } else { self.output.write_summary(&summary) }
         };
         let why = error.as_ref().map(Error::to_string);
@@ -215,7 +217,7 @@ impl Run {
         let path = self.output.folder().join(FAILURES);
         let failures = JsonLog::new(path.clone());
         let failures = Arc::new(failures.map_err(|e| before(Error::output(&path, e)))?);
-        let retry = Arc::new(Retry::new(self.transfer.retry, Chance::default(), stop.clone()));
+        let retry = Arc::new(Retry::new(self.transfer.retry, stop.clone()));
         let (job, sink, stats) = (&self.job, &*self.sink, &self.stats);
         let records = Records::of(job, sink, &retry, stats);
         if let Some(records) = &records
@@ -241,7 +243,7 @@ impl Run {
         self.output.forget_page().map_err(before)?;
         let log = Arc::clone(&failures);
         let pace = Arc::clone(stats.pace());
-        let run = Arc::new(pipeline::Run {
+        let run = Arc::new(Pipeline {
             images: job.count_here(),
             objects: Arc::new(job.images.clone()),
             work: self.storing(Arc::clone(&retry)),
@@ -330,7 +332,7 @@ impl Run {
         for manifest in &self.job.manifests {
             let name = manifest.object_name();
             let stat = |within| self.sink.stat(&name, within);
-            let stored = retry.run(|fault| self.stats.retried(fault.kind), stat).await.result;
+            let stored = retry.run(|fault| self.stats.note_retry(&name, fault), stat).await.result;
             let stored = stored.map_err(|fault| before_the_work(url, fault))?;
             count += u64::from(stored.is_some());
         }
@@ -345,13 +347,9 @@ async fn bounded(
     drain: Duration,
     before: &'static str,
 ) -> Result<(), Error> {
-    let drained = async {
-        stop.cancelled().await;
-        tokio::time::sleep(drain).await;
-    };
     tokio::select! {
         done = work => done,
-        () = drained => Err(Error::StoppedBefore(before)),
+        () = drained(stop, drain) => Err(Error::StoppedBefore(before)),
     }
 }
 

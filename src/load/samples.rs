@@ -1,8 +1,7 @@
 //! What the report page shows of the images: a few as they are stored, and how large all are.
 
-use std::sync::{Mutex, PoisonError};
-
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::histogram::Histogram;
 use crate::model::Image;
@@ -59,7 +58,7 @@ impl Samples {
     /// Notes an image that has been encoded.
     pub(super) fn see(&self, index: u32, image: &Image, file: &Bytes) {
         let wanted = self.wanted.binary_search(&index).is_ok();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         seen.sizes.record(file.len() as u64);
         if wanted {
             seen.taken.push(Sample { index, image: image.clone(), file: file.clone() });
@@ -68,7 +67,7 @@ impl Samples {
 
     /// The images that were kept, in source order, and the sizes; nothing where no image was seen.
     pub(super) fn take(&self) -> (Vec<Sample>, Option<Sizes>) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         let mut taken = std::mem::take(&mut seen.taken);
         taken.sort_by_key(|sample| sample.index);
         let sizes = seen.sizes.range().map(|(min, max)| Sizes {

@@ -37,10 +37,7 @@ impl<'a> Records<'a> {
     }
 
     fn on_retry(&self) -> impl Fn(&Fault) + Copy + Send + Sync {
-        |fault| {
-            tracing::debug!(%fault, cause = %fault.kind, "trying again");
-            self.stats.retried(fault.kind);
-        }
+        |fault| self.stats.note_retry("the records of slices", fault)
     }
 
     /// The ranges that are stored, by one listing.

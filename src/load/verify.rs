@@ -19,11 +19,11 @@ use super::resume::{before_the_work, list_existing};
 use crate::manifest::{Digesting, Manifest, RowWriter};
 use crate::pace::Pace;
 use crate::pipeline::{
-    self, Counts, ImageFailure, NotStored, Observer, Run, RunResult, State, Stats, Stop, Work,
-    keep_observed,
+    self, Counts, ImageFailure, NotStored, Observer, Pipeline, RunResult, State, Stats, Stop, Work,
+    keep_observed, with_checksum,
 };
 use crate::report::JsonLog;
-use crate::retry::{Chance, Retry};
+use crate::retry::Retry;
 use crate::sink::{Body, Fault, NewObject, Purpose, Stored, TimedSink};
 use crate::text::thousands;
 
@@ -140,14 +140,8 @@ impl Work for Comparing {
         object: NewObject,
         seen: Option<Stored>,
     ) -> Result<State, (NotStored, u32)> {
-        let seen = match seen {
-            // The listing told no checksum; asked for this one object the destination may.
-            Some(Stored { crc32c: None, .. }) => {
-                self.stat(&object.name).await.map_err(|fault| (fault.into(), 0))?
-            }
-            seen => seen,
-        };
-        match seen {
+        let known = with_checksum(seen, || self.stat(&object.name)).await;
+        match known.map_err(|fault| (fault.into(), 0))? {
             Some(seen) if seen.holds(&object) => Ok(State::AlreadyPresent),
             Some(seen) => Err((NotStored::Conflict(seen.diff(&object)), 0)),
             None => Err((NotStored::Missing, 0)),
@@ -227,10 +221,10 @@ impl Prepared {
                 findings.unexpected(&stored.name, left);
             }
         };
-        let retry = Retry::new(self.transfer.retry, Chance::default(), stop.clone());
+        let retry = Retry::new(self.transfer.retry, stop.clone());
         let existing = list_existing(job, sink, &retry, stats, Purpose::Read, on_other).await?;
         let into = Arc::clone(findings);
-        let run = Arc::new(Run {
+        let run = Arc::new(Pipeline {
             images: job.selection.count(),
             objects: Arc::new(job.images.clone()),
             work: Comparing { sink: Arc::clone(sink), retry },
@@ -254,14 +248,8 @@ impl Prepared {
         });
         let expected = expected.await?;
         for (object, stored) in expected.iter().zip(manifests) {
-            let stored = match stored {
-                Some(Stored { crc32c: None, .. }) => {
-                    let asked = run.work.stat(&object.name).await;
-                    asked.map_err(|fault| before_the_work(sink.url(), fault))?
-                }
-                stored => stored,
-            };
-            match stored {
+            let known = with_checksum(stored, || run.work.stat(&object.name)).await;
+            match known.map_err(|fault| before_the_work(sink.url(), fault))? {
                 None => findings.missing(&object.name, None),
                 Some(stored) if stored.holds(object) => {
                     findings.exact_manifests.fetch_add(1, Ordering::Relaxed);

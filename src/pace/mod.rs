@@ -10,9 +10,9 @@ mod permits;
 mod ramp;
 
 use std::num::NonZeroU32;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use self::limiter::{Answer, Limiter};
@@ -156,7 +156,7 @@ impl Pace {
                 noted: Duration::ZERO,
             }),
         };
-        pace.settle(&mut pace.state());
+        pace.settle(&mut pace.state.lock());
         pace
     }
 
@@ -166,18 +166,14 @@ impl Pace {
         Self::new(Bounds { concurrency, max_rate: 0, ramp: Ramp::None, parallel: NonZeroU32::MIN })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What the user has set.
     pub fn bounds(&self) -> Bounds {
-        self.state().bounds
+        self.state.lock().bounds
     }
 
     /// Puts other bounds in force, in the middle of a run.
     pub fn set_bounds(&self, bounds: Bounds) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if bounds.concurrency != state.bounds.concurrency {
             state.limiter = limiter(bounds.concurrency);
         }
@@ -187,7 +183,7 @@ impl Pace {
 
     /// The pace now.
     pub fn now(&self) -> PaceNow {
-        let state = self.state();
+        let state = self.state.lock();
         PaceNow { limit: self.permits.limit(), rate: state.rate, limited: state.limited }
     }
 
@@ -204,7 +200,7 @@ impl Pace {
         let Some(answer) = answer(fault.map(|fault| fault.kind)) else { return };
         let retry_after = fault.and_then(Fault::retry_after);
         let now = self.epoch.elapsed();
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let paused_until = state.limiter.paused_until();
         state.limiter.observe(now, answer, latency, retry_after);
         state.limited += u64::from(answer == Answer::Limited);

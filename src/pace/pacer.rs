@@ -1,9 +1,9 @@
 //! When requests may begin: a rate and a pause that all share.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -80,10 +80,6 @@ impl Pacer {
         }
     }
 
-    fn rules(&self) -> MutexGuard<'_, Rules> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits for a turn, and says how long that took.
     pub(super) async fn take(&self) -> Duration {
         if self.open.load(Relaxed) {
@@ -93,7 +89,7 @@ impl Pacer {
         let _first = self.first.lock().await;
         loop {
             let wait = {
-                let mut rules = self.rules();
+                let mut rules = self.rules.lock();
                 let wait = rules.take(Instant::now());
                 self.open.store(rules.is_open(), Relaxed);
                 wait
@@ -109,7 +105,7 @@ impl Pacer {
     /// At most so many turns a second from now on, evenly spaced: a pause is not made up for by a
     /// burst.
     pub(super) fn set_rate(&self, per_second: Option<f64>) {
-        let mut rules = self.rules();
+        let mut rules = self.rules.lock();
         rules.set_rate(per_second);
         self.open.store(rules.is_open(), Relaxed);
         self.changed.notify_one();
@@ -117,7 +113,7 @@ impl Pacer {
 
     /// No turn before that time.
     pub(super) fn pause_until(&self, until: Instant) {
-        let mut rules = self.rules();
+        let mut rules = self.rules.lock();
         if rules.paused_until.is_none_or(|before| before < until) {
             rules.paused_until = Some(until);
             self.open.store(false, Relaxed);

@@ -11,8 +11,8 @@
 //! when they have finished their image.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 
 /// Credit is counted in tenths of a wait.
@@ -66,7 +66,7 @@ impl Permits {
 
     /// Reads or changes the ledger, and tells the workers what follows for them.
     fn with<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> T {
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ledger = self.ledger.lock();
         let result = change(&mut ledger);
         self.to_end.store(ledger.surplus + ledger.waiting, Relaxed);
         result

@@ -1,8 +1,8 @@
 //! How the images of a run ended: what decides whether a load is complete.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::task::JoinError;
 
 use super::{ImageFailure, NotStored, State};
@@ -108,20 +108,16 @@ impl Tally {
         }
     }
 
-    fn rest(&self) -> MutexGuard<'_, RunResult> {
-        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn ended(&self, state: State) {
         match state {
             State::Uploaded(_) => drop(self.uploaded.fetch_add(1, Relaxed)),
             State::AlreadyPresent => drop(self.already_present.fetch_add(1, Relaxed)),
-            State::Failed => self.rest().counts.failed += 1,
+            State::Failed => self.rest.lock().counts.failed += 1,
         }
     }
 
     pub(super) fn failed(&self, failure: &ImageFailure, stop: Option<Stop>) {
-        let mut rest = self.rest();
+        let mut rest = self.rest.lock();
         rest.counts.failed += 1;
         rest.counts.conflicts += u32::from(matches!(failure.error, NotStored::Conflict(_)));
         if let NotStored::Encoding(why) = &failure.error {
@@ -134,16 +130,16 @@ impl Tally {
     }
 
     pub(super) fn source_failed(&self, error: SourceError) {
-        self.rest().source = Some(error);
+        self.rest.lock().source = Some(error);
     }
 
     pub(super) fn decoder_panicked(&self, panic: &JoinError) {
-        self.rest().decoder_panic = Some(panic.to_string());
+        self.rest.lock().decoder_panic = Some(panic.to_string());
     }
 
     /// The end of the run; nothing is counted after it.
     pub(super) fn result(&self) -> RunResult {
-        let mut result = std::mem::take(&mut *self.rest());
+        let mut result = std::mem::take(&mut *self.rest.lock());
         result.counts.uploaded = self.uploaded.load(Relaxed);
         result.counts.already_present = self.already_present.load(Relaxed);
         result

@@ -72,8 +72,26 @@ pub(crate) trait Pages {
     fn page(&mut self, page: Vec<Stored>) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
+/// What is stored under a name, by what the listing said of it and, where that has no checksum, by what
+/// `stat` answers for this one object.
+///
+/// # Errors
+/// Those of `stat`.
+pub(crate) async fn with_checksum<F>(
+    listed: Option<Stored>,
+    stat: impl FnOnce() -> F,
+) -> Result<Option<Stored>, Fault>
+where
+    F: Future<Output = Result<Option<Stored>, Fault>>,
+{
+    match listed {
+        Some(Stored { crc32c: None, .. }) => stat().await,
+        listed => Ok(listed),
+    }
+}
+
 /// Lists the names in `within`, a page at a time in no particular order. Where there is more than a
-/// page, ranges of names are listed at the same time; names that begin with `stem` and a digit, as
+/// page, ranges of names are listed at the same time; names that begin with `prefix` and a digit, as
 /// most do, are spread over ten of them.
 ///
 /// # Errors
@@ -82,7 +100,7 @@ pub(crate) async fn list_all(
     sink: &TimedSink,
     retry: &Retry,
     within: NameRange,
-    stem: &str,
+    prefix: &str,
     on_retry: impl Fn(&Fault) + Copy + Send + Sync,
     pages: &mut impl Pages,
 ) -> Result<(), Fault> {
@@ -102,7 +120,7 @@ pub(crate) async fn list_all(
     let beginnings = match &last {
         // What is left begins with the last name of the page that is taken already.
         Some(last) => {
-            ranges(stem, last, within.end).into_iter().map(|range| (range, None)).collect()
+            ranges(prefix, last, within.end).into_iter().map(|range| (range, None)).collect()
         }
         // A page may be empty and not the last.
         None => vec![(within, Some(next))],
@@ -122,11 +140,11 @@ pub(crate) async fn list_all(
     Ok(())
 }
 
-/// Ranges that together hold each name from `start` to before `end` once, cut before `<stem>1` …
-/// `<stem>9`.
-fn ranges(stem: &str, start: &str, end: Option<String>) -> Vec<NameRange> {
+/// Ranges that together hold each name from `start` to before `end` once, cut before `<prefix>1` …
+/// `<prefix>9`.
+fn ranges(prefix: &str, start: &str, end: Option<String>) -> Vec<NameRange> {
     let cuts = ('1'..='9')
-        .map(|digit| format!("{stem}{digit}"))
+        .map(|digit| format!("{prefix}{digit}"))
         .filter(|cut| cut.as_str() > start && end.as_ref().is_none_or(|end| cut < end));
     let mut starts = vec![start.to_owned()];
     starts.extend(cuts);
@@ -142,12 +160,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_name_is_in_one_range(stem in "[a-c/]{0,3}", start: String, name: String) {
-            let whole = NameRange::beginning_with(&stem);
+        fn each_name_is_in_one_range(prefix in "[a-c/]{0,3}", start: String, name: String) {
+            let whole = NameRange::beginning_with(&prefix);
             let open = NameRange { start: Some(start.clone()), end: None };
             for (ranges, all) in [
-                (ranges(&stem, &start, None), open),
-                (ranges(&stem, &stem, whole.end.clone()), whole),
+                (ranges(&prefix, &start, None), open),
+                (ranges(&prefix, &prefix, whole.end.clone()), whole),
             ] {
                 let holding = ranges.iter().filter(|range| range.contains(&name)).count();
                 prop_assert_eq!(holding, usize::from(all.contains(&name)));

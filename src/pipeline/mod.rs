@@ -20,10 +20,11 @@ mod timeline;
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -31,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::budget::{Budget, Share, Taker};
 pub(crate) use self::counts::{Counts, RunResult, Stop, Unencodable};
-pub(crate) use self::existing::{Existing, Pages, list_all};
+pub(crate) use self::existing::{Existing, Pages, list_all, with_checksum};
 pub(crate) use self::failure::ImageFailure;
 pub use self::failure::NotStored;
 pub(crate) use self::observer::keep_observed;
@@ -47,7 +48,7 @@ use crate::pace::Pace;
 use crate::sink::{NewObject, Stored};
 use crate::source::{Record, SourceError};
 
-/// Default of [`Run::drain`].
+/// Default of [`Pipeline::drain`].
 pub(crate) const DRAIN: Duration = Duration::from_secs(10);
 
 /// Images that cost at most so many bytes, such as 32 KiB of pixels, are encoded where the network waits:
@@ -85,7 +86,7 @@ pub(crate) trait Work: Send + Sync + 'static {
 }
 
 /// A run over all records: its work, its limits, and what its tasks share.
-pub(crate) struct Run<W> {
+pub(crate) struct Pipeline<W> {
     /// The number of images that the records are; what has no end counts as not attempted.
     pub images: u32,
     /// How a record becomes an object.
@@ -118,7 +119,7 @@ type Held = Arc<Mutex<HashMap<u32, String>>>;
 /// Dropping the future stops the workers where they stand, and ends the producer's thread with the
 /// record that it is reading.
 pub(crate) async fn run<W: Work>(
-    run: Arc<Run<W>>,
+    run: Arc<Pipeline<W>>,
     records: impl Iterator<Item = Result<Record, SourceError>> + Send + 'static,
 ) -> RunResult {
     let queue = run.queue.max(1);
@@ -146,7 +147,7 @@ pub(crate) async fn run<W: Work>(
     // Decoding is computation and reading from disk: a thread of its own.
     let producing = tokio::task::spawn_blocking(move || producer.produce(records));
     keep_working(&shared).await;
-    let abandoned = std::mem::take(&mut *lock(&shared.held));
+    let abandoned = std::mem::take(&mut *shared.held.lock());
     for (index, object) in abandoned {
         shared.end(Err(ImageFailure::abandoned(index, object)));
     }
@@ -172,14 +173,17 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Waits for a stop, and then for the time that requests in flight get after it.
+pub(crate) async fn drained(stop: &CancellationToken, drain: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(drain).await;
+}
+
 /// Starts a worker for each permit, from the first on, until all have ended; once the run is stopped,
 /// waits no longer than its drain.
 async fn keep_working<W: Work>(shared: &Shared<W>) {
     let run = &shared.run;
-    let drained = async {
-        run.stop.cancelled().await;
-        tokio::time::sleep(run.drain).await;
-    };
+    let drained = drained(&run.stop, run.drain);
     tokio::pin!(drained);
     let mut workers = JoinSet::new();
     loop {
@@ -245,7 +249,7 @@ impl Producer {
 
 /// What each worker has.
 struct Shared<W> {
-    run: Arc<Run<W>>,
+    run: Arc<Pipeline<W>>,
     queue: async_channel::Receiver<(Record, Share)>,
     room: Arc<Semaphore>,
     /// One permit for each image that is encoded on a thread of its own.
@@ -296,11 +300,11 @@ async fn work<W: Work>(shared: Shared<W>) {
         // Whatever panics costs this image, not the worker.
         let done = AssertUnwindSafe(async {
             let name = run.objects.name(&record);
-            lock(&shared.held).insert(index, name.clone());
+            shared.held.lock().insert(index, name.clone());
             shared.image(record, share, name).await
         });
         let ended = done.catch_unwind().await;
-        let name = lock(&shared.held).remove(&index).unwrap_or_default();
+        let name = shared.held.lock().remove(&index).unwrap_or_default();
         shared.end(ended.unwrap_or_else(|_| Err(ImageFailure::panicked(index, name))));
     }
 }
@@ -373,10 +377,6 @@ impl<W: Work> Shared<W> {
 /// What a call returns, unless it panics.
 fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
     std::panic::catch_unwind(AssertUnwindSafe(call)).ok()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! When refusals of single objects mean that the destination refuses all.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
 
 use crate::retry::policy::{is_refusal, refuses_all};
 use crate::sink::FaultKind;
@@ -24,17 +24,13 @@ struct Row {
 impl Refusals {
     /// Notes that an object was stored.
     pub(super) fn stored(&self) {
-        *self.row() = Row::default();
+        *self.0.lock() = Row::default();
     }
 
     /// Notes how one object failed: its fault, or nothing where the service refused nothing. Returns
     /// whether every other object would fail in the same way.
     pub(super) fn failed(&self, fault: Option<FaultKind>) -> bool {
-        self.row().add(fault)
-    }
-
-    fn row(&self) -> MutexGuard<'_, Row> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().add(fault)
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a run has done so far and at which pace, counted without locks where it is hot.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ use super::State;
 use super::timeline::{Sample, Timeline};
 use crate::histogram::Histogram;
 use crate::pace::{Pace, PaceNow};
-use crate::sink::FaultKind;
+use crate::sink::Fault;
 
 /// Counters of one run, shared by its tasks.
 #[derive(Debug)]
@@ -136,13 +137,15 @@ impl Stats {
 
     pub(crate) fn answered(&self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let mut latency = lock(&self.latency);
+        let mut latency = self.latency.lock();
         latency.whole.record(micros);
         latency.this_second.record(micros);
     }
 
-    pub(crate) fn retried(&self, cause: FaultKind) {
-        *lock(&self.retries).entry(cause.to_string()).or_default() += 1;
+    /// Notes that something is tried again with an object, or a listing, after a fault.
+    pub(crate) fn note_retry(&self, what: &str, fault: &Fault) {
+        tracing::debug!(object = what, %fault, cause = %fault.kind, "trying again");
+        *self.retries.lock().entry(fault.kind.to_string()).or_default() += 1;
     }
 
     pub(crate) fn ended(&self, state: State) {
@@ -179,12 +182,12 @@ impl Stats {
             rate,
             limited,
             attempts: self.attempts.load(Relaxed),
-            retries: lock(&self.retries).clone(),
+            retries: self.retries.lock().clone(),
             bytes: self.bytes.load(Relaxed),
             elapsed_s,
             images_per_s: if elapsed_s > 0.0 { f64::from(ended) / elapsed_s } else { 0.0 },
-            latency_ms: Latency::of(&lock(&self.latency).whole),
-            last_second: *lock(&self.timeline).last(),
+            latency_ms: Latency::of(&self.latency.lock().whole),
+            last_second: *self.timeline.lock().last(),
         }
     }
 
@@ -192,14 +195,14 @@ impl Stats {
     pub(super) fn sample(&self) {
         let now = self.snapshot();
         let latency = {
-            let mut latency = lock(&self.latency);
+            let mut latency = self.latency.lock();
             let of_second = Latency::of(&latency.this_second);
             latency.this_second.clear();
             of_second
         };
         let before = now.last_second;
         let lasted = (now.elapsed_s - before.t_s).max(0.001);
-        lock(&self.timeline).add(Sample {
+        self.timeline.lock().add(Sample {
             t_s: now.elapsed_s,
             ended: now.ended(),
             images_per_s: f64::from(now.ended() - before.ended) / lasted,
@@ -215,12 +218,8 @@ impl Stats {
 
     /// The run second by second.
     pub fn timeline(&self) -> Vec<Sample> {
-        lock(&self.timeline).samples().to_vec()
+        self.timeline.lock().samples().to_vec()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Latency {
@@ -273,7 +272,7 @@ mod tests {
             let _first = stats.begin_attempt();
             let _second = stats.begin_attempt();
         }
-        stats.retried(FaultKind::Status(503));
+        stats.note_retry("a", &Fault::new(crate::sink::FaultKind::Status(503), ""));
         stats.answered(Duration::from_millis(50));
         tokio::time::advance(Duration::from_secs(2)).await;
         let s = stats.snapshot();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::decision::{ExistingAction, Rule, decide};
+use super::existing::with_checksum;
 use super::{ImageFailure, NotStored, Refusals, State, Stats, Stop, Work};
 use crate::pace::{Gate, Pace};
 use crate::retry::{Retry, Tried};
@@ -111,10 +112,8 @@ impl Storing {
         let mut attempts = 0;
         let mut there = existing;
         for round in 0..ROUNDS {
-            if there.as_ref().is_some_and(|there| there.crc32c.is_none()) {
-                // The listing told no checksum; asked for this one object the destination may.
-                there = self.stat(&object.name).await.map_err(|fault| (fault.into(), attempts))?;
-            }
+            let known = with_checksum(there, || self.stat(&object.name)).await;
+            there = known.map_err(|fault| (fault.into(), attempts))?;
             let condition = match &there {
                 None => Precondition::Absent,
                 Some(there) => match decide(rule, object, there, round, attempts) {
@@ -144,7 +143,7 @@ impl Storing {
     /// # Errors
     /// The last attempt's fault.
     pub(crate) async fn stat(&self, name: &str) -> Result<Option<Stored>, Fault> {
-        let noted = |fault: &Fault| self.note_retry(name, fault);
+        let noted = |fault: &Fault| self.stats.note_retry(name, fault);
         let gate = self.pace.as_deref().map_or(Gate::Open, Gate::Permit);
         self.retry.run_through(gate, noted, |within| self.sink.stat(name, within)).await.result
     }
@@ -159,13 +158,8 @@ impl Storing {
             }
             answer
         };
-        let noted = |fault: &Fault| self.note_retry(&object.name, fault);
+        let noted = |fault: &Fault| self.stats.note_retry(&object.name, fault);
         let gate = self.pace.as_deref().map_or(Gate::Open, Gate::Turn);
         self.retry.run_through(gate, noted, attempt).await
-    }
-
-    fn note_retry(&self, object: &str, fault: &Fault) {
-        tracing::debug!(object, %fault, cause = %fault.kind, "trying again");
-        self.stats.retried(fault.kind);
     }
 }

@@ -68,10 +68,10 @@ fn records() -> impl Iterator<Item = Result<Record, SourceError>> + Send + 'stat
     })
 }
 
-fn run_with(panics: Panics, failures: &Arc<AtomicU32>) -> Run<Failing> {
+fn run_with(panics: Panics, failures: &Arc<AtomicU32>) -> Pipeline<Failing> {
     let stats = Arc::new(Stats::new(IMAGES, Arc::new(Pace::fixed(2))));
     let failures = Arc::clone(failures);
-    Run {
+    Pipeline {
         images: IMAGES,
         objects: Arc::new(Made(panics)),
         work: Failing(panics),

@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::text::shown_json;
@@ -36,7 +36,7 @@ impl JsonLog {
 
     /// Adds a line; that it cannot be written is told by [`JsonLog::finish`].
     pub(crate) fn add(&self, line: &impl Serialize) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if let Err(e) = self.write(&mut state, line) {
             state.error.get_or_insert(e);
         }
@@ -57,7 +57,7 @@ impl JsonLog {
     /// # Errors
     /// When a line could not be written.
     pub(crate) fn finish(&self) -> io::Result<Option<&PathBuf>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if let Some(e) = state.error.take() {
             return Err(e);
         }

@@ -1,6 +1,6 @@
 //! Trying again: *what* is worth it is in [`policy`], *when* in [`backoff`], the loop here.
 //!
-//! The way to wait and the source of chance are parameters, so that tests take no real time.
+//! The way to wait and the source of randomness are parameters, so that tests take no real time.
 
 pub(crate) mod backoff;
 mod health;
@@ -39,15 +39,15 @@ pub struct Limits {
     pub max_outage: Duration,
 }
 
-/// Where waiting and chance come from.
-pub struct Chance {
+/// How waits are made, and where their randomness comes from.
+pub struct Timing {
     /// Waits.
     pub sleep: Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>,
     /// A number in `0.0..1.0`.
     pub random: Box<dyn Fn() -> f64 + Send + Sync>,
 }
 
-impl Default for Chance {
+impl Default for Timing {
     /// The real clock and a seeded-by-the-system generator.
     fn default() -> Self {
         Self {
@@ -69,7 +69,7 @@ pub struct Tried<T> {
 /// Runs work until it succeeds or is not worth another attempt.
 pub struct Retry {
     limits: Limits,
-    chance: Chance,
+    timing: Timing,
     health: Health,
     /// Numbers the pieces of work.
     works: AtomicU64,
@@ -79,14 +79,21 @@ pub struct Retry {
 impl Retry {
     /// A loop within `limits`, for all the work of a run. Once `stop` is cancelled nothing is tried
     /// again; attempts under way go on.
-    pub fn new(limits: Limits, chance: Chance, stop: CancellationToken) -> Self {
+    pub fn new(limits: Limits, stop: CancellationToken) -> Self {
         Self {
             limits,
-            chance,
+            timing: Timing::default(),
             health: Health::new(limits.max_outage),
             works: AtomicU64::new(1),
             stop,
         }
+    }
+
+    /// The same with waits of another kind.
+    #[must_use]
+    pub fn timed_by(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
     }
 
     /// What ends all trying.
@@ -191,7 +198,7 @@ impl Retry {
             let wait = if idle {
                 Duration::ZERO
             } else {
-                self.limits.backoff.wait(failures, fault.retry_after(), (self.chance.random)())
+                self.limits.backoff.wait(failures, fault.retry_after(), (self.timing.random)())
             };
             let in_time = Instant::now() + wait < deadline;
             if !again || !in_time || counted >= self.limits.max_attempts {
@@ -213,7 +220,7 @@ impl Retry {
         let wait = self.health.left(Instant::now()).map_or(wait, |left| wait.min(left));
         let lent = pace.filter(|pace| !wait.is_zero() && pace.release());
         tokio::select! {
-            () = (self.chance.sleep)(wait) => {}
+            () = (self.timing.sleep)(wait) => {}
             () = self.stop.cancelled() => return None,
         }
         let woke = Instant::now();

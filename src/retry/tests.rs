@@ -19,14 +19,14 @@ fn limits() -> Limits {
 fn recorded(limits: Limits) -> (Retry, Arc<Mutex<Vec<u64>>>) {
     let waits = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&waits);
-    let chance = Chance {
+    let timing = Timing {
         sleep: Box::new(move |wait| {
             seen.lock().unwrap().push(wait.as_secs());
             Box::pin(tokio::time::sleep(wait))
         }),
         random: Box::new(|| 1.0),
     };
-    (Retry::new(limits, chance, CancellationToken::new()), waits)
+    (Retry::new(limits, CancellationToken::new()).timed_by(timing), waits)
 }
 
 async fn run(retry: &Retry, faults: Vec<Fault>) -> (Tried<()>, usize) {
@@ -220,7 +220,7 @@ async fn stalled_attempts_end_with_the_outage() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_the_wait_but_not_the_attempt() {
     let stop = CancellationToken::new();
-    let retry = Retry::new(limits(), Chance::default(), stop.clone());
+    let retry = Retry::new(limits(), stop.clone());
     let began = Instant::now();
     let attempt = |_| async {
         tokio::time::sleep(Duration::from_secs(3)).await;

@@ -54,13 +54,13 @@ pub struct NameRange {
 }
 
 impl NameRange {
-    /// The names that begin with `stem`.
-    pub fn beginning_with(stem: &str) -> Self {
-        if stem.is_empty() {
+    /// The names that begin with `prefix`.
+    pub fn beginning_with(prefix: &str) -> Self {
+        if prefix.is_empty() {
             return Self::default();
         }
         // The highest character there is: after it no name of a digit, a letter or a word.
-        Self { start: Some(stem.to_owned()), end: Some(format!("{stem}{}", char::MAX)) }
+        Self { start: Some(prefix.to_owned()), end: Some(format!("{prefix}{}", char::MAX)) }
     }
 
     /// Whether a name is in it.

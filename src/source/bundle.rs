@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use tar::Archive;
 
+use super::candidate::Candidate;
 use super::error::SourceError;
 use super::gzip::Gunzip;
-use super::place::Place;
 
 /// Bytes read from disk at a time.
 const READ_BUFFER: usize = 64 * 1024;
@@ -40,14 +40,14 @@ struct Archived {
 }
 
 impl Bundle {
-    /// The bundle at a place; `None` for a file that is no `.tar.gz`.
-    pub(super) fn at(place: &Place) -> Option<Self> {
-        match place {
-            Place::Folder { path, files } => {
+    /// The bundle that a folder or a file is; `None` for a file that is no `.tar.gz`.
+    pub(super) fn at(candidate: &Candidate) -> Option<Self> {
+        match candidate {
+            Candidate::Folder { path, files } => {
                 let files = files.iter().filter_map(|file| Some((name_of(file)?, path.join(file))));
                 Some(Self::Folder(files.collect()))
             }
-            Place::File { path, head } => is_tar(head).then(|| Self::Archive(path.clone())),
+            Candidate::File { path, head } => is_tar(head).then(|| Self::Archive(path.clone())),
         }
     }
 

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::bundle::{Bundle, Member};
+use super::candidate::Candidate;
 use super::error::SourceError;
 use super::labels::Labels;
 use super::options::ReadOptions;
-use super::place::Place;
 use super::{Images, Part, Source};
 use crate::model::{Image, ImageFormat, Partition, Size};
 
@@ -103,10 +103,10 @@ struct Cifar {
 /// Opens a folder or an archive with the files of a CIFAR data set, which are read through for their
 /// labels.
 pub(super) fn open(
-    place: &Place,
+    candidate: &Candidate,
     options: &ReadOptions,
 ) -> Result<Option<Arc<dyn Source>>, SourceError> {
-    let Some(bundle) = Bundle::at(place) else { return Ok(None) };
+    let Some(bundle) = Bundle::at(candidate) else { return Ok(None) };
     if let Bundle::Folder(files) = &bundle
         && !LAYOUTS.iter().any(|layout| files.contains_key(layout.sign))
     {
@@ -130,7 +130,7 @@ pub(super) fn open(
     let Some(layout) = LAYOUTS.iter().find(|layout| members.contains_key(layout.sign)) else {
         return Ok(None);
     };
-    options.must_be_bytes(place.path())?;
+    options.must_be_bytes(candidate.path())?;
     let (mut parts, mut missing, mut all) = (Vec::new(), Vec::new(), Labels::None);
     for (partition, name) in layout.images {
         let (Some(labels), Some(member)) = (labels.get(*name), members.get(*name)) else {
@@ -147,11 +147,11 @@ pub(super) fn open(
     if !missing.is_empty() {
         let (title, missing) = (layout.title, missing.join(", "));
         return Err(SourceError::unfit(
-            place.path(),
+            candidate.path(),
             format!("not all of {title}: it lacks {missing}"),
         ));
     }
-    let class_names = names.remove(layout.names[layout.column(options, place.path())?]);
+    let class_names = names.remove(layout.names[layout.column(options, candidate.path())?]);
     Ok(Some(Arc::new(Cifar { layout, parts, labels: Arc::new(all), class_names })))
 }
 
@@ -269,7 +269,7 @@ mod tests {
 
     fn opened(folder: &Path, column: Option<u32>) -> Result<Option<Arc<dyn Source>>, SourceError> {
         let options = ReadOptions { label_column: column, ..ReadOptions::default() };
-        open(&Place::of(folder).unwrap(), &options)
+        open(&Candidate::of(folder).unwrap(), &options)
     }
 
     #[test]

@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::candidate::Candidate;
 use super::error::SourceError;
 #[cfg(feature = "parquet")]
 use super::huggingface;
 use super::options::ReadOptions;
-use super::place::Place;
 use super::{Source, arrays, cifar};
 
-/// Opens a place if it is of the format, which its names or first bytes tell; `None` if it is not.
-type Open = fn(&Place, &ReadOptions) -> Result<Option<Arc<dyn Source>>, SourceError>;
+/// Opens a folder or a file if it is of the format, which its names or first bytes tell; `None` if it is not.
+type Open = fn(&Candidate, &ReadOptions) -> Result<Option<Arc<dyn Source>>, SourceError>;
 
 /// The formats that can be recognised, unlike arrays, in the order in which they are asked. Another one is a file
 /// beside this one, and a line here.
@@ -40,9 +40,9 @@ pub(super) fn open_images(
     path: &Path,
     options: &ReadOptions,
 ) -> Result<Option<Arc<dyn Source>>, SourceError> {
-    let place = Place::of(path).map_err(|e| SourceError::unreadable(path, e))?;
+    let candidate = Candidate::of(path).map_err(|e| SourceError::unreadable(path, e))?;
     for open in FORMATS {
-        if let Some(source) = open(&place, options)? {
+        if let Some(source) = open(&candidate, options)? {
             return Ok(Some(source));
         }
     }

@@ -7,6 +7,7 @@
 mod arrays;
 mod builder;
 mod bundle;
+mod candidate;
 mod catalogue;
 mod cifar;
 mod dataset;
@@ -19,7 +20,6 @@ mod huggingface;
 mod labels;
 mod locate;
 mod options;
-mod place;
 
 use std::fmt;
 use std::path::PathBuf;

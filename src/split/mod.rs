@@ -46,7 +46,7 @@ pub struct SplitSettings {
     /// The way.
     pub method: SplitMethod,
     /// How many; `None` is the default of the data set.
-    pub validation: Option<HeldOut>,
+    pub validation: Option<ValidationSize>,
     /// Seed.
     pub seed: u32,
     /// The list, with [`SplitMethod::File`].
@@ -61,21 +61,21 @@ impl Default for SplitSettings {
 
 impl SplitSettings {
     /// Holds images out at random, with each class its share.
-    pub fn stratified(validation: HeldOut, seed: u32) -> Self {
+    pub fn stratified(validation: ValidationSize, seed: u32) -> Self {
         Self { method: SplitMethod::Stratified, validation: Some(validation), seed, file: None }
     }
 }
 
 /// A number of images, or a share of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum HeldOut {
+pub enum ValidationSize {
     /// So many images.
     Count(u32),
     /// A share above 0 and below 1; the number is rounded up, as scikit-learn does.
     Share(f64),
 }
 
-impl HeldOut {
+impl ValidationSize {
     /// How many of `n` images that are.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub fn of(self, n: u32) -> u32 {
@@ -158,7 +158,7 @@ impl Split {
     /// When no image would be left to train on.
     pub fn random(
         parts: &[(Partition, u32)],
-        held_out: HeldOut,
+        held_out: ValidationSize,
         seed: u32,
     ) -> Result<Self, SplitError> {
         let mut split = Self::none(parts);
@@ -176,7 +176,7 @@ impl Split {
     /// When no image would be left to train on, or a class cannot be in both partitions.
     pub fn stratified(
         parts: &[(Partition, u32)],
-        held_out: HeldOut,
+        held_out: ValidationSize,
         seed: u32,
         label: impl Fn(u32) -> Option<u32>,
     ) -> Result<Self, SplitError> {
@@ -201,14 +201,14 @@ impl Split {
     /// When a number of images is asked for.
     pub fn by_content(
         parts: &[(Partition, u32)],
-        held_out: HeldOut,
+        held_out: ValidationSize,
         hash: impl Fn(u32) -> u64,
     ) -> Result<Self, SplitError> {
         let mut split = Self::none(parts);
         let share = match held_out {
-            HeldOut::Count(0) => return Ok(split),
-            HeldOut::Count(_) => return Err(SplitError::NoShare),
-            HeldOut::Share(share) => share,
+            ValidationSize::Count(0) => return Ok(split),
+            ValidationSize::Count(_) => return Err(SplitError::NoShare),
+            ValidationSize::Share(share) => share,
         };
         let training = split.training();
         // 53 bits are what a float holds exactly.
@@ -277,7 +277,7 @@ impl Training {
     }
 }
 
-fn some_left(held_out: HeldOut, training: u32) -> Result<u32, SplitError> {
+fn some_left(held_out: ValidationSize, training: u32) -> Result<u32, SplitError> {
     let validation = held_out.of(training);
     if validation > 0 && validation >= training {
         return Err(SplitError::TooFew { validation, training });

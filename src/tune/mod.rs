@@ -13,7 +13,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use self::rung::{Rung, Shown};
-use crate::retry::{Chance, Limits, Retry};
+use crate::retry::{Limits, Retry};
 use crate::sink::{Fault, FaultKind, NewObject, Precondition, TimedSink};
 
 /// The first rung; each has twice as many in flight as the one before.
@@ -152,7 +152,7 @@ impl Tuner {
     /// once. A `stop` abandons writes in flight; what may have been written is removed all the same.
     pub(crate) fn new(sink: Arc<TimedSink>, limits: Limits, stop: CancellationToken) -> Self {
         let limits = Limits { max_elapsed: limits.max_elapsed.min(REMOVING_TIME), ..limits };
-        let retry = Retry::new(limits, Chance::default(), CancellationToken::new());
+        let retry = Retry::new(limits, CancellationToken::new());
         let folder = format!("idx2gcs-tune-{:016x}", fastrand::u64(..));
         Self { sink, folder, retry, stop }
     }

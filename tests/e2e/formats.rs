@@ -9,7 +9,7 @@ use idx2gcs::encode::{Encoding, OutputFormat};
 use idx2gcs::sink::folder::Folder;
 use idx2gcs::source::Array;
 use idx2gcs::{
-    DataSet, HeldOut, Load, Output, Partition, Purpose, Silent, SplitSettings, Transfer,
+    DataSet, Load, Output, Partition, Purpose, Silent, SplitSettings, Transfer, ValidationSize,
 };
 use md5::{Digest, Md5};
 use tokio_util::sync::CancellationToken;
@@ -249,7 +249,8 @@ async fn arrays_in_memory_are_a_data_set() {
     .open()
     .await
     .unwrap();
-    let split = SplitSettings { validation: Some(HeldOut::Count(1)), ..SplitSettings::default() };
+    let split =
+        SplitSettings { validation: Some(ValidationSize::Count(1)), ..SplitSettings::default() };
     let encoding = Encoding { format: OutputFormat::Png, ..Encoding::default() };
     let load = Load::of(data).split(split).encode(encoding).name("{class}/{index}.{ext}").unwrap();
     let at = dir.path().join("d");

@@ -38,12 +38,12 @@ async fn the_page_is_sound_in_a_browser() {
         for (window, scheme) in VIEWS.into_iter().take(views) {
             browser.open(&url, window, scheme).await;
             let what = format!("{name} {}×{} {scheme}", window.0, window.1);
-            look(&mut browser, &what, &report).await;
+            check_page(&mut browser, &what, &report).await;
             keep_screenshot(&mut browser, &format!("{name}-{}-{scheme}", window.0)).await;
             // Folded parts are part of the page.
             let unfold = "document.querySelectorAll('details').forEach(d => d.open = true)";
             browser.evaluate(unfold).await;
-            look(&mut browser, &format!("{what}, unfolded"), &report).await;
+            check_page(&mut browser, &format!("{what}, unfolded"), &report).await;
             let asked = browser.requests();
             let outside = asked.iter().filter(|to| **to != url && !to.starts_with("data:"));
             assert_eq!(outside.count(), 0, "{what}: {asked:?}");
@@ -53,7 +53,7 @@ async fn the_page_is_sound_in_a_browser() {
     browser.stop().await;
 }
 
-async fn look(browser: &mut Browser, what: &str, report: &Report) {
+async fn check_page(browser: &mut Browser, what: &str, report: &Report) {
     let seen = browser.evaluate(include_str!("page.js")).await;
     let number = |key: &str| seen[key].as_f64().unwrap_or_else(|| panic!("{key}: {seen:#}"));
     for wrong in [

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use idx2gcs::Backoff;
 use idx2gcs::Limits;
-use idx2gcs::internals::{Chance, Retry, Tried};
+use idx2gcs::internals::{Retry, Tried};
 use idx2gcs::sink::{Auth, Body, FaultKind, Gcs, NewObject, Precondition, Stored, TimedSink};
 use idx2gcs_emulator::{Answer, Operation, RecordedRequest, Rule, Script};
 use tempfile::TempDir;
@@ -58,7 +58,7 @@ impl Manifest {
         let stored = runtime.block_on(async {
             let gcs = Gcs::new(endpoint, "demo", "fm", Auth::Anonymous).unwrap();
             let sink = TimedSink::new(Arc::new(gcs), attempt);
-            let retry = Retry::new(limits, Chance::default(), CancellationToken::new());
+            let retry = Retry::new(limits, CancellationToken::new());
             let object = self.object();
             let put = |within| sink.put(&object, Precondition::Absent, within);
             retry.run(|_| (), put).await

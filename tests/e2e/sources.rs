@@ -6,7 +6,7 @@ use std::path::Path;
 
 use idx2gcs::DataSet;
 use idx2gcs::Partition;
-use idx2gcs::split::{HeldOut, Split};
+use idx2gcs::split::{Split, ValidationSize};
 use sha2::{Digest, Sha256};
 
 use crate::support::family::{FAMILY, Kind};
@@ -383,7 +383,7 @@ fn duplicates_are_refused_unless_they_are_allowed() {
 fn fashion_mnist_is_stratified_as_scikit_learn_does() {
     let data = DataSet::folder(fashion_mnist()).open_blocking().unwrap();
     let label = |index| data.labels().get(index);
-    let held_out = HeldOut::Count(10_000);
+    let held_out = ValidationSize::Count(10_000);
     let split = Split::stratified(&data.parts(), held_out, 42, label).unwrap();
     let mut digest = Sha256::new();
     let mut counts = [0; 10];

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use indicatif::ProgressBar;
+use parking_lot::Mutex;
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -24,13 +25,13 @@ pub(crate) struct LogWriter(Arc<Mutex<Option<ProgressBar>>>);
 impl LogWriter {
     /// From now on lines step around this bar.
     pub(crate) fn step_around(&self, bar: &Bar) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.inner());
+        *self.0.lock() = Some(bar.inner());
     }
 }
 
 impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let bar = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bar = self.0.lock().clone();
         let text = String::from_utf8_lossy(line);
         // Lines of text are safe already.
         let safe = if text.starts_with('{') { shown_json(&text) } else { text };
@@ -96,7 +97,7 @@ mod tests {
 
     impl Write for Lines {
         fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend(line);
+            self.0.lock().extend(line);
             Ok(line.len())
         }
 
@@ -116,7 +117,7 @@ mod tests {
                 let foreign = "\u{1b}[2J\u{9b}2J\u{202e}\nb";
                 tracing::warn!(answer = %foreign, count = 7, "it says {foreign}");
             });
-            let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            let text = String::from_utf8(lines.0.lock().clone()).unwrap();
             let safe = "\\u{1b}[2J\\u{9b}2J\\u{202e}\\nb";
             let fields = format!("it says {safe} answer={safe} count=7\n");
             assert!(text.ends_with(&fields), "{text}");

@@ -21,7 +21,7 @@ use super::{
 const PARTIALS: &str = ".idx2gcs-partial";
 
 /// A partial file that nobody has changed for so long belongs to a run that was killed.
-const LEFT_BEHIND: Duration = Duration::from_mins(10);
+const ABANDONED_AFTER: Duration = Duration::from_mins(10);
 
 /// Files of at most so many bytes are read and written where the network waits: that takes less time than
 /// a hop to a thread that may block.
@@ -98,7 +98,7 @@ impl Inner {
         for entry in entries {
             let entry = entry?;
             let Some(known) = if_there(entry.metadata())? else { continue };
-            if known.modified()?.elapsed().is_ok_and(|age| age > LEFT_BEHIND) {
+            if known.modified()?.elapsed().is_ok_and(|age| age > ABANDONED_AFTER) {
                 if_there(fs::remove_file(entry.path()))?;
             }
         }

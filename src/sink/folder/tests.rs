@@ -33,7 +33,7 @@ async fn old_partial_files_are_cleared_away() {
     for path in [&old, &new] {
         fs::write(path, "").unwrap();
     }
-    let then = std::time::SystemTime::now() - 2 * LEFT_BEHIND;
+    let then = std::time::SystemTime::now() - 2 * ABANDONED_AFTER;
     File::open(&old).unwrap().set_modified(then).unwrap();
     let folder = Folder::new("x", dir.path().to_owned());
     folder.check(Purpose::Write).await.unwrap();

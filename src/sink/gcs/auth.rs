@@ -2,12 +2,13 @@
 
 use std::env;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use google_cloud_auth::credentials::{Builder, CacheableResource, Credentials};
 use http::{Extensions, HeaderMap};
+use parking_lot::Mutex;
 
 use super::super::{Fault, FaultKind};
 use crate::http::{deepest, use_ring};
@@ -120,7 +121,7 @@ impl Auth {
 
 impl Renewable {
     fn get(&self) -> (Credentials, u64) {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.lock().clone()
     }
 
     /// Credentials of the machine need its metadata server, which elsewhere is not there.
@@ -140,7 +141,7 @@ impl Renewable {
     /// Builds new credentials in place of those built `built` times; once, however many requests
     /// find at the same time that they are no good.
     fn renew(&self, built: u64) -> Result<(), Fault> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.lock();
         if current.1 == built {
             tracing::debug!("building the credentials anew");
             *current = ((self.build)()?, built + 1);

@@ -3,11 +3,11 @@
 //! (<https://cloud.google.com/storage/docs/performing-resumable-uploads>).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Response, StatusCode, Uri, header};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::super::{Fault, FaultKind, FileBody, NewObject, Precondition};
@@ -53,13 +53,9 @@ enum Received {
 }
 
 impl Sessions {
-    fn all(&self) -> MutexGuard<'_, HashMap<String, Session>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The session of this object's content on that condition.
     fn of(&self, object: &NewObject, condition: Precondition) -> Option<Session> {
-        let session = self.all().get(&object.name).cloned();
+        let session = self.0.lock().get(&object.name).cloned();
         session.filter(|session| {
             (session.crc32c, session.size, session.condition)
                 == (object.crc32c, object.body.size(), condition)
@@ -67,11 +63,11 @@ impl Sessions {
     }
 
     fn keep(&self, object: &NewObject, session: &Session) {
-        self.all().insert(object.name.clone(), session.clone());
+        self.0.lock().insert(object.name.clone(), session.clone());
     }
 
     fn forget(&self, object: &NewObject) {
-        self.all().remove(&object.name);
+        self.0.lock().remove(&object.name);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Connections that nobody uses now.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::connection::Connection;
@@ -20,10 +20,10 @@ impl Pool {
     /// A connection that is open, as far as the system has told.
     pub(super) fn take(&self) -> Option<Connection> {
         loop {
-            let (mut connection, since) = self.idle().pop()?;
+            let (mut connection, since) = self.0.lock().pop()?;
             if since.elapsed() > LONGEST_IDLE {
                 // Those that are left are older.
-                self.idle().retain(|(_, since)| since.elapsed() <= LONGEST_IDLE);
+                self.0.lock().retain(|(_, since)| since.elapsed() <= LONGEST_IDLE);
             } else if connection.is_ready() {
                 return Some(connection);
             }
@@ -33,11 +33,7 @@ impl Pool {
     /// Keeps a connection for another request, if it stays open.
     pub(super) fn give_back(&self, mut connection: Connection) {
         if connection.is_ready() {
-            self.idle().push((connection, Instant::now()));
+            self.0.lock().push((connection, Instant::now()));
         }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<(Connection, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

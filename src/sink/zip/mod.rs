@@ -26,7 +26,7 @@ use super::{
 const IN_PLACE: usize = 64 * 1024;
 
 /// What a person can do about an archive that is there.
-const WAY_OUT: &str = "--if-exists overwrite writes it anew, or give --to another name";
+const HINT: &str = "--if-exists overwrite writes it anew, or give --to another name";
 
 /// A zip archive. Object names are the names of its entries. [`Sink::check`] opens it and comes first;
 /// [`Sink::finish`] gives it its name. Dropped before that, what was written is removed.
@@ -114,9 +114,9 @@ impl Inner {
                 let what = if there.is_dir() { "a folder" } else { "no file" };
                 Err(fault(format!("is {what}; give --to the name of an archive")))
             }
-            (Some(_), Purpose::Create) => Err(fault(format!("exists already; {WAY_OUT}"))),
+            (Some(_), Purpose::Create) => Err(fault(format!("exists already; {HINT}"))),
             (Some(_), Purpose::Read | Purpose::Write) => {
-                let then = format!("; {WAY_OUT}");
+                let then = format!("; {HINT}");
                 Ok(State::Reading(self.read("exists and cannot be read", &then)?))
             }
             (Some(_), Purpose::Replace) | (None, _) => {
@@ -207,7 +207,7 @@ impl Inner {
                 Some((count, first)) => Err(Fault::new(
                     FaultKind::Local,
                     format!(
-                        "the archive that is there holds {count} more, such as {first}; {WAY_OUT}"
+                        "the archive that is there holds {count} more, such as {first}; {HINT}"
                     ),
                 )),
             },
@@ -240,7 +240,7 @@ fn refuse_change(name: &str, condition: Precondition) -> Fault {
         Precondition::Absent => "has no",
         Precondition::Generation(_) => "has another",
     };
-    Fault::new(FaultKind::Local, format!("the archive that is there {how} {name}; {WAY_OUT}"))
+    Fault::new(FaultKind::Local, format!("the archive that is there {how} {name}; {HINT}"))
 }
 
 impl Sink for Zip {

@@ -16,9 +16,9 @@ fn object(name: &str, content: &'static [u8]) -> NewObject {
     }
 }
 
-struct Place(TempDir);
+struct ZipFolder(TempDir);
 
-impl Place {
+impl ZipFolder {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -53,10 +53,10 @@ impl Place {
 
 #[tokio::test]
 async fn an_archive_has_its_name_when_it_is_finished() {
-    let place = Place::new();
-    let zip = place.zip();
+    let folder = ZipFolder::new();
+    let zip = folder.zip();
     zip.check(Purpose::Write).await.unwrap();
-    let (image, csv) = (object("1/a.jpg", b"one"), place.0.path().join("csv"));
+    let (image, csv) = (object("1/a.jpg", b"one"), folder.0.path().join("csv"));
     zip.put(&image, Precondition::Absent).await.unwrap();
     let rows = "TRAIN,1/a.jpg,1\n".repeat(1000);
     fs::write(&csv, &rows).unwrap();
@@ -67,15 +67,15 @@ async fn an_archive_has_its_name_when_it_is_finished() {
     };
     zip.put(&manifest, Precondition::Absent).await.unwrap();
     fs::remove_file(csv).unwrap();
-    assert_eq!(place.files(), ["a.zip.partial"]);
+    assert_eq!(folder.files(), ["a.zip.partial"]);
     zip.finish().await.unwrap();
-    assert_eq!(place.files(), ["a.zip"]);
+    assert_eq!(folder.files(), ["a.zip"]);
     assert!(zip.stat("1/a.jpg").await.unwrap().unwrap().holds(&image), "also afterwards");
     drop(zip);
-    assert_eq!(place.files(), ["a.zip"]);
-    assert!(fs::metadata(place.path()).unwrap().len() < 1000, "manifests are deflated");
+    assert_eq!(folder.files(), ["a.zip"]);
+    assert!(fs::metadata(folder.path()).unwrap().len() < 1000, "manifests are deflated");
 
-    let mut read = ::zip::ZipArchive::new(File::open(place.path()).unwrap()).unwrap();
+    let mut read = ::zip::ZipArchive::new(File::open(folder.path()).unwrap()).unwrap();
     let mut text = String::new();
     read.by_name("automl.csv").unwrap().read_to_string(&mut text).unwrap();
     assert_eq!((read.len(), text), (2, rows));
@@ -83,41 +83,41 @@ async fn an_archive_has_its_name_when_it_is_finished() {
 
 #[tokio::test]
 async fn the_same_entries_are_the_same_bytes() {
-    let (a, b) = (Place::new(), Place::new());
+    let (a, b) = (ZipFolder::new(), ZipFolder::new());
     let objects = [object("0/é.jpg", b"one"), object("1/b.jpg", b"two")];
     a.written(&objects).await;
     b.written(&objects).await;
-    let bytes = |place: &Place| fs::read(place.path()).unwrap();
+    let bytes = |folder: &ZipFolder| fs::read(folder.path()).unwrap();
     assert_eq!(bytes(&a), bytes(&b));
 }
 
 #[tokio::test]
 async fn what_is_not_finished_goes_with_its_writer() {
-    let place = Place::new();
+    let folder = ZipFolder::new();
     for begun in [false, true] {
-        let zip = place.zip();
+        let zip = folder.zip();
         zip.check(Purpose::Write).await.unwrap();
         if begun {
             zip.put(&object("a", b"one"), Precondition::Absent).await.unwrap();
         }
-        assert_eq!(place.files(), ["a.zip.partial"]);
+        assert_eq!(folder.files(), ["a.zip.partial"]);
         drop(zip);
-        assert_eq!(place.files().len(), 0);
+        assert_eq!(folder.files().len(), 0);
     }
-    let zip = place.zip();
+    let zip = folder.zip();
     zip.check(Purpose::Write).await.unwrap();
     zip.abandon();
-    assert_eq!(place.files().len(), 0);
+    assert_eq!(folder.files().len(), 0);
     assert!(zip.finish().await.is_err(), "there is nothing left to be named");
 }
 
 #[tokio::test]
 async fn one_run_at_a_time_writes_an_archive() {
-    let place = Place::new();
-    fs::write(place.0.path().join("a.zip.partial"), "of a run that was killed").unwrap();
-    let zip = place.zip();
+    let folder = ZipFolder::new();
+    fs::write(folder.0.path().join("a.zip.partial"), "of a run that was killed").unwrap();
+    let zip = folder.zip();
     zip.check(Purpose::Write).await.unwrap();
-    let other = place.zip();
+    let other = folder.zip();
     let refused = other.check(Purpose::Write).await.unwrap_err();
     assert_eq!(refused.kind, FaultKind::Local);
     assert!(refused.message.contains("is being written by another run"), "{refused}");
@@ -125,18 +125,18 @@ async fn one_run_at_a_time_writes_an_archive() {
     drop(other);
     zip.put(&object("a", b"one"), Precondition::Absent).await.unwrap();
     zip.finish().await.unwrap();
-    assert_eq!(place.files(), ["a.zip"]);
-    ::zip::ZipArchive::new(File::open(place.path()).unwrap()).unwrap();
+    assert_eq!(folder.files(), ["a.zip"]);
+    ::zip::ZipArchive::new(File::open(folder.path()).unwrap()).unwrap();
 }
 
 #[tokio::test]
 async fn an_archive_that_is_there_is_compared_and_not_changed() {
-    let place = Place::new();
+    let folder = ZipFolder::new();
     let (a, b) = (object("0/a", b"one"), object("1/b", b"two"));
-    place.written(&[b.clone(), a.clone()]).await;
-    let before = fs::read(place.path()).unwrap();
+    folder.written(&[b.clone(), a.clone()]).await;
+    let before = fs::read(folder.path()).unwrap();
 
-    let zip = place.zip();
+    let zip = folder.zip();
     zip.check(Purpose::Write).await.unwrap();
     let names = async |range: NameRange| {
         let page = zip.list(&range, None).await.unwrap();
@@ -160,26 +160,26 @@ async fn an_archive_that_is_there_is_compared_and_not_changed() {
         assert!(refused.message.contains(says), "{refused}");
         assert!(refused.message.contains("--if-exists overwrite"), "{refused}");
     }
-    let refused = place.zip().check(Purpose::Create).await.unwrap_err();
+    let refused = folder.zip().check(Purpose::Create).await.unwrap_err();
     assert!(refused.message.starts_with("exists already"), "{refused}");
     // To be read, it may be there.
-    place.zip().check(Purpose::Read).await.unwrap();
-    assert_eq!(fs::read(place.path()).unwrap(), before);
-    assert_eq!(place.files(), ["a.zip"]);
+    folder.zip().check(Purpose::Read).await.unwrap();
+    assert_eq!(fs::read(folder.path()).unwrap(), before);
+    assert_eq!(folder.files(), ["a.zip"]);
 }
 
 #[tokio::test]
 async fn overwriting_replaces_the_archive_when_the_new_one_is_whole() {
-    let place = Place::new();
-    place.written(&[object("a", b"one")]).await;
-    let before = fs::read(place.path()).unwrap();
-    let zip = place.zip();
+    let folder = ZipFolder::new();
+    folder.written(&[object("a", b"one")]).await;
+    let before = fs::read(folder.path()).unwrap();
+    let zip = folder.zip();
     zip.check(Purpose::Replace).await.unwrap();
     assert_eq!(zip.list(&NameRange::default(), None).await.unwrap().objects, []);
     zip.put(&object("b", b"two"), Precondition::Absent).await.unwrap();
-    assert_eq!(fs::read(place.path()).unwrap(), before);
+    assert_eq!(fs::read(folder.path()).unwrap(), before);
     zip.finish().await.unwrap();
-    let zip = place.zip();
+    let zip = folder.zip();
     zip.check(Purpose::Read).await.unwrap();
     assert_eq!(zip.stat("a").await.unwrap(), None);
     assert!(zip.stat("b").await.unwrap().is_some());
@@ -187,15 +187,15 @@ async fn overwriting_replaces_the_archive_when_the_new_one_is_whole() {
 
 #[tokio::test]
 async fn a_damaged_entry_is_another_one() {
-    let place = Place::new();
+    let folder = ZipFolder::new();
     let content = b"a sentence that stands in no header";
     let (a, b) = (object("a", content), object("b", b"whole"));
-    place.written(&[a.clone(), b.clone()]).await;
-    let mut bytes = fs::read(place.path()).unwrap();
+    folder.written(&[a.clone(), b.clone()]).await;
+    let mut bytes = fs::read(folder.path()).unwrap();
     let at = bytes.windows(content.len()).position(|window| window == content).unwrap();
     bytes[at] ^= 1;
-    fs::write(place.path(), bytes).unwrap();
-    let zip = place.zip();
+    fs::write(folder.path(), bytes).unwrap();
+    let zip = folder.zip();
     zip.check(Purpose::Read).await.unwrap();
     let there = zip.stat("a").await.unwrap().unwrap();
     assert_eq!((there.size, there.crc32c), (content.len() as u64, None));
@@ -204,22 +204,22 @@ async fn a_damaged_entry_is_another_one() {
 
 #[tokio::test]
 async fn what_is_no_archive_is_told() {
-    let place = Place::new();
-    let absent = place.zip().check(Purpose::Read).await.unwrap_err();
+    let folder = ZipFolder::new();
+    let absent = folder.zip().check(Purpose::Read).await.unwrap_err();
     assert!(absent.message.starts_with("cannot be read"), "{absent}");
-    fs::write(place.path(), "not an archive").unwrap();
-    let zip = place.zip();
+    fs::write(folder.path(), "not an archive").unwrap();
+    let zip = folder.zip();
     let refused = zip.check(Purpose::Write).await.unwrap_err();
     assert_eq!(refused.kind, FaultKind::Local);
     assert!(refused.message.starts_with("exists and cannot be read"), "{refused}");
     assert!(refused.message.contains("--if-exists overwrite"), "{refused}");
-    fs::remove_file(place.path()).unwrap();
-    fs::create_dir(place.path()).unwrap();
+    fs::remove_file(folder.path()).unwrap();
+    fs::create_dir(folder.path()).unwrap();
     for purpose in [Purpose::Write, Purpose::Replace, Purpose::Create] {
-        let refused = place.zip().check(purpose).await.unwrap_err();
+        let refused = folder.zip().check(purpose).await.unwrap_err();
         assert!(refused.message.starts_with("is a folder"), "{refused}");
     }
-    assert_eq!(place.files(), ["a.zip"]);
+    assert_eq!(folder.files(), ["a.zip"]);
     let unopened = zip.stat("a").await.unwrap_err();
     assert_eq!(unopened.kind, FaultKind::Internal);
 }
@@ -227,27 +227,30 @@ async fn what_is_no_archive_is_told() {
 /// A manifest whose file goes away costs the archive: half of it would be in the way.
 #[tokio::test]
 async fn after_a_failure_nothing_more_is_written() {
-    let place = Place::new();
-    let zip = place.zip();
+    let folder = ZipFolder::new();
+    let zip = folder.zip();
     zip.check(Purpose::Write).await.unwrap();
     // A folder can be opened and not read.
-    let size = place.0.path().metadata().unwrap().len();
-    let body = Body::file(place.0.path().to_owned(), size);
-    let folder = NewObject { body, ..object("automl.csv", b"") };
-    assert_eq!(zip.put(&folder, Precondition::Absent).await.unwrap_err().kind, FaultKind::Local);
+    let size = folder.0.path().metadata().unwrap().len();
+    let body = Body::file(folder.0.path().to_owned(), size);
+    let unreadable = NewObject { body, ..object("automl.csv", b"") };
+    assert_eq!(
+        zip.put(&unreadable, Precondition::Absent).await.unwrap_err().kind,
+        FaultKind::Local
+    );
     assert!(zip.put(&object("a", b"one"), Precondition::Absent).await.is_err());
     assert_eq!(zip.stat("a").await.unwrap(), None);
     assert!(zip.finish().await.is_err());
     drop(zip);
-    assert_eq!(place.files().len(), 0);
+    assert_eq!(folder.files().len(), 0);
 }
 
 /// An archive that is read is large; other tasks go on meanwhile.
 #[tokio::test]
 async fn reading_an_archive_holds_up_no_other_task() {
-    let place = Place::new();
-    place.written(&[object("a", b"1")]).await;
-    let zip = place.zip();
+    let folder = ZipFolder::new();
+    folder.written(&[object("a", b"1")]).await;
+    let zip = folder.zip();
     zip.check(Purpose::Read).await.unwrap();
     let (locked, is_locked) = std::sync::mpsc::channel();
     let (release, released) = std::sync::mpsc::channel::<()>();

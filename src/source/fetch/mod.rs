@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mirrors::{Fetch, OnProgress};
-use present::look;
+use present::sort_files;
 use progress::cannot_write;
 
 use super::catalogue::Entry;
@@ -59,14 +59,14 @@ async fn fetch_within(
         .read_timeout(stall)
         .build()
         .map_err(|e| SourceError::Client(e.to_string()))?;
-    let (present, missing) = look(entry, folder).await?;
+    let (present, missing) = sort_files(entry, folder).await?;
     if missing.is_empty() {
         report(&present, progress);
         return Ok(());
     }
     let _lock = lock(folder, progress).await?;
     // Another process may have brought them in the meantime.
-    let (present, missing) = look(entry, folder).await?;
+    let (present, missing) = sort_files(entry, folder).await?;
     report(&present, progress);
     Fetch { client, waits, entry, mirrors, folder, progress }.bring(missing).await
 }

@@ -35,13 +35,13 @@ impl Missing {
 ///
 /// # Errors
 /// A wrong file that would be read before the right one.
-pub(super) async fn look(
+pub(super) async fn sort_files(
     entry: &Entry,
     folder: &Path,
 ) -> Result<(Vec<String>, Missing), SourceError> {
     let (entry, folder) = (entry.clone(), folder.to_owned());
     // All of it is read.
-    let looked = tokio::task::spawn_blocking(move || {
+    let sorted = tokio::task::spawn_blocking(move || {
         let (mut present, mut missing) = (Vec::new(), Missing::default());
         for (file, records) in entry.files() {
             if has(&folder, file, records, &entry.suffix)? {
@@ -61,7 +61,7 @@ pub(super) async fn look(
         }
         Ok((present, missing))
     });
-    looked.await.unwrap_or_else(|panic| Err(SourceError::panicked("checking files", &panic)))
+    sorted.await.unwrap_or_else(|panic| Err(SourceError::panicked("checking files", &panic)))
 }
 
 /// Whether the file is in the folder, plain or packed, and is right. A wrong plain file is an error,

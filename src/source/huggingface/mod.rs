@@ -15,10 +15,10 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Value;
 
 use self::columns::{image_column, label_column};
+use super::candidate::Candidate;
 use super::error::SourceError;
 use super::labels::Labels;
 use super::options::ReadOptions;
-use super::place::Place;
 use super::{Images, Part, Source};
 use crate::model::{Image, ImageFormat, Partition, Size};
 
@@ -66,16 +66,16 @@ impl std::fmt::Debug for Table {
 /// Opens a Parquet file or a folder of them, which are read through: the format of each image decides its
 /// name.
 pub(super) fn open(
-    place: &Place,
+    candidate: &Candidate,
     options: &ReadOptions,
 ) -> Result<Option<Arc<dyn Source>>, SourceError> {
-    let mut files = match place {
-        Place::File { path, head } if head.starts_with(MAGIC) => {
+    let mut files = match candidate {
+        Candidate::File { path, head } if head.starts_with(MAGIC) => {
             let name = path.file_name().map_or(path.as_path(), Path::new);
             vec![(partition(name).unwrap_or(Partition::Train), path.clone())]
         }
-        Place::File { .. } => return Ok(None),
-        Place::Folder { path, files } => {
+        Candidate::File { .. } => return Ok(None),
+        Candidate::Folder { path, files } => {
             let tables =
                 files.iter().filter(|file| file.extension().is_some_and(|e| e == "parquet"));
             let tables: Vec<_> = tables.collect();
@@ -94,7 +94,7 @@ pub(super) fn open(
     if files.is_empty() {
         return Ok(None);
     }
-    options.must_be_bytes(place.path())?;
+    options.must_be_bytes(candidate.path())?;
     files.sort();
     let mut data = Parquet {
         parts: Vec::new(),

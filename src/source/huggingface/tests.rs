@@ -69,7 +69,7 @@ fn write(path: &Path, features: Option<&str>, groups: &[&[Row<'_>]]) {
 
 fn opened(path: &Path, column: Option<u32>) -> Result<Option<Arc<dyn Source>>, SourceError> {
     let options = ReadOptions { label_column: column, ..ReadOptions::default() };
-    open(&Place::of(path).unwrap(), &options)
+    open(&Candidate::of(path).unwrap(), &options)
 }
 
 fn says(path: &Path) -> String {
@@ -152,5 +152,5 @@ fn what_does_not_fit_is_refused() {
         range: Some(crate::source::Range { black: 0.0, white: 1.0 }),
         ..ReadOptions::default()
     };
-    assert!(open(&Place::of(&at("train.parquet")).unwrap(), &range).is_err());
+    assert!(open(&Candidate::of(&at("train.parquet")).unwrap(), &range).is_err());
 }

@@ -10,7 +10,7 @@ use idx2gcs::Silent;
 use idx2gcs::encode::Encoding;
 use idx2gcs::load::{Load, Outcome, Output, Transfer};
 use idx2gcs::sink::{Purpose, Sink};
-use idx2gcs::split::{HeldOut, SplitSettings};
+use idx2gcs::split::{SplitSettings, ValidationSize};
 use tokio_util::sync::CancellationToken;
 
 use super::Set;
@@ -44,7 +44,7 @@ pub async fn load_until(
     quality: u8,
 ) -> Outcome {
     let data = DataSet::folder(set.path()).open_blocking().unwrap();
-    let validation = Some(HeldOut::Count(10));
+    let validation = Some(ValidationSize::Count(10));
     let load = Load::of(data)
         .split(SplitSettings { validation, ..SplitSettings::default() })
         .encode(Encoding { quality, ..Encoding::default() });

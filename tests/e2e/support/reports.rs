@@ -7,7 +7,7 @@ use idx2gcs::encode::{Encoder, Encoding};
 use idx2gcs::internals::{
     ByPartition, Class, Figures, Outcome, Psnr, Report, SampleImage, Sampler, SplitUsed, Spread,
 };
-use idx2gcs::split::{HeldOut, Split};
+use idx2gcs::split::{Split, ValidationSize};
 use idx2gcs::{Finding, Severity};
 use idx2gcs::{Image, Partition, Size};
 use idx2gcs::{Latency, Sample};
@@ -31,7 +31,7 @@ const NAMES: [&str; 10] = [
 /// Fashion-MNIST as it is, and a run with a bad minute in it.
 pub fn fashion() -> Report {
     let data = DataSet::folder(fashion_mnist()).open_blocking().unwrap();
-    let split = Split::random(&data.parts(), HeldOut::Count(10_000), 42).unwrap();
+    let split = Split::random(&data.parts(), ValidationSize::Count(10_000), 42).unwrap();
     let encoder = Encoder::new(Encoding::default());
     let mut chooser = Sampler::new(NAMES.len(), 600);
     let mut counts = BTreeMap::<u32, [u32; 3]>::new();

@@ -9,7 +9,7 @@ const HEAD: u64 = 512;
 
 /// What a format needs to know of a path in order to recognise it.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum Candidate {
     /// A folder.
     Folder {
         /// Its path.
@@ -26,7 +26,7 @@ pub(super) enum Place {
     },
 }
 
-impl Place {
+impl Candidate {
     /// Lists a folder, or reads the beginning of a file.
     ///
     /// # Errors
