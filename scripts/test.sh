@@ -84,6 +84,10 @@ step "examples"
 rm -rf "$tools/example"
 "$target/debug/examples/folder" "$tools/example"
 
+step "Python package"
+PATH=$target/debug:$PATH PYTHONPATH=python PYTHONDONTWRITEBYTECODE=1 \
+    "$venv/bin/python" -W error::ResourceWarning -m unittest discover --start-directory python/tests
+
 step "documentation"
 cargo test --locked --workspace --doc --quiet
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
