@@ -10,7 +10,7 @@
 #   --quick        only idx2gcs and object_store, and nothing but the rate without latency: half a
 #                  minute. Fails if idx2gcs is slower than object_store
 #   --at-least X   fails if idx2gcs is not X times as fast as object_store (default with --quick: 1.0)
-#   --write        puts the table into README.md
+#   --write        puts the table into docs/benchmarks.md
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}

@@ -124,7 +124,7 @@ def main():
     text = table.markdown(rows, figures, failures, absent, written, options)
     print(text)
     if options.write:
-        table.write(HERE.parent.parent / "README.md", text)
+        table.write(HERE.parent.parent / "docs/benchmarks.md", text)
 
     broken = any(failures.values())
     if options.at_least is not None:

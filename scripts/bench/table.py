@@ -1,4 +1,4 @@
-"""Figures as Markdown, and their place in the README."""
+"""Figures as Markdown, and their place in docs/benchmarks.md."""
 
 import os
 import platform
@@ -87,5 +87,5 @@ def write(readme, text):
         r"(<!-- bench -->\n).*?(<!-- /bench -->)", lambda m: m[1] + text + "\n" + m[2], old, flags=re.S
     )
     if count != 1:
-        raise SystemExit("README.md has no place for the table: <!-- bench --> and <!-- /bench -->")
+        raise SystemExit("docs/benchmarks.md has no place for the table: <!-- bench --> and <!-- /bench -->")
     readme.write_text(new)

@@ -1,5 +1,5 @@
 //! Manifests: one row an image, in index order, LF, UTF-8. What each format has and who reads it
-//! is in the README; `format.rs` has the fields of its rows.
+//! is in docs/manifests.md; `format.rs` has the fields of its rows.
 
 mod content;
 mod draft;
