@@ -71,7 +71,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             &stop,
         )
         .await?;
-    for finding in &prepared.findings {
+    for finding in &prepared.surveyed.findings {
         println!("{}: {finding}", finding.severity);
     }
     let summary = prepared.run(Arc::new(Lines), &stop).await.into_result()?;

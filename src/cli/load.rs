@@ -13,7 +13,6 @@ use crate::check;
 use crate::exit::Exit;
 use crate::load::{self, Load, Outcome, Output, Prepared};
 use crate::model::{Partition, images};
-use crate::pace::Pace;
 use crate::pipeline::{Observer, Stats};
 use crate::report::Summary;
 use crate::sink::{Place, Purpose};
@@ -102,8 +101,7 @@ async fn load(invocation: Invocation, output: Output, yes: bool) -> Result<ExitC
             // There is always a summary, also of a run that could not begin.
             let exit = signals.exit().unwrap_or(error.exit());
             complain(&error);
-            let pace = Arc::new(Pace::new(invocation.settings.pace));
-            let mut summary = Summary::new(&Stats::new(images, pace));
+            let mut summary = Summary::new(&Stats::within(images, invocation.settings.pace));
             summary.exit_code = exit as u8;
             if let Err(error) = written.write_summary(&summary) {
                 complain(&error);
@@ -158,8 +156,8 @@ async fn begin(
     let (mut prepared, destination) =
         prepare(invocation, load, output, Purpose::Write, signals).await?;
     let observer = announce(invocation, &mut prepared, "loading", "into");
-    observer.note(&prepared.frequencies().to_string());
-    for finding in &prepared.findings {
+    observer.note(&prepared.surveyed.frequencies().to_string());
+    for finding in &prepared.surveyed.findings {
         observer.note(&format!("{}: {finding}", finding.severity));
     }
     if invocation.settings.prune {
@@ -220,7 +218,7 @@ async fn prepare(
         stopping: Box::new(|| {}),
         leaving: Box::new(move |exit| {
             if purpose == Purpose::Write {
-                let mut summary = Summary::new(&Stats::new(images, Arc::new(Pace::new(pace))));
+                let mut summary = Summary::new(&Stats::within(images, pace));
                 summary.exit_code = exit as u8;
                 // The process is leaving: there is nobody to report to that this failed.
                 let _ = summary.write(&written.join(crate::load::SUMMARY));
@@ -242,12 +240,14 @@ fn announce(
     doing: &str,
     preposition: &str,
 ) -> Arc<dyn Observer> {
+    let surveyed = &prepared.surveyed;
     let observer = invocation.observer(prepared.images());
-    let counts = Partition::ALL.into_iter().zip(prepared.partitions()).filter(|(_, n)| *n > 0);
+    let counts = Partition::ALL.into_iter().zip(surveyed.frequencies().totals());
+    let counts = counts.filter(|(_, n)| *n > 0);
     let counts = counts.map(|(partition, n)| format!("{} {partition}", thousands(n.into())));
     let of = match prepared.slice() {
         Some(slice) => slice.to_string(),
-        None => images(prepared.images(), prepared.selected()),
+        None => images(surveyed.images(), surveyed.selected()),
     };
     observer.note(&format!(
         "{doing} {of} ({}) {preposition} {}",

@@ -34,6 +34,8 @@ pub(super) struct Job {
     pub(super) digest: Option<String>,
     /// The files that list the images: see [`Manifest::all`], without those that would have no row.
     pub(super) manifests: Vec<Manifest>,
+    /// Images of the run by class and partition.
+    pub(super) frequencies: Frequencies,
     /// Whether names become those of files: see [`crate::sink::Sink::names_are_files`].
     names_are_files: bool,
     /// Hashes of the pixels by position in the selection, where names use them.
@@ -80,10 +82,19 @@ impl Job {
             Part::Slice(shard) => shard.range(all),
             Part::Whole | Part::Merge => 0..all,
         };
-        let (load, digest) = (load.clone(), None);
-        let mut job =
-            Self { load, images, selection, slice, digest, manifests, names_are_files, hashes };
-        let partitions = job.partitions();
+        let mut job = Self {
+            load: load.clone(),
+            images,
+            selection,
+            slice,
+            digest: None,
+            manifests,
+            frequencies: Frequencies::count(data.classes(), std::iter::empty()),
+            names_are_files,
+            hashes,
+        };
+        job.frequencies = Frequencies::count(data.classes(), job.items());
+        let partitions = job.frequencies.totals();
         job.manifests
             .retain(|manifest| manifest.only.is_none_or(|only| partitions[only as usize] > 0));
         Ok(job)
@@ -185,20 +196,14 @@ impl Job {
         self.images.names.name(&self.item(index))
     }
 
-    /// Images of the run by class and partition.
-    pub(super) fn frequencies(&self) -> Frequencies {
-        Frequencies::count(self.data().classes(), self.items())
-    }
-
     /// Looks for what is wrong with the images of the run, or worth knowing.
     pub(super) fn findings(&self, survey: &Survey) -> Vec<Finding> {
-        let frequencies = self.frequencies();
-        let in_all = match self.selected() {
-            None => frequencies.totals(),
-            Some(selected) => self.count(0..selected.of),
-        };
+        let mut in_all = [0; Partition::ALL.len()];
+        for index in 0..self.data().images() {
+            in_all[self.images.split.partition(index) as usize] += 1;
+        }
         let input = CheckInput {
-            frequencies: &frequencies,
+            frequencies: &self.frequencies,
             selection: &self.selection,
             in_all,
             hashes: &survey.hashes,
@@ -209,19 +214,6 @@ impl Job {
             duplicates: self.load.duplicates,
         };
         check::findings(&input, |index| self.item(index))
-    }
-
-    /// Images of the run by partition, in the order of [`Partition::ALL`].
-    pub(super) fn partitions(&self) -> [u32; 3] {
-        self.count(self.selection.indices())
-    }
-
-    fn count(&self, indices: impl Iterator<Item = u32>) -> [u32; 3] {
-        let mut counts = [0; Partition::ALL.len()];
-        for index in indices {
-            counts[self.images.split.partition(index) as usize] += 1;
-        }
-        counts
     }
 
     /// The rows of manifests, in index order; `address` makes an object's address of its name. Rows

@@ -7,9 +7,8 @@ use tokio_util::sync::CancellationToken;
 use super::error::Error;
 use super::resume::list_existing;
 use super::slices::Records;
-use super::{Prepared, publish};
+use super::{Prepared, Surveyed, publish};
 use crate::exit::Exit;
-use crate::pace::Pace;
 use crate::pipeline::{Counts, OnError, Refusals, Stats, Storing};
 use crate::report::Summary;
 use crate::retry::Retry;
@@ -41,10 +40,10 @@ impl Prepared {
     /// Slices that are missing, records that cannot be used, a destination that refuses or does not
     /// work.
     pub async fn merge(self, with: Merge, stop: &CancellationToken) -> Result<Merged, Error> {
-        let Self { job, sink, output, transfer, .. } = self;
+        let Self { surveyed: Surveyed { job, .. }, sink, output, transfer, .. } = self;
         let retry = Arc::new(Retry::new(transfer.retry, stop.clone()));
         let images = job.selection.count();
-        let stats = Arc::new(Stats::new(images, Arc::new(Pace::new(transfer.pace))));
+        let stats = Arc::new(Stats::within(images, transfer.pace));
         let Some(records) = Records::of(&job, &sink, &retry, &stats) else {
             return Err(Error::Internal("the load was not prepared for merging".to_owned()));
         };

@@ -74,7 +74,7 @@ impl Plan {
             images: job.selection.count(),
             selection: job.selected(),
             bytes,
-            frequencies: job.frequencies(),
+            frequencies: job.frequencies.clone(),
             requests: priced.then(|| cost(job)),
             manifests: job.manifests.iter().map(first).collect::<Result<_, _>>()?,
             url,

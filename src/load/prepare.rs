@@ -16,7 +16,6 @@ use super::run::Run;
 use super::{Load, Output, Part, Plan, Transfer, digest};
 use crate::check::{self, Duplicates, Finding, Frequencies, Survey};
 use crate::model::{Selected, Selection};
-use crate::pace::Pace;
 use crate::pipeline::{Observer, Stats};
 use crate::report::SliceSummary;
 use crate::retry::{Limits, Retry};
@@ -106,15 +105,14 @@ impl Load {
             futures::try_join!(surveying, asking)?
         };
         surveyed.findings.extend(about);
-        let Surveyed { job, findings } = surveyed;
         let leftovers = if purpose.writes() && transfer.prune && !sink.counts_as_a_whole() {
             let retry = Retry::new(transfer.retry, stop.clone());
-            let stats = Stats::new(job.selection.count(), Arc::new(Pace::new(transfer.pace)));
-            leftovers::find(&job, &sink, &retry, &stats).await?
+            let stats = Stats::within(surveyed.images(), transfer.pace);
+            leftovers::find(&surveyed.job, &sink, &retry, &stats).await?
         } else {
             Leftovers::default()
         };
-        Ok(Prepared { job, findings, leftovers, sink, output, transfer })
+        Ok(Prepared { surveyed, leftovers, sink, output, transfer })
     }
 
     /// The job, if it can be made without the pixels.
@@ -195,14 +193,9 @@ impl Surveyed {
         self.job.selected()
     }
 
-    /// Images by partition, in the order of [`crate::model::Partition::ALL`].
-    pub fn partitions(&self) -> [u32; 3] {
-        self.job.partitions()
-    }
-
     /// Images by class and partition.
-    pub fn frequencies(&self) -> Frequencies {
-        self.job.frequencies()
+    pub fn frequencies(&self) -> &Frequencies {
+        &self.job.frequencies
     }
 
     /// What a load into `url` would do; `address` makes an object's address of its name, `priced` says
@@ -225,9 +218,8 @@ impl Surveyed {
 
 /// A load of which everything is known, into a destination that works.
 pub struct Prepared {
-    pub(super) job: Arc<Job>,
-    /// What is worth knowing of the images and the destination, the worst first.
-    pub findings: Vec<Finding>,
+    /// The source; its findings are also those of the destination.
+    pub surveyed: Surveyed,
     /// Where the transfer prunes: what an earlier load left, which the run deletes when it is complete.
     /// The run is refused where anything else is left.
     pub leftovers: Leftovers,
@@ -239,27 +231,12 @@ pub struct Prepared {
 impl Prepared {
     /// Images that this process stores: those of the load, or of its slice.
     pub fn images(&self) -> u32 {
-        self.job.count_here()
+        self.surveyed.job.count_here()
     }
 
     /// Which slice of the load this process stores, where that is not all of it.
     pub fn slice(&self) -> Option<SliceSummary> {
-        self.job.slice_summary(&[], false)
-    }
-
-    /// Which of the data set's images these are; `None` for all.
-    pub fn selected(&self) -> Option<Selected> {
-        self.job.selected()
-    }
-
-    /// Images by partition, in the order of [`crate::model::Partition::ALL`].
-    pub fn partitions(&self) -> [u32; 3] {
-        self.job.partitions()
-    }
-
-    /// Images by class and partition.
-    pub fn frequencies(&self) -> Frequencies {
-        self.job.frequencies()
+        self.surveyed.job.slice_summary(&[], false)
     }
 
     /// The options of the transfer, which may be changed until the run starts.

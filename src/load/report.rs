@@ -18,7 +18,7 @@ fn likely_bytes(job: &Job) -> usize {
 
 /// Who will be on the page: the first of each class and partition.
 pub(super) fn samples(job: &Job) -> Arc<Samples> {
-    let mut sampler = Sampler::new(job.frequencies().by_label.len(), likely_bytes(job));
+    let mut sampler = Sampler::new(job.frequencies.by_label.len(), likely_bytes(job));
     let chosen = job.items().filter(|item| sampler.choose(item.label, item.partition));
     Arc::new(Samples::new(chosen.map(|item| item.index).collect()))
 }
@@ -32,7 +32,7 @@ pub(super) fn report(
     error: Option<String>,
     when: String,
 ) -> Report {
-    let frequencies = job.frequencies();
+    let frequencies = &job.frequencies;
     let classes = frequencies.labelled().map(|(number, images)| Class {
         number,
         name: job.data().classes().name(number).map(str::to_owned),
@@ -74,7 +74,7 @@ pub(super) fn report(
             method: split.method.to_string(),
             seed: seeded.then_some(split.seed),
         }),
-        partitions: job.partitions().into(),
+        partitions: job.frequencies.totals().into(),
         classes: classes.collect(),
         samples: images.collect(),
         figures: sizes.map(|sizes| Figures {

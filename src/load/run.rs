@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::blocking::blocking;
 use super::error::Error;
@@ -16,16 +15,16 @@ use super::leftovers::{self, Leftovers};
 use super::output::{self, FAILURES};
 use super::resume::before_the_work;
 use super::slices::Records;
-use super::{Output, Prepared, Transfer, publish, report};
+use super::{Output, Prepared, Surveyed, Transfer, publish, report};
 use crate::check::Finding;
 use crate::exit::Exit;
 use crate::files;
 use crate::model::Selected;
-use crate::pace::{Bounds, Pace};
+use crate::pace::Bounds;
 use crate::page;
 use crate::pipeline::{
     self, Counts, Observer, Pipeline, RunResult, State, Stats, Stop, Storing, Unencodable, drained,
-    keep_observed,
+    observed,
 };
 use crate::report::{JsonLog, ManifestEntry, Summary};
 use crate::retry::Retry;
@@ -118,9 +117,9 @@ struct Done {
 
 impl Run {
     pub(super) fn new(prepared: Prepared) -> Self {
-        let Prepared { job, findings, leftovers, sink, output, transfer } = prepared;
+        let Prepared { surveyed, leftovers, sink, output, transfer } = prepared;
+        let Surveyed { mut job, findings } = surveyed;
         let sink = Arc::new(sink.limited_to(transfer.retry.attempt_timeout));
-        let mut job = job;
         if output.report {
             let samples = report::samples(&job);
             // Nobody else has the job yet; if somebody had, the page would show no images.
@@ -128,7 +127,7 @@ impl Run {
                 job.images.samples = Some(samples);
             }
         }
-        let stats = Arc::new(Stats::new(job.count_here(), Arc::new(Pace::new(transfer.pace))));
+        let stats = Arc::new(Stats::within(job.count_here(), transfer.pace));
         Self {
             job,
             findings,
@@ -154,12 +153,9 @@ impl Run {
 
     /// See [`Prepared::run`].
     pub async fn finish(self, observer: Arc<dyn Observer>, stop: &CancellationToken) -> Outcome {
-        let observing = keep_observed(Arc::clone(&observer), Arc::clone(&self.stats));
-        let observing = AbortOnDropHandle::new(tokio::spawn(observing));
         let mut done = Done::default();
-        let ended = self.store_and_publish(&mut done, stop).await;
-        drop(observing);
-        observer.end(&self.stats.snapshot());
+        let work = self.store_and_publish(&mut done, stop);
+        let ended = observed(&observer, &self.stats, work).await;
 
         let mut summary = Summary::new(&self.stats);
         summary.selection = self.job.selected();

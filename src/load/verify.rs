@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::Prepared;
 use super::blocking::blocking;
@@ -17,10 +16,9 @@ use super::error::Error;
 use super::job::Job;
 use super::resume::{before_the_work, list_existing};
 use crate::manifest::{Digesting, Manifest, RowWriter};
-use crate::pace::Pace;
 use crate::pipeline::{
     self, Counts, ImageFailure, NotStored, Observer, Pipeline, RunResult, State, Stats, Stop, Work,
-    keep_observed, with_checksum,
+    observed, with_checksum,
 };
 use crate::report::JsonLog;
 use crate::retry::Retry;
@@ -180,20 +178,13 @@ impl Prepared {
             unexpected: counter(),
             exact_manifests: counter(),
         });
-        let stats = Arc::new(Stats::new(
-            self.job.selection.count(),
-            Arc::new(Pace::new(self.transfer.pace)),
-        ));
-        let observing = keep_observed(Arc::clone(&observer), Arc::clone(&stats));
-        let observing = AbortOnDropHandle::new(tokio::spawn(observing));
-        let compared = self.compare(&stats, stop, &findings).await;
-        drop(observing);
-        observer.end(&stats.snapshot());
-        let counts = compared?;
+        let stats = Arc::new(Stats::within(self.surveyed.images(), self.transfer.pace));
+        let comparing = self.compare(&stats, stop, &findings);
+        let counts = observed(&observer, &stats, comparing).await?;
 
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Ok(Verdict {
-            expected: u64::from(self.job.selection.count()) + self.job.manifests.len() as u64,
+            expected: u64::from(self.surveyed.images()) + self.surveyed.job.manifests.len() as u64,
             // Counted one by one, not the rest when all others are taken away.
             exact: u64::from(counts.already_present) + count(&findings.exact_manifests),
             missing: count(&findings.missing),
@@ -209,7 +200,7 @@ impl Prepared {
         stop: &CancellationToken,
         findings: &Arc<Findings>,
     ) -> Result<Counts, Error> {
-        let (job, sink) = (&self.job, &self.sink);
+        let (job, sink) = (&self.surveyed.job, &self.sink);
         let names: Vec<String> =
             job.manifests.iter().map(|manifest| manifest.object_name()).collect();
         let mut manifests: Vec<Option<Stored>> = vec![None; names.len()];

@@ -35,7 +35,7 @@ pub(crate) use self::counts::{Counts, RunResult, Stop, Unencodable};
 pub(crate) use self::existing::{Existing, Pages, list_all, with_checksum};
 pub(crate) use self::failure::ImageFailure;
 pub use self::failure::NotStored;
-pub(crate) use self::observer::keep_observed;
+pub(crate) use self::observer::observed;
 pub use self::observer::{Observer, Silent};
 pub(crate) use self::refusals::Refusals;
 pub(crate) use self::state::State;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::task::AbortOnDropHandle;
+
 use super::{Snapshot, Stats};
 
 /// Watches a run while it goes on. It only displays: nothing that it does or counts decides how the
@@ -39,8 +41,22 @@ impl Observer for Silent {
     }
 }
 
+/// Does work that an observer watches until it ends.
+pub(crate) async fn observed<T>(
+    observer: &Arc<dyn Observer>,
+    stats: &Arc<Stats>,
+    work: impl Future<Output = T>,
+) -> T {
+    let observing = keep_observed(Arc::clone(observer), Arc::clone(stats));
+    let observing = AbortOnDropHandle::new(tokio::spawn(observing));
+    let done = work.await;
+    drop(observing);
+    observer.end(&stats.snapshot());
+    done
+}
+
 /// Calls the observer at its interval, and notes each second, until the future is dropped.
-pub(crate) async fn keep_observed(observer: Arc<dyn Observer>, stats: Arc<Stats>) {
+async fn keep_observed(observer: Arc<dyn Observer>, stats: Arc<Stats>) {
     let mut ticks = tokio::time::interval(observer.interval());
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut seconds = tokio::time::interval(Duration::from_secs(1));

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::State;
 use super::timeline::{Sample, Timeline};
 use crate::histogram::Histogram;
-use crate::pace::{Pace, PaceNow};
+use crate::pace::{Bounds, Pace, PaceNow};
 use crate::sink::Fault;
 
 /// Counters of one run, shared by its tasks.
@@ -102,6 +102,11 @@ impl Drop for InFlight<'_> {
 }
 
 impl Stats {
+    /// For so many images, with a pace of its own within bounds that begins now.
+    pub fn within(images: u32, bounds: Bounds) -> Self {
+        Self::new(images, Arc::new(Pace::new(bounds)))
+    }
+
     /// For a run of so many images at that pace, beginning now.
     pub fn new(images: u32, pace: Arc<Pace>) -> Self {
         // One per cent exact; some ten KiB for latencies up to a minute.

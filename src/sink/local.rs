@@ -1,8 +1,19 @@
 //! What sinks of the local file system share: their faults, and copying with a checksum.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use super::{Fault, FaultKind, NewObject};
+
+/// Does work that reads, writes or sorts on a thread that may block.
+pub(super) async fn blocking<I: Send + Sync + 'static, T: Send + 'static>(
+    inner: &Arc<I>,
+    work: impl FnOnce(&I) -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let inner = Arc::clone(inner);
+    let done = tokio::task::spawn_blocking(move || work(&inner)).await;
+    done.unwrap_or_else(|e| Err(Fault::new(FaultKind::Internal, e.to_string())))
+}
 
 /// A fault of this one file, unless the kind of error is one that every other file meets too.
 pub(super) fn local(what: &str, e: &io::Error) -> Fault {

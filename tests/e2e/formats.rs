@@ -258,7 +258,7 @@ async fn arrays_in_memory_are_a_data_set() {
     let (output, stop) = (Output::open(dir.path().join("out")).unwrap(), CancellationToken::new());
     let (transfer, purpose) = (Transfer::default(), Purpose::Write);
     let prepared = load.prepare(sink, output, transfer, purpose, &stop).await.unwrap();
-    assert_eq!(prepared.partitions(), [4, 1, 2]);
+    assert_eq!(prepared.surveyed.frequencies().totals(), [4, 1, 2]);
     let outcome = prepared.run(Arc::new(Silent), &stop).await;
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
     let pixels = |name: &str| image::open(at.join(name)).unwrap().into_luma8().into_raw();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::local::{compare, copy, local};
+use super::local::{blocking, compare, copy, local};
 use super::{
     Body, BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink,
     Stored,
@@ -63,16 +63,6 @@ impl Folder {
         let partials = root.join(PARTIALS);
         let inner = Inner { root, partials, writes: AtomicBool::new(false) };
         Self { url: url.trim_end_matches('/').to_owned(), inner: Arc::new(inner) }
-    }
-
-    /// Runs what may take long on a thread that may block.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
-        let inner = Arc::clone(&self.inner);
-        let done = tokio::task::spawn_blocking(move || work(&inner)).await;
-        done.unwrap_or_else(|e| Err(Fault::new(FaultKind::Internal, e.to_string())))
     }
 }
 
@@ -308,7 +298,7 @@ impl Sink for Folder {
     }
 
     fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(self.blocking(move |inner| inner.check(purpose)))
+        Box::pin(blocking(&self.inner, move |inner| inner.check(purpose)))
     }
 
     // Images are written and read where the network waits: a small file into the page cache costs
@@ -326,7 +316,7 @@ impl Sink for Folder {
                 }
                 Body::Bytes(_) | Body::File(..) => {
                     let object = object.clone();
-                    self.blocking(move |inner| inner.put(&object, condition)).await
+                    blocking(&self.inner, move |inner| inner.put(&object, condition)).await
                 }
             }
         })
@@ -342,13 +332,13 @@ impl Sink for Folder {
                 return self.inner.stat(name);
             }
             let name = name.to_owned();
-            self.blocking(move |inner| inner.stat(&name)).await
+            blocking(&self.inner, move |inner| inner.stat(&name)).await
         })
     }
 
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Fault>> {
         let name = name.to_owned();
-        Box::pin(self.blocking(move |inner| inner.read(&name)))
+        Box::pin(blocking(&self.inner, move |inner| inner.read(&name)))
     }
 
     fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
@@ -361,7 +351,7 @@ impl Sink for Folder {
         _page: Option<String>,
     ) -> BoxFuture<'a, Result<Page, Fault>> {
         let range = range.clone();
-        Box::pin(self.blocking(move |inner| inner.list(&range)))
+        Box::pin(blocking(&self.inner, move |inner| inner.list(&range)))
     }
 }
 

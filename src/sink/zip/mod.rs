@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use self::archive::Archive;
 use self::draft::{Draft, Entries, prepare};
-use super::local::{compare, local};
+use super::local::{blocking, compare, local};
 use super::{
     Body, BoxFuture, Fault, FaultKind, NameRange, NewObject, Page, Precondition, Purpose, Sink,
     Stored,
@@ -71,16 +71,6 @@ impl Zip {
         let state = Mutex::new(State::Unopened);
         let inner = Inner { path, partial, state, drafting };
         Self { url: url.to_owned(), inner: Arc::new(inner) }
-    }
-
-    /// Does work that reads, writes or sorts on a thread that may block.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
-        let inner = Arc::clone(&self.inner);
-        let done = tokio::task::spawn_blocking(move || work(&inner)).await;
-        done.unwrap_or_else(|e| Err(Fault::new(FaultKind::Internal, e.to_string())))
     }
 }
 
@@ -261,7 +251,7 @@ impl Sink for Zip {
     }
 
     fn check(&self, purpose: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(self.blocking(move |inner| inner.open(purpose)))
+        Box::pin(blocking(&self.inner, move |inner| inner.open(purpose)))
     }
 
     fn put<'a>(
@@ -274,7 +264,7 @@ impl Sink for Zip {
                 Body::Bytes(bytes) if bytes.len() <= IN_PLACE => self.inner.put(object, condition),
                 Body::Bytes(_) | Body::File(..) => {
                     let object = object.clone();
-                    self.blocking(move |inner| inner.put(&object, condition)).await
+                    blocking(&self.inner, move |inner| inner.put(&object, condition)).await
                 }
             }
         })
@@ -287,7 +277,7 @@ impl Sink for Zip {
                 return self.inner.stat(name);
             }
             let name = name.to_owned();
-            self.blocking(move |inner| inner.stat(&name)).await
+            blocking(&self.inner, move |inner| inner.stat(&name)).await
         })
     }
 
@@ -305,7 +295,7 @@ impl Sink for Zip {
         _page: Option<String>,
     ) -> BoxFuture<'a, Result<Page, Fault>> {
         let range = range.clone();
-        Box::pin(self.blocking(move |inner| inner.list(&range)))
+        Box::pin(blocking(&self.inner, move |inner| inner.list(&range)))
     }
 
     fn counts_as_a_whole(&self) -> bool {
@@ -314,7 +304,7 @@ impl Sink for Zip {
 
     fn finish(&self) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(async move {
-            self.blocking(Inner::close).await?;
+            blocking(&self.inner, Inner::close).await?;
             // Here and not on such a thread: who no longer waits for this must not find the archive later.
             self.inner.publish()
         })
