@@ -24,9 +24,11 @@ mod settings;
 mod sources;
 
 // The load itself.
+/// Futures of the library that are dropped.
+mod dropping;
 /// All 70,000 images of Fashion-MNIST, pixel by pixel.
 mod full;
-/// The library with sources and sinks of a test's own: memory, dropped futures, exit codes.
+/// The library with sources and sinks of a test's own: memory, names, exit codes.
 mod library;
 /// What a load stores, what a second one leaves, and what it prints.
 mod load;

@@ -7,6 +7,7 @@ pub mod fake_gcs;
 pub mod family;
 mod library;
 pub mod mirror;
+pub mod pictures;
 pub mod reports;
 mod rows;
 mod server;
