@@ -98,7 +98,7 @@ keys! {
         .flag("name").placeholder("TEMPLATE").default("image_{index}.{ext}")
         .help("Object name below the prefix; tokens are {index}, {index:05}, {label}, {label:02}, {class}, {partition}, {hash} of the pixels, {hash:2} for its first digits, {ext}; in a zip the default is {class}/image_{index}.{ext}");
     METADATA: bool = Key::switch("destination.metadata", "false").flag("metadata")
-        .help("Give each image's object its label, class and partition as custom metadata; existing objects keep theirs, folders and zips have none");
+        .help("Give each image's object its label, class, partition and encoder as custom metadata; existing objects keep theirs, folders and zips have none");
     USER_PROJECT: String = Key::text("destination.user_project", "a project's name")
         .help("The project that pays for the requests to a bucket with \"requester pays\"");
     ALLOW_HTTP: bool = Key::switch("destination.allow_http", "false").flag("allow-http")

@@ -9,7 +9,7 @@ impl Encoder {
     /// made. Of an image file only the header is read; one that cannot be read counts for what it is.
     pub fn memory(&self, image: &Image) -> u64 {
         let held = image.bytes().len() as u64;
-        if self.leaves_unchanged(image) {
+        if self.leaves_unchanged(image.format()) {
             return held + held;
         }
         let (size, decoded) = match image {

@@ -8,16 +8,18 @@ use crate::shard::VERSION;
 /// Bytes that are hashed at once.
 const AT_ONCE: usize = 64 * 1024;
 
-/// SHA-256 (in lower-case base 16) of all that the load stores and publishes: how images are encoded,
-/// the classes, the manifests, whether there is metadata, and of each image a hash of its pixels, its
-/// label, its partition and its name. What a load does not depend on is not in it: the destination, how
-/// fast it is, and how many slices there are. `hashes` are those of the pixels, by position.
+/// SHA-256 (in lower-case base 16) of all that the load stores and publishes: how images are encoded, and
+/// by which version of the encoders; the classes, the manifests, whether there is metadata; and of each image
+/// a hash of its pixels, its label, its partition and its name. What a load does not depend on is not in it:
+/// the destination, how fast it is, and how many slices there are. `hashes` are those of the pixels, by
+/// position.
 pub(super) fn of(job: &Job, hashes: &[u64]) -> String {
     let mut sha256 = Sha256::new();
     let formats: Vec<&str> = job.load.manifests.iter().map(|format| (*format).into()).collect();
     let settings = format!(
-        "idx2gcs slices {VERSION}\n{:?}\n{:?}\n{}\n{}\n",
+        "idx2gcs slices {VERSION}\n{:?}\n{:?}\n{:?}\n{}\n{}\n",
         job.load.encoding,
+        job.encoders(),
         job.data().size(),
         formats.join(","),
         job.load.metadata,

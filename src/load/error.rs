@@ -136,15 +136,17 @@ pub enum Error {
     },
     /// Objects with other content exist.
     #[error(
-        "{url}: {} objects exist with other content{}; another quality or version of idx2gcs encodes to \
-         other bytes: --if-exists overwrite replaces them",
-        thousands((*.count).into()), see(failures.as_deref())
+        "{url}: {} objects exist with other content{}; they are of other images, were encoded with other \
+         settings{}: --if-exists overwrite replaces them",
+        thousands((*.count).into()), see(failures.as_deref()), another(encoder.as_deref())
     )]
     Conflicts {
         /// The destination.
         url: String,
         /// How many.
         count: u32,
+        /// The encoders of this version; `None` where image files are stored unchanged.
+        encoder: Option<String>,
         /// The list of all failures.
         failures: Option<PathBuf>,
     },
@@ -310,6 +312,12 @@ impl From<SplitError> for Error {
 
 fn joined(findings: &[Finding]) -> String {
     findings.iter().map(Finding::to_string).collect::<Vec<_>>().join("; also ")
+}
+
+fn another(encoder: Option<&str>) -> String {
+    encoder.map_or(String::new(), |this| {
+        format!(", or written by another version of the encoder (this is {this})")
+    })
 }
 
 fn see(failures: Option<&Path>) -> String {

@@ -23,7 +23,7 @@ pub(super) struct Images {
     pub(super) names: Names,
     /// Where each object's checksum and size are noted, if somebody wants them.
     pub(super) contents: Option<Arc<Contents>>,
-    /// Whether objects carry label, class and partition as custom metadata.
+    /// Whether objects carry label, class, partition and encoder as custom metadata.
     pub(super) metadata: bool,
     /// What the report page shows of them, where there will be one.
     pub(super) samples: Option<Arc<Samples>>,
@@ -63,7 +63,8 @@ impl Objects for Images {
 }
 
 impl Images {
-    /// The class as importers accept it; images without labels have a partition alone.
+    /// Partition, label, the class as importers accept it, and the encoder: images without labels have no
+    /// label and class, files that are stored unchanged no encoder.
     fn metadata(&self, record: &Record) -> Vec<(&'static str, String)> {
         if !self.metadata {
             return Vec::new();
@@ -73,6 +74,9 @@ impl Images {
         if let Some(label) = record.label {
             pairs.push(("label", label.to_string()));
             pairs.push(("class", self.names.classes.label(label).into_owned()));
+        }
+        if let Some(encoder) = self.encoder.identity(record.image.format()) {
+            pairs.push(("encoder", encoder.to_owned()));
         }
         pairs
     }

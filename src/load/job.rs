@@ -1,5 +1,6 @@
 //! What is known before the destination is asked, and what loading and verifying share.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -106,6 +107,16 @@ impl Job {
         let seed = self.load.sample.map(|_| self.load.split.seed);
         let how = if seed.is_some() { How::Sample } else { How::First };
         (images < of).then_some(Selected { how, images, of, seed })
+    }
+
+    /// The encoders that make the objects' bytes, such as `jpeg/1`; `None` where all images are files that
+    /// are stored unchanged.
+    pub(super) fn encoders(&self) -> Option<String> {
+        let formats = self.selection.indices().map(|index| self.data().format(index));
+        let encoders = formats.filter_map(|format| self.images.encoder.identity(format));
+        let encoders: BTreeSet<&str> = encoders.collect();
+        let names: Vec<_> = encoders.into_iter().collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 
     pub(super) fn data(&self) -> &DataSet {

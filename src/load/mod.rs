@@ -143,7 +143,7 @@ impl Load {
         self
     }
 
-    /// Gives each object its label, class and partition as custom metadata.
+    /// Gives each object its label, class, partition and encoder as custom metadata.
     #[must_use]
     pub fn metadata(mut self, metadata: bool) -> Self {
         self.metadata = metadata;

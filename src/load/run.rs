@@ -78,6 +78,7 @@ pub struct Control {
     output: PathBuf,
     stats: Arc<Stats>,
     selected: Option<Selected>,
+    encoder: Option<String>,
     left: Arc<Mutex<bool>>,
 }
 
@@ -92,6 +93,7 @@ impl Control {
     pub fn leave(&self, exit: Exit) {
         let mut summary = Summary::new(&self.stats);
         summary.selection = self.selected;
+        summary.encoder.clone_from(&self.encoder);
         summary.exit_code = exit as u8;
         *self.left.lock() = true;
         // The process is leaving: there is nobody to report to that this failed.
@@ -147,6 +149,7 @@ impl Run {
             output: self.output.folder().to_owned(),
             stats: Arc::clone(&self.stats),
             selected: self.job.selected(),
+            encoder: self.job.encoders(),
             left: Arc::clone(&self.left),
         }
     }
@@ -159,6 +162,7 @@ impl Run {
 
         let mut summary = Summary::new(&self.stats);
         summary.selection = self.job.selected();
+        summary.encoder = self.job.encoders();
         let (counts, error) = match ended {
             Ok(counts) => (Some(counts), None),
             Err((counts, error)) => (counts, Some(error)),
@@ -257,7 +261,9 @@ impl Run {
         let after = |error| (Some(counts), error);
         let logged = failures.finish();
         let listed = logged.as_ref().ok().copied().flatten().map(std::path::PathBuf::as_path);
-        judge(result, sink.url(), self.transfer.retry.max_outage, listed).map_err(after)?;
+        let encoder = || job.encoders();
+        let max_outage = self.transfer.retry.max_outage;
+        judge(result, sink.url(), max_outage, listed, encoder).map_err(after)?;
         logged.map_err(|e| after(Error::unwritten(&path, e)))?;
         if let Some(records) = &records {
             let ended = Ended {
@@ -355,6 +361,7 @@ pub(super) fn judge(
     url: &str,
     max_outage: Duration,
     failures: Option<&Path>,
+    encoder: impl FnOnce() -> Option<String>,
 ) -> Result<(), Error> {
     let RunResult { counts, source, stop, unencodable, decoder_panic } = result;
     let (url, failures) = (url.to_owned(), failures.map(Path::to_owned));
@@ -380,7 +387,8 @@ pub(super) fn judge(
         return Err(Error::Unencodable { index, why, count, failures });
     }
     if conflicts > 0 {
-        return Err(Error::Conflicts { url, count: conflicts, failures });
+        let encoder = encoder();
+        return Err(Error::Conflicts { url, count: conflicts, encoder, failures });
     }
     if failed > 0 {
         return Err(Error::Failed { failed, images, failures });
@@ -406,7 +414,7 @@ mod tests {
 
     fn exit(counts: Counts, stop: Option<Stop>) -> Exit {
         let result = RunResult { counts, stop, ..RunResult::default() };
-        let judged = judge(result, "gs://b", Duration::from_secs(45), None);
+        let judged = judge(result, "gs://b", Duration::from_secs(45), None, || None);
         judged.map_or_else(|e| e.exit(), |()| Exit::Complete)
     }
 
@@ -429,7 +437,7 @@ mod tests {
         let decoder_panic = Some("index out of bounds".to_owned());
         let result =
             RunResult { counts: counts(3, 0, 0, 0), decoder_panic, ..RunResult::default() };
-        let error = judge(result, "gs://b", Duration::ZERO, None).unwrap_err();
+        let error = judge(result, "gs://b", Duration::ZERO, None, || None).unwrap_err();
         assert_eq!((error.exit(), error.rerun_helps()), (Exit::Internal, false));
         assert!(error.to_string().contains("the decoder panicked: index out of bounds"));
         assert!(!error.to_string().contains("again"), "{error}");

@@ -21,6 +21,9 @@ pub struct Summary {
     pub selection: Option<Selected>,
     /// Where the load is done in slices: which one this is; `null` for a whole load.
     pub slice: Option<SliceSummary>,
+    /// The versions of the encoders that make the images, such as `jpeg/1`; `null` where all are image
+    /// files that are stored unchanged, or where it is not known yet.
+    pub encoder: Option<String>,
     /// Written in this run.
     pub uploaded: u32,
     /// Found there with the same content.
@@ -118,6 +121,7 @@ impl Summary {
             images: now.images,
             selection: None,
             slice: None,
+            encoder: None,
             uploaded: now.uploaded,
             already_present: now.already_present,
             failed: now.failed,

@@ -22,7 +22,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-fn pairs(pairs: [(&str, &str); 3]) -> BTreeMap<String, String> {
+fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
@@ -36,7 +36,9 @@ fn images_carry_their_class_when_asked_to() {
         let row = manifest.lines().find(|row| row.starts_with(&partition.to_uppercase())).unwrap();
         let [_, address, label] = row.split(',').collect::<Vec<_>>()[..] else { panic!("{row}") };
         let class = format!("class_{label}");
-        let expected = pairs([("label", label), ("class", &class), ("partition", partition)]);
+        let encoder = ("encoder", "jpeg/1");
+        let expected =
+            pairs([("label", label), ("class", &class), ("partition", partition), encoder]);
         assert_eq!(metadata(address.strip_prefix("gs://demo/").unwrap()), expected);
     }
     assert_eq!(metadata("fm/automl.csv"), BTreeMap::new());
@@ -65,7 +67,8 @@ fn others_store_the_metadata_too() {
     stream.read_to_string(&mut answer).unwrap();
     let object: serde_json::Value =
         serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
-    let expected = pairs([("label", "9"), ("class", "class_9"), ("partition", "test")]);
+    let encoder = ("encoder", "jpeg/1");
+    let expected = pairs([("label", "9"), ("class", "class_9"), ("partition", "test"), encoder]);
     assert_eq!(object["metadata"], serde_json::to_value(expected).unwrap(), "{answer}");
 }
 
