@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
 use super::{Content, Row};
 use crate::classes::Classes;
@@ -13,17 +14,7 @@ pub(super) const COLUMNS: [&str; 7] =
     ["index", "url", "partition", "label", "class", "crc32c", "size"];
 
 /// A format of manifests.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantNames,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum ManifestFormat {
     /// `automl.csv`: `TRAIN,gs://…,9`, for AutoML Vision.

@@ -13,6 +13,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 use tokio::time::Instant;
 
 use self::limiter::{Answer, Limiter};
@@ -64,17 +65,7 @@ pub struct Concurrency {
 }
 
 /// How fast the rate of writes may rise.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantNames,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Ramp {
     /// As it will.

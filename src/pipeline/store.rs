@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 use tokio::time::Instant;
 
 use super::decision::{ExistingAction, Rule, decide};
@@ -15,17 +16,7 @@ use crate::sink::{Fault, FaultKind, IfExists, NewObject, Precondition, Stored, T
 const ROUNDS: u32 = 5;
 
 /// What follows an image whose attempts are used up.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantNames,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum OnError {
     /// The other images.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
+
 /// Where objects go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -30,17 +32,7 @@ pub enum Endpoint {
 }
 
 /// What to do with an object that is there before it is written.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantNames,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum IfExists {
     /// The same content counts as stored; another is a conflict.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
+
 use super::catalogue::Entry;
 use super::error::SourceError;
 use crate::model::Partition;
@@ -117,16 +119,7 @@ impl ReadOptions {
 
 /// How an array holds labels.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    Default,
-    PartialEq,
-    Eq,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantNames,
+    Debug, Clone, Copy, Default, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantNames,
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum LabelEncoding {
@@ -138,17 +131,7 @@ pub enum LabelEncoding {
 }
 
 /// Whether rows and columns are exchanged in the file.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantNames,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Transposed {
     /// As the data set's entry in the catalogue says.

@@ -9,23 +9,15 @@ mod sample;
 
 use std::path::PathBuf;
 
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
+
 pub use self::file::{SplitFileError, read as read_file};
 use self::numpy::RandomState;
 pub use self::sample::sample;
 use crate::model::Partition;
 
 /// How images are held out of the training part.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantNames,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum SplitMethod {
     /// At random, equal to scikit-learn's `train_test_split`.

@@ -8,6 +8,7 @@ mod folders;
 use std::fmt;
 
 use serde::Serialize;
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
 pub(crate) use self::bucket::of_bucket;
 use super::Frequencies;
@@ -22,17 +23,7 @@ const EXAMPLES: usize = 5;
 const SLIVER: u8 = 32;
 
 /// What images with identical pixels are.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantNames,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Duplicates {
     /// An error where their labels or partitions differ, else a warning.
