@@ -30,19 +30,10 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::{Encoding, OutputFormat, Scale, Subsampling};
+    use crate::encode::{Encoding, OutputFormat, Scale};
     use crate::model::ImageFormat;
     use image::codecs::png::PngEncoder;
     use image::{ExtendedColorType, ImageEncoder};
-
-    const AUTO: Encoding = Encoding {
-        format: OutputFormat::Auto,
-        quality: 75,
-        subsampling: Subsampling::Auto,
-        scale: Scale::None,
-        upscale: 1,
-        rgb: false,
-    };
 
     fn grey(rows: u32, cols: u32) -> Image {
         let pixels = vec![0; (rows * cols) as usize];
@@ -62,17 +53,23 @@ mod tests {
 
     #[test]
     fn unchanged_pixels_count_for_themselves_and_their_file() {
-        assert_eq!(memory(AUTO, &grey(28, 28)), 2 * 784);
+        assert_eq!(memory(Encoding::default(), &grey(28, 28)), 2 * 784);
     }
 
     #[test]
     fn changed_pixels_count_beside_those_they_are_made_of() {
         let of = |encoding| memory(encoding, &grey(28, 28));
-        assert_eq!(of(Encoding { scale: Scale::Keras, ..AUTO }), 3 * 784);
-        assert_eq!(of(Encoding { rgb: true, ..AUTO }), 784 + 2 * 3 * 784);
-        assert_eq!(of(Encoding { upscale: 10, ..AUTO }), 784 + 2 * 78_400);
-        assert_eq!(of(Encoding { upscale: 10, rgb: true, ..AUTO }), 784 + 2 * 3 * 78_400);
-        assert_eq!(of(Encoding { upscale: 1024, ..AUTO }), 784 + 2 * 784 * 1024 * 1024);
+        assert_eq!(of(Encoding { scale: Scale::Keras, ..Encoding::default() }), 3 * 784);
+        assert_eq!(of(Encoding { rgb: true, ..Encoding::default() }), 784 + 2 * 3 * 784);
+        assert_eq!(of(Encoding { upscale: 10, ..Encoding::default() }), 784 + 2 * 78_400);
+        assert_eq!(
+            of(Encoding { upscale: 10, rgb: true, ..Encoding::default() }),
+            784 + 2 * 3 * 78_400
+        );
+        assert_eq!(
+            of(Encoding { upscale: 1024, ..Encoding::default() }),
+            784 + 2 * 784 * 1024 * 1024
+        );
     }
 
     #[test]
@@ -80,12 +77,12 @@ mod tests {
         let file = png(ExtendedColorType::L8, 1);
         let len = file.bytes().len() as u64;
         assert!(len < 1200, "it is smaller than its pixels");
-        assert_eq!(memory(AUTO, &file), 2 * len);
+        assert_eq!(memory(Encoding::default(), &file), 2 * len);
     }
 
     #[test]
     fn a_file_that_is_decoded_counts_for_its_pixels_as_they_are_decoded() {
-        let jpeg = Encoding { format: OutputFormat::Jpeg, ..AUTO };
+        let jpeg = Encoding { format: OutputFormat::Jpeg, ..Encoding::default() };
         for (colour, bytes_a_pixel, expected) in [
             (ExtendedColorType::L8, 1, 1200 + 1200),
             (ExtendedColorType::Rgb8, 3, 3600 + 3600),
@@ -104,9 +101,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_encoded_counts_for_what_it_is() {
-        let jpeg = Encoding { format: OutputFormat::Jpeg, ..AUTO };
+        let jpeg = Encoding { format: OutputFormat::Jpeg, ..Encoding::default() };
         let bytes = vec![0; 100].into();
         assert_eq!(memory(jpeg, &Image::Encoded { format: ImageFormat::Png, bytes }), 200);
-        assert_eq!(memory(Encoding { upscale: 1000, ..AUTO }, &grey(1, 100)), 100);
+        assert_eq!(memory(Encoding { upscale: 1000, ..Encoding::default() }, &grey(1, 100)), 100);
     }
 }

@@ -8,7 +8,7 @@ use crate::manifest::Contents;
 use crate::model::Item;
 use crate::naming::Names;
 use crate::pipeline::{NotStored, Objects};
-use crate::sink::{Body, NewObject};
+use crate::sink::NewObject;
 use crate::source::Record;
 use crate::split::Split;
 
@@ -48,17 +48,12 @@ impl Objects for Images {
         if let Some(samples) = &self.samples {
             samples.see(record.index, &record.image, &body);
         }
-        let crc32c = crc32c::crc32c(&body);
+        let content_type = self.encoder.format(record.image.format()).media_type();
+        let object = NewObject::of_bytes(name, body, content_type);
         if let Some(contents) = &self.contents {
-            contents.note(record.index, crc32c, body.len() as u64);
+            contents.note(record.index, object.crc32c, object.body.size());
         }
-        Ok(NewObject {
-            name,
-            crc32c,
-            body: Body::Bytes(body),
-            content_type: self.encoder.format(record.image.format()).media_type(),
-            metadata: self.metadata(&record),
-        })
+        Ok(NewObject { metadata: self.metadata(&record), ..object })
     }
 }
 

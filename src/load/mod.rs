@@ -45,7 +45,7 @@ use crate::encode::Encoding;
 use crate::manifest::ManifestFormat;
 use crate::naming::{NameError, Template};
 use crate::shard::Shard;
-use crate::sink::{Body, NewObject};
+use crate::sink::NewObject;
 use crate::source::DataSet;
 use crate::split::{SplitMethod, SplitSettings};
 
@@ -228,13 +228,8 @@ impl Load {
             let image = record?.image;
             let body = encoder.encode(&image);
             let body = body.map_err(|e| Error::Internal(e.to_string()))?;
-            Ok(NewObject {
-                name: String::new(),
-                crc32c: crc32c::crc32c(&body),
-                body: Body::Bytes(body),
-                content_type: encoder.format(image.format()).media_type(),
-                metadata: Vec::new(),
-            })
+            let content_type = encoder.format(image.format()).media_type();
+            Ok(NewObject::of_bytes(String::new(), body, content_type))
         });
         objects.collect()
     }

@@ -11,7 +11,7 @@ use crate::manifest::Contents;
 use crate::pipeline::{Pages, Stats, list_all};
 use crate::retry::Retry;
 use crate::shard::{self, Ended, Entry, Record};
-use crate::sink::{Body, Fault, FaultKind, NameRange, NewObject, Precondition, Stored, TimedSink};
+use crate::sink::{Fault, FaultKind, NameRange, NewObject, Precondition, Stored, TimedSink};
 
 /// Records that are read, or deleted, at the same time.
 const AT_ONCE: usize = 16;
@@ -83,14 +83,8 @@ impl<'a> Records<'a> {
             seconds,
             contents: contents.map(|contents| self.noted(contents)).transpose()?,
         };
-        let body = record.to_bytes();
-        let object = NewObject {
-            name: self.name(&entry),
-            crc32c: crc32c::crc32c(&body),
-            body: Body::Bytes(body.into()),
-            content_type: "application/json",
-            metadata: Vec::new(),
-        };
+        let name = self.name(&entry);
+        let object = NewObject::of_bytes(name, record.to_bytes(), "application/json");
         let put = |within| self.sink.put(&object, Precondition::Absent, within);
         match self.retry.run(self.on_retry(), put).await.result {
             // Somebody else has stored the same range, or an answer was lost.

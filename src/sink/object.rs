@@ -1,5 +1,7 @@
 //! Objects: one to be written, one that is stored; and what is known of where they are.
 
+use bytes::Bytes;
+
 use super::Body;
 
 /// An object to be written.
@@ -23,6 +25,18 @@ pub struct NewObject {
 pub const MOST_METADATA: usize = 8 * 1024;
 
 impl NewObject {
+    /// An object of bytes in memory, without custom metadata.
+    pub fn of_bytes(
+        name: impl Into<String>,
+        content: impl Into<Bytes>,
+        content_type: &'static str,
+    ) -> Self {
+        let content = content.into();
+        let crc32c = crc32c::crc32c(&content);
+        let (name, body) = (name.into(), Body::Bytes(content));
+        Self { name, body, crc32c, content_type, metadata: Vec::new() }
+    }
+
     /// Bytes of the custom metadata, keys and values.
     pub fn metadata_size(&self) -> usize {
         self.metadata.iter().map(|(key, value)| key.len() + value.len()).sum()

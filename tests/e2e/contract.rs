@@ -6,7 +6,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use idx2gcs::sink::gcs::{Auth, Gcs};
 use idx2gcs::sink::{
     Body, Fault, FaultKind, NameRange, NewObject, Precondition, Purpose, TimedSink,
@@ -17,13 +16,7 @@ use crate::support::destinations::{Destination, Kind};
 use crate::support::{Server, for_each_row};
 
 fn object(name: &str, content: &[u8]) -> NewObject {
-    NewObject {
-        name: name.to_owned(),
-        body: Body::Bytes(Bytes::copy_from_slice(content)),
-        crc32c: crc32c::crc32c(content),
-        content_type: "image/jpeg",
-        metadata: Vec::new(),
-    }
+    NewObject::of_bytes(name, content.to_vec(), "image/jpeg")
 }
 
 /// Runs a test with an empty destination of each kind that has been checked, as every run does.

@@ -1,14 +1,7 @@
 use super::*;
-use bytes::Bytes;
 
 fn object(name: &str, content: &'static [u8]) -> NewObject {
-    NewObject {
-        name: name.to_owned(),
-        body: Body::Bytes(Bytes::from_static(content)),
-        crc32c: crc32c::crc32c(content),
-        content_type: "image/jpeg",
-        metadata: Vec::new(),
-    }
+    NewObject::of_bytes(name, content, "image/jpeg")
 }
 
 /// What a link points to is not the folder's, and may be without an end.

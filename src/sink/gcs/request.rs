@@ -252,7 +252,6 @@ fn push_escaped(into: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Body;
     use super::*;
     use proptest::prelude::*;
 
@@ -294,13 +293,7 @@ mod tests {
     }
 
     fn object(name: &str, content: &'static [u8]) -> NewObject {
-        NewObject {
-            name: name.to_owned(),
-            body: Body::Bytes(Bytes::from_static(content)),
-            crc32c: crc32c::crc32c(content),
-            content_type: "image/jpeg",
-            metadata: Vec::new(),
-        }
+        NewObject::of_bytes(name, content, "image/jpeg")
     }
 
     /// The metadata in a body, and the content.

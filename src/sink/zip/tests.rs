@@ -1,19 +1,12 @@
 use std::fs::File;
 use std::io::Read;
 
-use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
 
 fn object(name: &str, content: &'static [u8]) -> NewObject {
-    NewObject {
-        name: name.to_owned(),
-        body: Body::Bytes(Bytes::from_static(content)),
-        crc32c: crc32c::crc32c(content),
-        content_type: "image/jpeg",
-        metadata: Vec::new(),
-    }
+    NewObject::of_bytes(name, content, "image/jpeg")
 }
 
 struct ZipFolder(TempDir);
