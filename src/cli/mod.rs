@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod deploy;
 mod destination;
 #[cfg_attr(not(feature = "emulator"), path = "no_emulator.rs")]
 mod emulate;
@@ -93,6 +94,7 @@ fn command() -> Command {
         .subcommand(load::command())
         .subcommand(load::verify_command())
         .subcommand(merge::command())
+        .subcommand(deploy::command())
         .subcommand(check::command())
         .subcommand(tune::command())
         .subcommand(inspect::command())
@@ -145,6 +147,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
         Some(("load", args)) => load::run(args),
         Some(("verify", args)) => load::run_verify(args),
         Some(("merge", args)) => merge::run(args),
+        Some(("deploy", args)) => deploy::run(args),
         Some(("check", args)) => check::run(args),
         Some(("tune", args)) => tune::run(args),
         Some(("inspect", args)) => inspect::run(args),

@@ -9,6 +9,7 @@ pub(crate) mod keys;
 mod layers;
 mod shard;
 mod value;
+mod variables;
 
 use std::path::PathBuf;
 

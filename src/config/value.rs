@@ -89,6 +89,14 @@ impl Value {
         }
     }
 
+    /// The value as an environment variable has it; `None` for one that is no text.
+    pub(super) fn text_of_variable(&self) -> Option<String> {
+        Some(match self.as_toml()? {
+            toml::Value::String(text) => text.clone(),
+            value => value.to_string(),
+        })
+    }
+
     /// The value as a whole number.
     pub(super) fn number(&self) -> Option<i64> {
         match self.as_toml()? {

@@ -12,6 +12,8 @@ mod support;
 // What goes in: files, data sets, settings.
 /// Sources that are broken, cut off, or lie about their size.
 mod bad_input;
+/// `deploy`, and the files of `deploy/`.
+mod deploy;
 /// `fetch`: mirrors that fail, downloads that continue.
 mod fetch;
 /// `fetch` of data sets that come in an archive.

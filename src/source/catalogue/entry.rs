@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::model::Partition;
 
 /// One named data set.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Its name as `--source` takes it, and that of its folder.
@@ -55,7 +55,7 @@ pub struct Entry {
 }
 
 /// A file of a named data set as it is downloaded and stays. Sums are in lower-case hex.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WholeFile {
     /// Its name; it is at `<mirror>/<name>`.
@@ -69,7 +69,7 @@ pub struct WholeFile {
 }
 
 /// A file of images and the file of their labels.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntryPart {
     /// Which part of the data set they are.
@@ -83,7 +83,7 @@ pub struct EntryPart {
 }
 
 /// One file of a named data set. Sums are in lower-case hex.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntryFile {
     /// Its name when unpacked, without `.gz`.
@@ -114,7 +114,7 @@ impl Entry {
 }
 
 /// A zip with the files of a data set, and often of others.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Archive {
     /// Its name; it lies at `<mirror>/<name>`.
