@@ -1,6 +1,7 @@
 //! Simulated services, on a clock of their own, and what the limiter makes of them.
 
 mod chart;
+mod fleet;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
