@@ -50,6 +50,9 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     if args.get_flag("json") {
         say_json(&CheckReport::new(&surveyed))?;
     } else {
+        if let Some(line) = invocation.recognised(surveyed.data()) {
+            say(format_args!("{line}\n"))?;
+        }
         if let Some(selected) = surveyed.selected() {
             say(format_args!("{selected}\n"))?;
         }

@@ -20,6 +20,8 @@ use crate::pace::Bounds;
 use crate::pipeline::{DRAIN, Observer, Silent};
 use crate::shard::Shard;
 use crate::sink::{Endpoint, Place};
+use crate::source::DataSet;
+use crate::text::shown;
 
 /// One run of the program.
 pub(super) struct Invocation {
@@ -97,9 +99,13 @@ impl Invocation {
         let settings = &self.settings;
         let data = super::fetch::open(settings, self.quiet).await?;
         let source = &settings.source;
-        let entry = source.dataset.as_deref().and_then(|name| settings.catalogue.get(name));
-        let title = entry.map(|entry| entry.title.clone()).unwrap_or_default();
+        if let Some(line) = self.recognised(&data) {
+            tracing::info!("{line}");
+        }
+        let title = data.entry().map(|entry| entry.title.clone()).unwrap_or_default();
+        let name = data.entry().map(|entry| entry.name.clone());
         let path = source.path.as_ref().map(|path| path.display().to_string());
+        let place = [name.clone(), path].into_iter().flatten().collect::<Vec<_>>().join(", ");
         let listed = source.files.first().map(|files| files.images.display().to_string());
         let load = Load::of(data)
             .split(settings.split.clone())
@@ -112,10 +118,20 @@ impl Invocation {
             .sample(source.sample)
             .duplicates(settings.duplicates)
             .manifests(settings.manifests.clone())
-            .described(title, source.dataset.clone().or(path).or(listed));
+            .described(title, Some(place).filter(|place| !place.is_empty()).or(listed));
         Ok(match self.shard {
             Some(shard) => load.slice(shard),
             None => load,
+        })
+    }
+
+    /// A line about a source that was given by its path and is a named data set by its content.
+    pub(super) fn recognised(&self, data: &DataSet) -> Option<String> {
+        let source = &self.settings.source;
+        let (path, entry) = (source.path.as_ref()?, data.entry()?);
+        source.dataset.is_none().then(|| {
+            let (path, name) = (shown(&path.display().to_string()).into_owned(), &entry.name);
+            format!("source: {path} is {name} by its checksums: {}", entry.title)
         })
     }
 

@@ -73,6 +73,9 @@ async fn dry_run(invocation: &Invocation) -> Result<ExitCode, Error> {
     let surveyed = invocation.survey().await?;
     let priced = matches!(settings.place, Place::Bucket { .. });
     let addressed = settings.clone();
+    if let Some(line) = invocation.recognised(surveyed.data()) {
+        say(line)?;
+    }
     let plan = surveyed.plan(&settings.url, move |name| addressed.address(name), priced).await?;
     say(plan)?;
     for finding in &surveyed.findings {
@@ -242,6 +245,9 @@ fn announce(
 ) -> Arc<dyn Observer> {
     let surveyed = &prepared.surveyed;
     let observer = invocation.observer(prepared.images());
+    if let Some(line) = invocation.recognised(surveyed.data()) {
+        observer.note(&line);
+    }
     let counts = Partition::ALL.into_iter().zip(surveyed.frequencies().totals());
     let counts = counts.filter(|(_, n)| *n > 0);
     let counts = counts.map(|(partition, n)| format!("{} {partition}", thousands(n.into())));

@@ -20,6 +20,7 @@ use crate::pipeline::{Observer, Stats};
 use crate::report::SliceSummary;
 use crate::retry::{Limits, Retry};
 use crate::sink::{Fault, FaultKind, IfExists, Purpose, Sink, TimedSink};
+use crate::source::DataSet;
 use crate::split::SplitMethod;
 
 /// Before the work begins a destination that cannot be connected to is given up after so many attempts.
@@ -183,6 +184,11 @@ impl Load {
 }
 
 impl Surveyed {
+    /// The data set.
+    pub fn data(&self) -> &DataSet {
+        self.job.data()
+    }
+
     /// Images of the load.
     pub fn images(&self) -> u32 {
         self.job.selection.count()

@@ -10,6 +10,7 @@ use super::error::SourceError;
 use super::fetch::{FetchProgress, fetch};
 use super::locate::{Folders, Found, files_in, find};
 use super::options::{Files, Range, ReadOptions, SourceOptions};
+use super::recognise::recognise;
 use super::{Source, formats};
 use crate::model::Partition;
 
@@ -39,7 +40,8 @@ impl DataSet {
         DataSetBuilder::new(From::Named(name.to_owned(), None))
     }
 
-    /// The data set in a folder, of any format that is known.
+    /// The data set in a folder, of any format that is known. Where the files are those of a named data set
+    /// by their sums, it is that data set: [`DataSet::entry`].
     pub fn folder(path: impl Into<PathBuf>) -> DataSetBuilder {
         DataSetBuilder::new(From::Path(path.into()))
     }
@@ -203,13 +205,17 @@ impl DataSetBuilder {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_blocking(self) -> Result<DataSet, SourceError> {
-        let entry = match &self.from {
-            From::Named(name, _) => Some(self.entry(name)?.clone()),
-            _ => None,
+        let (entry, recognised) = match &self.from {
+            From::Named(name, _) => (Some(self.entry(name)?.clone()), None),
+            From::Path(path) => recognise(&self.catalogue, path)
+                .map(|(entry, found)| (entry.clone(), found))
+                .unzip(),
+            _ => (None, None),
         };
         let entry = entry.as_ref();
         let options = &self.options.over(entry);
         let found = match (&self.from, entry) {
+            _ if recognised.is_some() => recognised,
             (From::Named(_, Some(path)), Some(entry)) => match files_in(entry, path) {
                 // They may be unpacked, or a file may be named itself.
                 Err(_) if !entry.files.is_empty() => Some(Found::Path(path.clone())),
@@ -239,7 +245,7 @@ impl DataSetBuilder {
             }),
             first_label: options.first_label.unwrap_or(0),
         };
-        let data = DataSet::new(source, naming, entry.and_then(|entry| entry.validation))?;
+        let data = DataSet::new(source, naming, entry.cloned())?;
         entry.map_or(Ok(()), |entry| fits(entry, &data))?;
         Ok(data)
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::catalogue::Entry;
 use super::error::SourceError;
 use super::labels::Labels;
 use super::{Images, Part, Source};
@@ -25,7 +26,7 @@ pub struct DataSet {
     source: Arc<dyn Source>,
     classes: Arc<Classes>,
     images: u32,
-    validation: Option<u32>,
+    entry: Option<Arc<Entry>>,
 }
 
 impl DataSet {
@@ -37,7 +38,7 @@ impl DataSet {
     pub(super) fn new(
         source: Arc<dyn Source>,
         naming: Naming,
-        validation: Option<u32>,
+        entry: Option<Entry>,
     ) -> Result<Self, SourceError> {
         let parts = source.parts();
         let total = parts.iter().map(|part| u64::from(part.images)).sum::<u64>();
@@ -53,7 +54,7 @@ impl DataSet {
         let names = required.or_else(|| source.class_names()).or(fallback).unwrap_or_default();
         let classes = Classes::new(names, first_label)?;
         check_labels(source.labels(), &parts, &classes, must_fit)?;
-        Ok(Self { source, classes: Arc::new(classes), images, validation })
+        Ok(Self { source, classes: Arc::new(classes), images, entry: entry.map(Arc::new) })
     }
 
     /// Partition and number of images of each part, in source order.
@@ -96,7 +97,12 @@ impl DataSet {
     pub fn validation(&self) -> Option<u32> {
         let has_validation =
             self.source.parts().iter().any(|part| part.partition == Partition::Validation);
-        if has_validation { Some(0) } else { self.validation }
+        if has_validation { Some(0) } else { self.entry.as_ref()?.validation }
+    }
+
+    /// The catalogue's entry of a named data set, named so or recognised by the content of its files.
+    pub fn entry(&self) -> Option<&Entry> {
+        self.entry.as_deref()
     }
 
     /// Proves that the images are whole, which may take reading them once. Ends early, proving nothing,
@@ -272,7 +278,7 @@ mod tests {
     fn data(yields: u32, labels: &[u32], naming: Naming) -> Result<DataSet, SourceError> {
         let parts = vec![(Partition::Train, 2), (Partition::Test, 1)];
         let labels = Arc::new(labels.iter().copied().collect());
-        DataSet::new(Arc::new(Liar { parts, yields, labels }), naming, Some(7))
+        DataSet::new(Arc::new(Liar { parts, yields, labels }), naming, None)
     }
 
     fn naming(required: Option<&[&str]>) -> Naming {
@@ -323,7 +329,7 @@ mod tests {
     fn names_that_were_given_come_before_those_of_the_source() {
         let name = |names: Option<&[&str]>| {
             let data = data(3, &[0, 0, 1], naming(names)).unwrap();
-            assert_eq!((data.images(), data.validation()), (3, Some(7)));
+            assert_eq!((data.images(), data.validation()), (3, None));
             data.classes().name(1).map(str::to_owned)
         };
         assert_eq!(name(Some(&["c", "d"])).as_deref(), Some("d"));

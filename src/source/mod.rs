@@ -20,6 +20,7 @@ mod huggingface;
 mod labels;
 mod locate;
 mod options;
+mod recognise;
 
 use std::fmt;
 use std::path::PathBuf;

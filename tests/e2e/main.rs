@@ -20,6 +20,8 @@ mod fetch;
 mod fetch_archive;
 /// CIFAR, Parquet, arrays in memory.
 mod formats;
+/// Folders that are named data sets by the content of their files.
+mod recognised;
 /// `config`, and which layer of settings wins.
 mod settings;
 /// Where a source is found, and in which forms it is read.

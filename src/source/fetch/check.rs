@@ -16,7 +16,7 @@ pub(super) const SLACK: u64 = 1 << 20;
 
 /// What is wrong with a file.
 #[derive(Debug)]
-pub(super) enum Wrong {
+pub(in crate::source) enum Wrong {
     /// It ends too early, so that more of it may help.
     Short(String),
     /// More of it would not help.
@@ -54,7 +54,11 @@ impl From<io::Error> for Wrong {
 /// that the catalogue knows of it. Where it knows the payload's and the packed file's, either is
 /// enough, because mirrors pack the same payload differently. Unpacks at most one byte more than the
 /// file's own header promises, and nothing where that is not what the catalogue says.
-pub(super) fn check_file(path: &Path, file: &EntryFile, wanted: Option<u32>) -> Result<(), Wrong> {
+pub(in crate::source) fn check_file(
+    path: &Path,
+    file: &EntryFile,
+    wanted: Option<u32>,
+) -> Result<(), Wrong> {
     let mut payload = Hashing {
         inner: payload(path).map_err(|e| Wrong::Other(e.to_string()))?,
         digest: Sha256::new(),
@@ -92,7 +96,7 @@ pub(super) fn check_file(path: &Path, file: &EntryFile, wanted: Option<u32>) -> 
 }
 
 /// Whether the file at `path` has the size and the sums that the catalogue knows of it.
-pub(super) fn check_whole(path: &Path, file: &WholeFile) -> Result<(), Wrong> {
+pub(in crate::source) fn check_whole(path: &Path, file: &WholeFile) -> Result<(), Wrong> {
     let len = File::open(path)?.metadata()?.len();
     check_size(len, file.bytes)?;
     check_sums(path, [file.sha256.as_deref(), file.md5.as_deref()]).map_err(|wrong| {

@@ -19,6 +19,7 @@ use super::error::SourceError;
 use crate::files::{FolderLock, LockError, lock_folder};
 use crate::http;
 
+pub(super) use self::check::{check_file, check_whole};
 pub use self::progress::FetchProgress;
 
 /// A mirror that sends nothing for so long is given up.
