@@ -40,12 +40,8 @@ impl Memory {
         if before != condition.generation() {
             return Err(Fault::new(FaultKind::Precondition, "another generation exists"));
         }
-        let stored = Stored {
-            name: object.name.clone(),
-            size: bytes.len() as u64,
-            crc32c: Some(crc32c::crc32c(&bytes)),
-            generation: before + 1,
-        };
+        let (name, crc32c) = (object.name.clone(), crc32c::crc32c(&bytes));
+        let stored = Stored::new(name, bytes.len() as u64, Some(crc32c), before + 1);
         objects.insert(object.name.clone(), (stored.clone(), bytes));
         Ok(stored)
     }

@@ -136,9 +136,10 @@ pub enum Error {
     },
     /// Objects with other content exist.
     #[error(
-        "{url}: {} objects exist with other content{}; they are of other images, were encoded with other \
+        "{url}: {} objects exist with other content{}{}; they are of other images, were encoded with other \
          settings{}: --if-exists overwrite replaces them",
-        thousands((*.count).into()), see(failures.as_deref()), another(encoder.as_deref())
+        thousands((*.count).into()), if *.metadata { " or other custom metadata" } else { "" },
+        see(failures.as_deref()), another(encoder.as_deref())
     )]
     Conflicts {
         /// The destination.
@@ -147,6 +148,8 @@ pub enum Error {
         count: u32,
         /// The encoders of this version; `None` where image files are stored unchanged.
         encoder: Option<String>,
+        /// Whether custom metadata was compared, too.
+        metadata: bool,
         /// The list of all failures.
         failures: Option<PathBuf>,
     },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::samples::Samples;
 use crate::encode::Encoder;
 use crate::manifest::Contents;
-use crate::model::Item;
+use crate::model::{ImageFormat, Item};
 use crate::naming::Names;
 use crate::pipeline::{NotStored, Objects};
 use crate::sink::NewObject;
@@ -53,24 +53,30 @@ impl Objects for Images {
         if let Some(contents) = &self.contents {
             contents.note(record.index, object.crc32c, object.body.size());
         }
-        Ok(NewObject { metadata: self.metadata(&record), ..object })
+        let metadata = self.metadata(record.index, record.label, record.image.format());
+        Ok(NewObject { metadata, ..object })
     }
 }
 
 impl Images {
     /// Partition, label, the class as importers accept it, and the encoder: images without labels have no
     /// label and class, files that are stored unchanged no encoder.
-    fn metadata(&self, record: &Record) -> Vec<(&'static str, String)> {
+    pub(super) fn metadata(
+        &self,
+        index: u32,
+        label: Option<u32>,
+        from: Option<ImageFormat>,
+    ) -> Vec<(&'static str, String)> {
         if !self.metadata {
             return Vec::new();
         }
-        let partition = self.split.partition(record.index).name().to_owned();
+        let partition = self.split.partition(index).name().to_owned();
         let mut pairs = vec![("partition", partition)];
-        if let Some(label) = record.label {
+        if let Some(label) = label {
             pairs.push(("label", label.to_string()));
             pairs.push(("class", self.names.classes.label(label).into_owned()));
         }
-        if let Some(encoder) = self.encoder.identity(record.image.format()) {
+        if let Some(encoder) = self.encoder.identity(from) {
             pairs.push(("encoder", encoder.to_owned()));
         }
         pairs

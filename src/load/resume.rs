@@ -8,7 +8,7 @@ use crate::pipeline::{Existing, Pages, Stats, list_all};
 use crate::retry::Retry;
 use crate::retry::policy::{Decision, decide};
 use crate::shard;
-use crate::sink::{Fault, FaultKind, NameRange, Purpose, Stored, TimedSink};
+use crate::sink::{Fault, FaultKind, Metadata, NameRange, Purpose, Stored, TimedSink};
 
 /// Lists what exists: for writing, the names that can be the job's; for reading, everything below the
 /// prefix. `on_other` receives every object that is none of the job's images. A stop ends it at once:
@@ -63,7 +63,17 @@ impl<F: FnMut(Stored) + Send> Pages for Found<'_, F> {
         let (job, lookup) = (Arc::clone(self.job), self.lookup.take());
         let finding = tokio::task::spawn_blocking(move || {
             let lookup = lookup.unwrap_or_else(|| Lookup::new(&job));
-            let index = |stored: Stored| (lookup.index(&job, &stored.name), stored);
+            let index = |mut stored: Stored| {
+                let index = lookup.index(&job, &stored.name);
+                let right = |index| {
+                    let (label, from) = (job.data().labels().get(index), job.data().format(index));
+                    stored.carries(&job.images.metadata(index, label, from))
+                };
+                if index.is_some_and(right) {
+                    stored.metadata = Metadata::Unknown;
+                }
+                (index, stored)
+            };
             let found: Vec<_> = page.into_iter().map(index).collect();
             (lookup, found)
         });
@@ -73,7 +83,7 @@ impl<F: FnMut(Stored) + Send> Pages for Found<'_, F> {
         self.lookup = Some(lookup);
         for (index, stored) in found {
             match index {
-                Some(index) => self.existing.insert(index, &stored),
+                Some(index) => self.existing.insert(index, stored),
                 None => (self.on_other)(stored),
             }
         }
@@ -145,7 +155,7 @@ mod tests {
     fn an_empty_object_named_like_a_folder_stands_for_one() {
         let is = |name: &str, size| {
             let name = name.to_owned();
-            is_placeholder(&Stored { name, size, crc32c: Some(0), generation: 1 })
+            is_placeholder(&Stored::new(name, size, Some(0), 1))
         };
         assert!(is("", 0) && is("train/", 0));
         assert!(!is("", 1) && !is("train/", 1) && !is("train", 0));

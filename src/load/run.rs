@@ -262,8 +262,8 @@ impl Run {
         let logged = failures.finish();
         let listed = logged.as_ref().ok().copied().flatten().map(std::path::PathBuf::as_path);
         let encoder = || job.encoders();
-        let max_outage = self.transfer.retry.max_outage;
-        judge(result, sink.url(), max_outage, listed, encoder).map_err(after)?;
+        let (metadata, max_outage) = (job.load.metadata, self.transfer.retry.max_outage);
+        judge(result, sink.url(), max_outage, metadata, listed, encoder).map_err(after)?;
         logged.map_err(|e| after(Error::unwritten(&path, e)))?;
         if let Some(records) = &records {
             let ended = Ended {
@@ -360,6 +360,7 @@ pub(super) fn judge(
     result: RunResult,
     url: &str,
     max_outage: Duration,
+    metadata: bool,
     failures: Option<&Path>,
     encoder: impl FnOnce() -> Option<String>,
 ) -> Result<(), Error> {
@@ -388,7 +389,7 @@ pub(super) fn judge(
     }
     if conflicts > 0 {
         let encoder = encoder();
-        return Err(Error::Conflicts { url, count: conflicts, encoder, failures });
+        return Err(Error::Conflicts { url, count: conflicts, encoder, metadata, failures });
     }
     if failed > 0 {
         return Err(Error::Failed { failed, images, failures });
@@ -414,7 +415,7 @@ mod tests {
 
     fn exit(counts: Counts, stop: Option<Stop>) -> Exit {
         let result = RunResult { counts, stop, ..RunResult::default() };
-        let judged = judge(result, "gs://b", Duration::from_secs(45), None, || None);
+        let judged = judge(result, "gs://b", Duration::from_secs(45), false, None, || None);
         judged.map_or_else(|e| e.exit(), |()| Exit::Complete)
     }
 
@@ -437,7 +438,7 @@ mod tests {
         let decoder_panic = Some("index out of bounds".to_owned());
         let result =
             RunResult { counts: counts(3, 0, 0, 0), decoder_panic, ..RunResult::default() };
-        let error = judge(result, "gs://b", Duration::ZERO, None, || None).unwrap_err();
+        let error = judge(result, "gs://b", Duration::ZERO, false, None, || None).unwrap_err();
         assert_eq!((error.exit(), error.rerun_helps()), (Exit::Internal, false));
         assert!(error.to_string().contains("the decoder panicked: index out of bounds"));
         assert!(!error.to_string().contains("again"), "{error}");

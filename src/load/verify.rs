@@ -37,7 +37,7 @@ pub struct Verdict {
     pub exact: u64,
     /// Not there.
     pub missing: u64,
-    /// There with other content.
+    /// There with other content, or with other custom metadata where the load gives some.
     pub different: u64,
     /// Below the prefix, but of no image and no manifest.
     pub unexpected: u64,
@@ -140,7 +140,9 @@ impl Work for Comparing {
     ) -> Result<State, (NotStored, u32)> {
         let known = with_checksum(seen, || self.stat(&object.name)).await;
         match known.map_err(|fault| (fault.into(), 0))? {
-            Some(seen) if seen.holds(&object) => Ok(State::AlreadyPresent),
+            Some(seen) if seen.holds(&object) && seen.carries(&object.metadata) => {
+                Ok(State::AlreadyPresent)
+            }
             Some(seen) => Err((NotStored::Conflict(seen.diff(&object)), 0)),
             None => Err((NotStored::Missing, 0)),
         }

@@ -9,6 +9,8 @@ use super::State;
 pub(super) enum ExistingAction {
     /// Write over the generation that was seen.
     Replace,
+    /// Give the generation that was seen its custom metadata: the content is right.
+    Annotate,
     /// Nothing: it is what would be written. The state is that of the image.
     Keep(State),
     /// Nothing: it may not be changed; why, for a person.
@@ -33,7 +35,7 @@ pub(super) fn decide(
     round: u32,
     attempts: u32,
 ) -> ExistingAction {
-    if existing.holds(object) {
+    if existing.holds(object) && existing.carries(&object.metadata) {
         // After two attempts or more the first may have been carried out unseen.
         return match rule.if_exists {
             _ if attempts > 1 => ExistingAction::Keep(State::Uploaded(object.body.size())),
@@ -43,7 +45,13 @@ pub(super) fn decide(
     }
     match rule.if_exists {
         // The content from before the start; what came since is somebody else's.
-        IfExists::Overwrite if round == 0 || rule.last_wins => ExistingAction::Replace,
+        IfExists::Overwrite if round == 0 || rule.last_wins => {
+            if existing.holds(object) {
+                ExistingAction::Annotate
+            } else {
+                ExistingAction::Replace
+            }
+        }
         IfExists::Overwrite => ExistingAction::Conflict(format!(
             "{} was written by somebody else meanwhile",
             object.name
@@ -55,7 +63,7 @@ pub(super) fn decide(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::Body;
+    use crate::sink::{Body, Metadata};
 
     fn object() -> NewObject {
         NewObject {
@@ -68,7 +76,7 @@ mod tests {
     }
 
     fn existing(crc32c: u32) -> Stored {
-        Stored { name: "a".to_owned(), size: 3, crc32c: Some(crc32c), generation: 5 }
+        Stored::new("a".to_owned(), 3, Some(crc32c), 5)
     }
 
     fn decided(if_exists: IfExists, last_wins: bool, same: bool, round: u32, n: u32) -> String {
@@ -76,6 +84,7 @@ mod tests {
         let existing = existing(if same { 7 } else { 8 });
         match decide(rule, &object(), &existing, round, n) {
             ExistingAction::Replace => "replace".to_owned(),
+            ExistingAction::Annotate => "annotate".to_owned(),
             ExistingAction::Keep(State::Uploaded(3)) => "uploaded".to_owned(),
             ExistingAction::Keep(state) => format!("{state:?}"),
             ExistingAction::Conflict(why) => why,
@@ -108,6 +117,29 @@ mod tests {
                 decided.starts_with(says),
                 "{if_exists} {last_wins} {same} {round} {attempts}: {decided}"
             );
+        }
+    }
+
+    #[test]
+    fn the_same_content_with_other_metadata_is_annotated_or_a_conflict() {
+        use IfExists::{Fail, Overwrite, Skip};
+        let mut object = object();
+        object.metadata = vec![("label", "7".to_owned())];
+        let existing = |value: &str| {
+            let pairs = [("label".to_owned(), value.to_owned())].into();
+            Stored { metadata: Metadata::Pairs(pairs), ..existing(7) }
+        };
+        let decided = |if_exists, last_wins, value, round| {
+            decide(Rule { if_exists, last_wins }, &object, &existing(value), round, 1)
+        };
+        let present = ExistingAction::Keep(State::AlreadyPresent);
+        assert_eq!(decided(Skip, false, "7", 0), present);
+        assert_eq!(decided(Overwrite, false, "7", 0), present);
+        assert_eq!(decided(Overwrite, false, "8", 0), ExistingAction::Annotate);
+        assert_eq!(decided(Overwrite, true, "8", 1), ExistingAction::Annotate);
+        for conflict in [(Skip, 0), (Fail, 0), (Overwrite, 1)] {
+            let decided = decided(conflict.0, false, "8", conflict.1);
+            assert!(matches!(decided, ExistingAction::Conflict(_)), "{conflict:?} {decided:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is at the destination before a run begins.
 
+use std::collections::HashMap;
 use std::num::NonZeroU64;
 
 use futures::TryStreamExt;
@@ -7,7 +8,7 @@ use futures::stream::FuturesUnordered;
 
 use crate::model::Selection;
 use crate::retry::Retry;
-use crate::sink::{Fault, FaultKind, NameRange, Stored, TimedSink};
+use crate::sink::{Fault, FaultKind, Metadata, NameRange, Stored, TimedSink};
 
 /// Ranges that are listed at the same time, where one page does not hold all.
 const LISTS_IN_FLIGHT: usize = 8;
@@ -16,9 +17,16 @@ const LISTS_IN_FLIGHT: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seen {
     size: u64,
-    crc32c: Option<u32>,
     generation: NonZeroU64,
+    crc32c: u32,
+    /// Whether the checksum was told.
+    has_crc32c: bool,
+    /// Whether the custom metadata is not what it should be.
+    other_metadata: bool,
 }
+
+/// Objects whose other custom metadata is kept, to say how it differs.
+const KEPT_METADATA: usize = 1000;
 
 /// Objects of this run that are there already, by position. Nothing where none is, else 24 bytes an
 /// image.
@@ -26,27 +34,39 @@ struct Seen {
 pub(crate) struct Existing {
     of: Selection,
     by_position: Vec<Option<Seen>>,
+    /// By index; not of all where they are many.
+    metadata: HashMap<u32, Metadata>,
     count: u32,
 }
 
 impl Existing {
     /// None of the images of a run.
     pub(crate) fn none(of: Selection) -> Self {
-        Self { of, by_position: Vec::new(), count: 0 }
+        Self { of, by_position: Vec::new(), metadata: HashMap::new(), count: 0 }
     }
 
-    /// Takes note of the object of image `index`.
-    pub(crate) fn insert(&mut self, index: u32, stored: &Stored) {
+    /// Takes note of the object of image `index`. Custom metadata is kept where it is not what it should
+    /// be: `stored` has none that is right.
+    pub(crate) fn insert(&mut self, index: u32, stored: Stored) {
         if self.by_position.is_empty() {
             self.by_position = vec![None; self.of.count() as usize];
         }
-        let Stored { size, crc32c, generation, .. } = *stored;
+        let Stored { size, crc32c, generation, metadata, .. } = stored;
         // Generation 0 means that there is no object.
         let Some(generation) = NonZeroU64::new(generation) else { return };
         let position = self.of.position(index);
         if let Some(slot) = position.and_then(|at| self.by_position.get_mut(at)) {
             self.count += u32::from(slot.is_none());
-            *slot = Some(Seen { size, crc32c, generation });
+            *slot = Some(Seen {
+                size,
+                generation,
+                crc32c: crc32c.unwrap_or_default(),
+                has_crc32c: crc32c.is_some(),
+                other_metadata: metadata != Metadata::Unknown,
+            });
+            if metadata != Metadata::Unknown && self.metadata.len() < KEPT_METADATA {
+                self.metadata.insert(index, metadata);
+            }
         }
     }
 
@@ -58,8 +78,12 @@ impl Existing {
     /// The object of image `index`, under its name, if it is there.
     pub(crate) fn get(&self, index: u32, name: &str) -> Option<Stored> {
         let slot = self.by_position.get(self.of.position(index)?)?;
-        let Seen { size, crc32c, generation } = (*slot)?;
-        Some(Stored { name: name.to_owned(), size, crc32c, generation: generation.get() })
+        let seen = (*slot)?;
+        let crc32c = seen.has_crc32c.then_some(seen.crc32c);
+        let stored = Stored::new(name.to_owned(), seen.size, crc32c, seen.generation.get());
+        let known = || self.metadata.get(&index).cloned().unwrap_or(Metadata::Different);
+        let metadata = if seen.other_metadata { known() } else { Metadata::Unknown };
+        Some(Stored { metadata, ..stored })
     }
 }
 
@@ -177,13 +201,26 @@ mod tests {
     fn what_is_there_is_found_by_index() {
         let mut existing = Existing::none(Selection::of(vec![3, 4, 700]));
         assert_eq!(existing.get(3, "x"), None);
-        let stored = Stored { name: "x".to_owned(), size: 5, crc32c: Some(6), generation: 7 };
+        let stored = Stored::new("x".to_owned(), 5, Some(6), 7);
         for index in [3, 3, 700, 99] {
-            existing.insert(index, &stored);
+            existing.insert(index, stored.clone());
         }
         assert_eq!(existing.count(), 2);
         assert_eq!(existing.get(3, "x"), Some(stored.clone()));
         assert_eq!(existing.get(700, "x"), Some(stored));
         assert_eq!([4, 99].map(|index| existing.get(index, "x")), [None, None]);
+    }
+
+    #[test]
+    fn other_metadata_is_known_of_all_and_kept_of_the_first() {
+        let images = u32::try_from(KEPT_METADATA).unwrap() + 1;
+        let mut existing = Existing::none(Selection::First(images));
+        let pairs = Metadata::Pairs([("label".to_owned(), "7".to_owned())].into());
+        let stored = Stored { metadata: pairs.clone(), ..Stored::new("x".to_owned(), 5, None, 7) };
+        (0..images).for_each(|index| existing.insert(index, stored.clone()));
+        let metadata = |index| existing.get(index, "x").unwrap().metadata;
+        assert_eq!((metadata(0), metadata(images - 1)), (pairs, Metadata::Different));
+        assert_eq!(existing.get(0, "x").unwrap().crc32c, None);
+        assert_eq!(size_of::<Option<Seen>>(), 24, "as docs/architecture.md says");
     }
 }

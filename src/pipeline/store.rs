@@ -45,6 +45,15 @@ pub(crate) struct Storing {
     pub refusals: Refusals,
 }
 
+/// What is written of an object.
+#[derive(Clone, Copy)]
+enum Write {
+    /// All of it.
+    Content(Precondition),
+    /// The custom metadata of a generation.
+    Metadata(u64),
+}
+
 impl Work for Storing {
     async fn object(
         &self,
@@ -105,20 +114,23 @@ impl Storing {
         for round in 0..ROUNDS {
             let known = with_checksum(there, || self.stat(&object.name)).await;
             there = known.map_err(|fault| (fault.into(), attempts))?;
-            let condition = match &there {
-                None => Precondition::Absent,
+            let write = match &there {
+                None => Write::Content(Precondition::Absent),
                 Some(there) => match decide(rule, object, there, round, attempts) {
-                    ExistingAction::Replace => Precondition::Generation(there.generation),
+                    ExistingAction::Replace => {
+                        Write::Content(Precondition::Generation(there.generation))
+                    }
+                    ExistingAction::Annotate => Write::Metadata(there.generation),
                     ExistingAction::Keep(state) => return Ok(state),
                     ExistingAction::Conflict(why) => {
                         return Err((NotStored::Conflict(why), attempts));
                     }
                 },
             };
-            let tried = self.put(object, condition).await;
+            let tried = self.write(object, write).await;
             attempts += tried.attempts;
             match tried.result {
-                Ok(_) => return Ok(State::Uploaded(object.body.size())),
+                Ok(bytes) => return Ok(State::Uploaded(bytes)),
                 Err(fault) if fault.kind == FaultKind::Precondition => {}
                 Err(fault) => return Err((fault.into(), attempts)),
             }
@@ -139,15 +151,22 @@ impl Storing {
         self.retry.run_through(gate, noted, |within| self.sink.stat(name, within)).await.result
     }
 
-    async fn put(&self, object: &NewObject, condition: Precondition) -> Tried<Stored> {
+    /// Writes an object or its metadata; how many bytes of content were stored.
+    async fn write(&self, object: &NewObject, write: Write) -> Tried<u64> {
         let attempt = |within| async move {
             let _in_flight = self.stats.begin_attempt();
             let began = Instant::now();
-            let answer = self.sink.put(object, condition, within).await;
-            if answer.is_ok() {
-                self.stats.answered(began.elapsed());
+            match write {
+                Write::Content(condition) => drop(self.sink.put(object, condition, within).await?),
+                Write::Metadata(generation) => {
+                    self.sink.annotate(object, generation, within).await?;
+                }
             }
-            answer
+            self.stats.answered(began.elapsed());
+            Ok(match write {
+                Write::Content(_) => object.body.size(),
+                Write::Metadata(_) => 0,
+            })
         };
         let noted = |fault: &Fault| self.stats.note_retry(&object.name, fault);
         let gate = self.pace.as_deref().map_or(Gate::Open, Gate::Turn);

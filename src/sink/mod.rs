@@ -19,7 +19,7 @@ pub use fault::{Fault, FaultKind, LONGEST_RETRY_AFTER};
 pub use folder::Folder;
 pub use futures::future::BoxFuture;
 pub use gcs::{Auth, GOOGLE, Gcs};
-pub use object::{About, MOST_METADATA, NewObject, Stored};
+pub use object::{About, MOST_METADATA, Metadata, NewObject, Stored};
 pub use options::{Endpoint, IfExists, Place};
 pub use timed::{TimedSink, timed};
 pub use zip::Zip;
@@ -141,6 +141,17 @@ pub trait Sink: Send + Sync {
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Fault>> {
         let unable = format!("{name}: {} cannot be read from", self.url());
         Box::pin(async { Err(Fault::new(FaultKind::Local, unable)) })
+    }
+
+    /// Gives the object of that generation the custom metadata of `object`; its content and its other
+    /// metadata stay. Asked only of a destination that reports custom metadata.
+    fn annotate<'a>(
+        &'a self,
+        object: &'a NewObject,
+        _generation: u64,
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        let problem = format!("{}: {} has no custom metadata", object.name, self.url());
+        Box::pin(async { Err(Fault::new(FaultKind::Internal, problem)) })
     }
 
     /// Removes what is stored under a name; where nothing is, that is done.

@@ -151,6 +151,19 @@ impl TimedSink {
         timed(self.attempt.min(within), self.sink.read(name)).await
     }
 
+    /// See [`Sink::annotate`].
+    ///
+    /// # Errors
+    /// As there, and no answer in time.
+    pub async fn annotate(
+        &self,
+        object: &NewObject,
+        generation: u64,
+        within: Duration,
+    ) -> Result<(), Fault> {
+        timed(self.attempt.min(within), self.sink.annotate(object, generation)).await
+    }
+
     /// See [`Sink::delete`].
     ///
     /// # Errors

@@ -38,6 +38,8 @@ mod library;
 mod load;
 /// The manifests: formats, order, complete or absent.
 mod manifests;
+/// `--metadata` over objects that exist.
+mod metadata;
 /// The learned concurrency, `config` followed while a load runs.
 mod pace;
 /// What Pillow makes of the same pixels.

@@ -190,7 +190,12 @@ fn merge_lists_the_objects_when_it_is_asked_to() {
 fn records_of_another_load_do_not_count() {
     let case = Case::new(Script::new());
     case.slice("0/2").expect(0);
-    for more in [&["--seed", "7"][..], &["--limit", "99"], &["--format", "png"], &["--metadata"]] {
+    for more in [
+        &["--seed", "7"][..],
+        &["--limit", "99"],
+        &["--format", "png"],
+        &["--metadata", "--if-exists", "overwrite"],
+    ] {
         let ran = case.run("load", &[&["--shard", "1/2"], more].concat()).expect(0);
         assert!(ran.stdout.contains("not stored yet: images 0 to 4"), "{more:?}: {ran:?}");
     }

@@ -136,12 +136,7 @@ impl Inner {
         if matches!(object.body, Body::File(..)) {
             sync_folder(path.parent().unwrap_or(&self.root));
         }
-        Ok(Stored {
-            name: name.clone(),
-            size: object.body.size(),
-            crc32c: Some(object.crc32c),
-            generation: 1,
-        })
+        Ok(Stored::new(name.clone(), object.body.size(), Some(object.crc32c), 1))
     }
 
     /// Gives a complete file its name.
@@ -167,7 +162,7 @@ impl Inner {
                 return Err(io::Error::other("it is no regular file"));
             }
             let (size, crc32c) = copy(File::open(&path)?, io::sink())?;
-            Ok(Stored { name: name.to_owned(), size, crc32c: Some(crc32c), generation: 1 })
+            Ok(Stored::new(name.to_owned(), size, Some(crc32c), 1))
         };
         if_there(read()).map_err(|e| local(&format!("{name}: cannot be read"), &e))
     }
@@ -266,7 +261,7 @@ fn walk(
             walk(below, &format!("{name}/"), range, objects)?;
         } else if kind.is_file() && range.contains(&name) {
             let Some(known) = if_there(entry.metadata())? else { continue };
-            objects.push(Stored { name, size: known.len(), crc32c: None, generation: 1 });
+            objects.push(Stored::new(name, known.len(), None, 1));
         }
     }
     Ok(())

@@ -1,17 +1,17 @@
 //! Responses of the service, successful or not. Pure: no connection, no clock.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use serde::Deserialize;
 
-use super::super::{Fault, FaultKind, Stored};
+use super::super::{Fault, FaultKind, Metadata, Stored};
 
-/// An object as `fields=name,size,crc32c,generation` gives it. Numbers of 64 bits are strings in
-/// Google's JSON.
+/// An object as `fields=name,size,crc32c,generation,metadata` gives it. Numbers of 64 bits are strings in
+/// Google's JSON; `metadata` is absent where there is none.
 #[derive(Deserialize)]
 pub(super) struct ObjectAnswer<'a> {
     #[serde(borrow)]
@@ -22,6 +22,8 @@ pub(super) struct ObjectAnswer<'a> {
     crc32c: Option<Cow<'a, str>>,
     #[serde(borrow)]
     generation: Cow<'a, str>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
 }
 
 /// A page of a listing; `items` is absent when there are none.
@@ -83,6 +85,7 @@ impl ObjectAnswer<'_> {
                 Ok(0) | Err(_) => return Err(unparsable()),
                 Ok(generation) => generation,
             },
+            metadata: Metadata::Pairs(self.metadata),
         })
     }
 }
@@ -217,6 +220,7 @@ mod tests {
                 size: size.into(),
                 crc32c: crc32c.map(Cow::from),
                 generation: generation.into(),
+                metadata: BTreeMap::new(),
             };
             if let Ok(stored) = answer.into_stored("fm/") {
                 prop_assert!(stored.generation > 0);
@@ -296,6 +300,7 @@ mod tests {
             size: size.to_owned().into(),
             crc32c: Some(crc32c.to_owned().into()),
             generation: "12".into(),
+            metadata: BTreeMap::new(),
         };
         let stored = answer("4waSgw==", "9").into_stored("fm/").unwrap();
         assert_eq!((stored.name.as_str(), stored.crc32c), ("a", Some(0xE306_9283)));

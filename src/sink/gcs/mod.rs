@@ -187,6 +187,16 @@ impl Gcs {
         }
     }
 
+    async fn annotate_now(&self, object: &NewObject, generation: u64) -> Result<(), Fault> {
+        match self.call(self.requests.annotate(object, generation)).await {
+            // It is gone, and with it the generation.
+            Err(fault) if fault.kind == FaultKind::Status(404) => {
+                Err(Fault::new(FaultKind::Precondition, fault.message))
+            }
+            answer => answer.map(drop),
+        }
+    }
+
     async fn delete_now(&self, name: &str) -> Result<(), Fault> {
         match self.call(self.requests.delete(name)).await {
             Err(fault) if fault.kind != FaultKind::Status(404) => Err(fault),
@@ -311,6 +321,14 @@ impl Sink for Gcs {
 
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Fault>> {
         Box::pin(self.read_now(name))
+    }
+
+    fn annotate<'a>(
+        &'a self,
+        object: &'a NewObject,
+        generation: u64,
+    ) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(self.annotate_now(object, generation))
     }
 
     fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Fault>> {

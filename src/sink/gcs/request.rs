@@ -11,7 +11,7 @@ use super::super::{Fault, FaultKind, NameRange, NewObject, Precondition};
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The fields of an object that are looked at; asking for no more makes responses a third as long.
-const FIELDS: &str = "name,size,crc32c,generation";
+const FIELDS: &str = "name,size,crc32c,generation,metadata";
 
 /// A request whose address is a path.
 pub(super) type ApiRequest = Result<Request<Bytes>, Fault>;
@@ -101,6 +101,19 @@ impl Requests {
     /// Reads an object's content (<https://cloud.google.com/storage/docs/json_api/v1/objects/get>).
     pub(super) fn read(&self, name: &str) -> ApiRequest {
         request(Method::GET, format!("{}?alt=media", self.object_path(name)))
+    }
+
+    /// Changes the custom metadata of a generation key by key
+    /// (<https://cloud.google.com/storage/docs/json_api/v1/objects/patch>).
+    pub(super) fn annotate(&self, object: &NewObject, generation: u64) -> ApiRequest {
+        let path = self.object_path(&object.name);
+        let path = format!("{path}?fields=generation&ifGenerationMatch={generation}");
+        let mut change = request(Method::PATCH, path)?;
+        let mut metadata = String::new();
+        push_pairs(object, &mut metadata);
+        *change.body_mut() = format!("{{{metadata}}}").into();
+        change.headers_mut().insert(header::CONTENT_TYPE, json());
+        Ok(change)
     }
 
     pub(super) fn delete(&self, name: &str) -> ApiRequest {
@@ -227,14 +240,25 @@ impl Requests {
         into.push_str("\",\"crc32c\":\"");
         data_encoding::BASE64.encode_append(&object.crc32c.to_be_bytes(), into);
         into.push('"');
-        for (i, (key, value)) in object.metadata.iter().enumerate() {
-            into.push_str(if i == 0 { ",\"metadata\":{\"" } else { ",\"" });
-            push_escaped(into, key);
-            into.push_str("\":\"");
-            push_escaped(into, value);
-            into.push('"');
+        if !object.metadata.is_empty() {
+            into.push(',');
+            push_pairs(object, into);
         }
-        into.push_str(if object.metadata.is_empty() { "}" } else { "}}" });
+        into.push('}');
+    }
+}
+
+/// Appends the custom metadata as a field of JSON; nothing where there is none.
+fn push_pairs(object: &NewObject, into: &mut String) {
+    for (i, (key, value)) in object.metadata.iter().enumerate() {
+        into.push_str(if i == 0 { "\"metadata\":{\"" } else { ",\"" });
+        push_escaped(into, key);
+        into.push_str("\":\"");
+        push_escaped(into, value);
+        into.push('"');
+    }
+    if !object.metadata.is_empty() {
+        into.push('}');
     }
 }
 
@@ -264,7 +288,7 @@ mod tests {
         let r = requests("a b/c");
         assert_eq!(
             r.stat("ü/1.jpg").unwrap().uri().to_string(),
-            "/storage/v1/b/demo/o/a%20b%2Fc%2F%C3%BC%2F1.jpg?fields=name,size,crc32c,generation"
+            "/storage/v1/b/demo/o/a%20b%2Fc%2F%C3%BC%2F1.jpg?fields=name,size,crc32c,generation,metadata"
         );
         let list = |r: &Requests, range: &NameRange, page, most| {
             r.list(range, page, most).unwrap().uri().to_string()
@@ -352,6 +376,23 @@ mod tests {
         let r = requests("");
         let body = r.body(&object("a", b"x"), b"x");
         assert!(!String::from_utf8_lossy(&body).contains("metadata"));
+    }
+
+    #[test]
+    fn metadata_alone_is_changed_where_nobody_wrote_meanwhile() {
+        let r = requests("fm");
+        let mut object = object("a", b"x");
+        object.metadata = vec![("label", "7".to_owned()), ("class", "a \"b\"".to_owned())];
+        let patch = r.annotate(&object, 5).unwrap();
+        assert_eq!(
+            (patch.method(), patch.headers().get("content-type")),
+            (&Method::PATCH, Some(&json()))
+        );
+        assert!(
+            patch.uri().to_string().ends_with("/o/fm%2Fa?fields=generation&ifGenerationMatch=5")
+        );
+        let sent: serde_json::Value = serde_json::from_slice(patch.body()).unwrap();
+        assert_eq!(sent, serde_json::json!({"metadata": {"label": "7", "class": "a \"b\""}}));
     }
 
     proptest! {

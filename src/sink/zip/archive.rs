@@ -51,7 +51,7 @@ impl Archive {
             Err(e) if is_damage(&e) => (size, None),
             Err(e) => return Err(e),
         };
-        Ok(Some(Stored { name: name.to_owned(), size, crc32c, generation: 1 }))
+        Ok(Some(Stored::new(name.to_owned(), size, crc32c, 1)))
     }
 
     /// Entries in a range, in no order, by name and size; folders are none.
@@ -65,7 +65,7 @@ impl Archive {
             let name = entry.name()?;
             if !entry.is_dir() && range.contains(&name) {
                 let (name, size) = (name.into_owned(), entry.size());
-                entries.push(Stored { name, size, crc32c: None, generation: 1 });
+                entries.push(Stored::new(name, size, None, 1));
             }
         }
         Ok(entries)

@@ -35,7 +35,7 @@ impl Entries {
 }
 
 fn stored(name: &str, (size, crc32c): (u64, u32)) -> Stored {
-    Stored { name: name.to_owned(), size, crc32c: Some(crc32c), generation: 1 }
+    Stored::new(name.to_owned(), size, Some(crc32c), 1)
 }
 
 /// The same entries give the same bytes, wherever and whenever they are written.

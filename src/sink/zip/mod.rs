@@ -156,12 +156,7 @@ impl Inner {
             (Body::Bytes(_), None) => return Err(closed()),
         }
         .map_err(|e| unwritable(&e))?;
-        Ok(Stored {
-            name: name.clone(),
-            size: object.body.size(),
-            crc32c: Some(object.crc32c),
-            generation: 1,
-        })
+        Ok(Stored::new(name.clone(), object.body.size(), Some(object.crc32c), 1))
     }
 
     fn stat(&self, name: &str) -> Result<Option<Stored>, Fault> {

@@ -159,7 +159,7 @@ impl Sink for Silence {
         }
         let NewObject { name, body, crc32c, .. } = object;
         let (name, size, crc32c) = (name.clone(), body.size(), Some(*crc32c));
-        Box::pin(async move { Ok(Stored { name, size, crc32c, generation: 1 }) })
+        Box::pin(async move { Ok(Stored::new(name, size, crc32c, 1)) })
     }
 
     fn stat<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>> {
