@@ -123,6 +123,15 @@ pub enum Error {
         /// Whether it is an archive, from which nothing is deleted.
         as_a_whole: bool,
     },
+    /// Something has the name of a manifest that this program did not write.
+    #[error(
+        "{url} is no manifest that idx2gcs wrote; nothing was written (--if-exists overwrite replaces \
+         it, --manifests says which are written)"
+    )]
+    NoManifest {
+        /// The object.
+        url: String,
+    },
     /// Everything is stored and published, but an object of an earlier load is not deleted.
     #[error(
         "all images are stored and the manifests published, but {url}, of an earlier load, is not \
@@ -358,6 +367,7 @@ impl Error {
             | Self::Exist { .. }
             | Self::Leftovers { .. }
             | Self::BadRecord { .. }
+            | Self::NoManifest { .. }
             | Self::Conflicts { .. } => Exit::Destination,
             Self::Unwritten { .. }
             | Self::Unavailable { .. }

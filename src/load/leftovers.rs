@@ -1,5 +1,5 @@
 //! What an earlier load left: objects under names that this load's template could give, but that none of
-//! this load's images has. With another split, corrected labels, fewer images or another format the same
+//! this load's images has, and manifests in other formats. With another split, corrected labels, fewer images or another format the same
 //! picture would lie there under two names.
 
 use std::collections::{BTreeSet, HashMap};
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::earlier;
 use super::error::Error;
 use super::job::Job;
 use super::resume::list_existing;
@@ -87,6 +88,9 @@ pub(super) async fn find(
         }
     };
     list_existing(job, sink, retry, stats, Purpose::Write, on_other).await?;
+    for name in earlier::manifests(job, sink, retry, stats).await? {
+        all.add(name, usize::MAX);
+    }
     match all.twin(job.items().map(|item| job.images.names.name(&item))) {
         Some((left, name)) if sink.names_are_files() => {
             Err(Error::Twins { url: sink.url().to_owned(), left, name })
@@ -112,6 +116,11 @@ pub(super) async fn existing_without_others(
         }
     };
     let existing = list_existing(job, sink, retry, stats, Purpose::Write, on_other).await?;
+    for name in earlier::manifests(job, sink, retry, stats).await? {
+        if !deleted_later.names.contains(&name) {
+            others.add(name, EXAMPLES);
+        }
+    }
     if others.count == 0 {
         return Ok(existing);
     }

@@ -9,6 +9,7 @@
 
 mod blocking;
 mod digest;
+mod earlier;
 mod error;
 mod images;
 mod job;

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Output;
 use super::blocking::blocking;
+use super::earlier::MARK;
 use super::error::Error;
 use super::job::Job;
 use super::resume::before_the_work;
@@ -85,7 +86,7 @@ fn object(file: &Written) -> NewObject {
         body: Body::file(file.temporary().to_owned(), file.size),
         crc32c: file.crc32c,
         content_type: file.manifest.format.content_type(),
-        metadata: Vec::new(),
+        metadata: vec![(MARK.0, MARK.1.to_owned())],
     }
 }
 

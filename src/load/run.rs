@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking::blocking;
+use super::earlier;
 use super::error::Error;
 use super::job::Job;
 use super::leftovers::{self, Leftovers};
@@ -237,6 +238,10 @@ impl Run {
         let existing = listed(job, sink, &retry, stats, left).await.map_err(before)?;
         if self.transfer.if_exists == IfExists::Fail {
             let refusing = self.refuse_existing(existing.count().into(), &retry);
+            bounded(refusing, stop, self.transfer.drain, "the work began").await.map_err(before)?;
+        }
+        if self.transfer.if_exists == IfExists::Skip {
+            let refusing = earlier::refuse_others(job, &self.sink, &retry, stats);
             bounded(refusing, stop, self.transfer.drain, "the work began").await.map_err(before)?;
         }
 

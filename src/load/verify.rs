@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Prepared;
 use super::blocking::blocking;
+use super::earlier::{is_marked, is_of_another_load};
 use super::error::Error;
 use super::job::Job;
 use super::resume::{before_the_work, list_existing};
@@ -210,7 +211,8 @@ impl Prepared {
             if let Some(position) = names.iter().position(|name| *name == stored.name) {
                 manifests[position] = Some(stored);
             } else {
-                let left = job.images.names.could_make(&stored.name);
+                let left = job.images.names.could_make(&stored.name)
+                    || (is_marked(&stored) && is_of_another_load(job, &stored.name));
                 findings.unexpected(&stored.name, left);
             }
         };
@@ -237,7 +239,7 @@ impl Prepared {
         let expecting = Arc::clone(job);
         let addresses = Arc::clone(sink);
         let expected = blocking("a manifest", stop, move |stop| {
-            expected(&expecting, |name| addresses.address(name), stop)
+            expected(&expecting, &expecting.manifests, |name| addresses.address(name), stop)
         });
         let expected = expected.await?;
         for (object, stored) in expected.iter().zip(manifests) {
@@ -279,9 +281,10 @@ fn stopped() -> Error {
     Error::StoppedBefore("everything was compared")
 }
 
-/// The manifests that should be there, by size and checksum; their bytes are kept nowhere.
-fn expected(
+/// These manifests as they should be, by size and checksum; their bytes are kept nowhere.
+pub(super) fn expected(
     job: &Job,
+    manifests: &[Manifest],
     address: impl Fn(&str) -> String,
     stop: &CancellationToken,
 ) -> Result<Vec<NewObject>, Error> {
@@ -289,7 +292,7 @@ fn expected(
     let begin = |manifest| {
         RowWriter::new(Digesting::new(io::sink()), manifest, Arc::clone(job.data().classes()))
     };
-    let writers = job.manifests.iter().map(|it| begin(*it)).collect::<io::Result<Vec<_>>>();
+    let writers = manifests.iter().map(|it| begin(*it)).collect::<io::Result<Vec<_>>>();
     let mut writers = writers.map_err(failed)?;
     for row in job.rows(address) {
         if stop.is_cancelled() {
@@ -307,7 +310,7 @@ fn expected(
             metadata: Vec::new(),
         })
     };
-    job.manifests.iter().zip(writers).map(end).collect()
+    manifests.iter().zip(writers).map(end).collect()
 }
 
 #[cfg(test)]

@@ -33,6 +33,16 @@ pub enum ManifestFormat {
 }
 
 impl ManifestFormat {
+    /// All of them, also where this build cannot write one.
+    pub const ALL: [Self; 6] = [
+        Self::Automl,
+        Self::Vertex,
+        Self::VertexJsonl,
+        Self::HuggingFace,
+        Self::Csv,
+        Self::Parquet,
+    ];
+
     /// The name of the file.
     pub fn file_name(self) -> &'static str {
         match self {
@@ -75,15 +85,7 @@ impl ManifestFormat {
 
     #[cfg(test)]
     pub(crate) fn built() -> Vec<Self> {
-        let all = [
-            Self::Automl,
-            Self::Vertex,
-            Self::VertexJsonl,
-            Self::HuggingFace,
-            Self::Csv,
-            Self::Parquet,
-        ];
-        all.into_iter().filter(|format| format.is_built()).collect()
+        Self::ALL.into_iter().filter(|format| format.is_built()).collect()
     }
 }
 

@@ -4,6 +4,7 @@
 mod content;
 mod draft;
 mod format;
+mod recognise;
 #[cfg(feature = "parquet")]
 mod table;
 
@@ -89,6 +90,13 @@ impl Manifest {
         };
         let files = |format| parts(format).into_iter().map(|only| Self { format: *format, only });
         Ok(formats.iter().flat_map(files).collect())
+    }
+
+    /// The files that any load may write.
+    pub fn every() -> impl Iterator<Item = Self> {
+        let split = Partition::ALL.map(Some).into_iter();
+        let split = split.map(|only| Self { format: ManifestFormat::HuggingFace, only });
+        ManifestFormat::ALL.into_iter().map(|format| Self { format, only: None }).chain(split)
     }
 
     /// The name below the prefix.

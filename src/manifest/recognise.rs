@@ -8,8 +8,8 @@ use std::path::Path;
 use super::{COLUMNS, Manifest, ManifestFormat};
 use crate::model::Partition;
 
-/// Bytes of a file that are looked at: a row is shorter, and so is the end of a table.
-const LOOKED_AT: u64 = 64 * 1024;
+/// Bytes that are read of a file: a row is shorter, and so is the end of a table.
+const READ: u64 = 64 * 1024;
 
 impl Manifest {
     /// Whether this program may have written the file as this manifest. An empty file holds nothing
@@ -25,12 +25,12 @@ impl Manifest {
         }
         let mut bytes = Vec::new();
         if self.format == ManifestFormat::Parquet {
-            file.seek(SeekFrom::Start(size.saturating_sub(LOOKED_AT)))?;
-            file.take(LOOKED_AT).read_to_end(&mut bytes)?;
+            file.seek(SeekFrom::Start(size.saturating_sub(READ)))?;
+            file.take(READ).read_to_end(&mut bytes)?;
             let has = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
             return Ok(bytes.ends_with(b"PAR1") && has("idx2gcs") && COLUMNS.into_iter().all(has));
         }
-        BufReader::new(file.take(LOOKED_AT)).read_until(b'\n', &mut bytes)?;
+        BufReader::new(file.take(READ)).read_until(b'\n', &mut bytes)?;
         Ok(std::str::from_utf8(&bytes).is_ok_and(|line| self.format.has_line(line.trim_end())))
     }
 }

@@ -12,6 +12,8 @@ mod timed;
 mod transport;
 pub mod zip;
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 
 pub use body::{Body, FileBody, FileReader};
@@ -152,6 +154,16 @@ pub trait Sink: Send + Sync {
     ) -> BoxFuture<'a, Result<(), Fault>> {
         let problem = format!("{}: {} has no custom metadata", object.name, self.url());
         Box::pin(async { Err(Fault::new(FaultKind::Internal, problem)) })
+    }
+
+    /// Whether [`Sink::stat`] and [`Sink::list`] report custom metadata.
+    fn has_metadata(&self) -> bool {
+        false
+    }
+
+    /// The file that an object of this name is, where objects are files.
+    fn file(&self, _name: &str) -> Option<PathBuf> {
+        None
     }
 
     /// Removes what is stored under a name; where nothing is, that is done.

@@ -1,6 +1,7 @@
 //! A sink on which every call has a time limit: what the rest of the program holds.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,6 +150,16 @@ impl TimedSink {
     /// As there, and no answer in time.
     pub async fn read(&self, name: &str, within: Duration) -> Result<Option<Bytes>, Fault> {
         timed(self.attempt.min(within), self.sink.read(name)).await
+    }
+
+    /// See [`Sink::has_metadata`].
+    pub fn has_metadata(&self) -> bool {
+        self.sink.has_metadata()
+    }
+
+    /// See [`Sink::file`].
+    pub fn file(&self, name: &str) -> Option<PathBuf> {
+        self.sink.file(name)
     }
 
     /// See [`Sink::annotate`].

@@ -41,7 +41,8 @@ fn images_carry_their_class_when_asked_to() {
             pairs([("label", label), ("class", &class), ("partition", partition), encoder]);
         assert_eq!(metadata(address.strip_prefix("gs://demo/").unwrap()), expected);
     }
-    assert_eq!(metadata("fm/automl.csv"), BTreeMap::new());
+    let marked = [("idx2gcs".to_owned(), "manifest".to_owned())];
+    assert_eq!(metadata("fm/automl.csv"), marked.into());
 
     // What is there counts as it is.
     desk.load(&set, &server, &[]).expect(0);

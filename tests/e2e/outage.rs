@@ -170,7 +170,8 @@ fn a_stop_while_publishing_is_bounded() {
     let rule = Rule::new(Operation::Insert, Answer::Stall).named("fm/automl.csv");
     let (out, server) = (tempfile::tempdir().unwrap(), Server::scripted(Script::new().with(rule)));
     let outcome = stopped(&server, out.path(), || {
-        server.emulator().requests().iter().any(|request| request.key == "fm/automl.csv")
+        let requests = server.emulator().requests();
+        requests.iter().any(|it| it.operation == Operation::Insert && it.key == "fm/automl.csv")
     });
     assert_eq!(
         (outcome.summary.uploaded, outcome.error.map(|e| e.exit())),

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use idx2gcs::sink::gcs::{Auth, Gcs};
+use idx2gcs::sink::{Body, NewObject, Precondition, Sink};
 use idx2gcs_emulator::{Answer, Operation, Rule, Script};
 
 use crate::support::destinations::Kind;
@@ -210,4 +212,68 @@ fn pruning_asks_on_a_terminal() {
         assert_eq!(case.images() == before, code == 4, "{typed:?}");
     }
     assert_eq!((case.images().len(), case.doubled()), (70, 0));
+}
+
+/// A file of a person's own that is called like a manifest.
+#[test]
+fn a_manifest_replaces_only_what_this_program_wrote() {
+    for kind in [Kind::Bucket, Kind::Folder] {
+        let case = Case::new(kind);
+        let (file, more) = ("images.csv", &["--manifests", "csv,automl"]);
+        if kind == Kind::Bucket {
+            put(&case.server.url(), file, "mine");
+        } else {
+            fs::create_dir(case.desk.path("pictures")).unwrap();
+            fs::write(case.desk.path("pictures/images.csv"), "mine").unwrap();
+        }
+        let ran = case.run("load", more).expect(4);
+        let says = format!("{}/{file} is no manifest that idx2gcs wrote; ", case.to());
+        assert!(ran.error().starts_with(&says), "{ran:?}");
+        assert!(case.images().is_empty(), "nothing was written");
+        // Another manifest is in nobody's way.
+        case.run("load", &["--manifests", "automl"]).expect(0);
+        let overwrite = [&more[..], &["--if-exists", "overwrite"]].concat();
+        case.run("load", &overwrite).expect(0);
+        case.run("verify", more).expect(0);
+
+        // Its own is replaced, also where it differs.
+        case.run("load", more).expect(0);
+        let other = [&more[..], &["--seed", "7", "--prune", "--yes"]].concat();
+        case.run("load", &other).expect(0);
+        case.run("verify", &other[..4]).expect(0);
+    }
+}
+
+/// It would list images of a split that is gone.
+#[test]
+fn a_manifest_of_another_format_is_left_by_an_earlier_load() {
+    let case = Case::new(Kind::Bucket);
+    case.run("load", &["--manifests", "vertex-jsonl,huggingface"]).expect(0);
+    put(&case.server.url(), "images.parquet", "mine");
+    let ran = case.run("load", &["--manifests", "csv"]).expect(4);
+    let says =
+        "holds 4 objects of an earlier load, such as test/metadata.jsonl, train/metadata.jsonl, ";
+    assert!(ran.error().contains(says), "{ran:?}");
+    case.run("verify", &["--manifests", "csv"]).expect(1);
+    let left = case.desk.read("out/verify.jsonl");
+    assert_eq!(left.lines().filter(|line| line.contains("left by an earlier load")).count(), 4);
+    case.run("load", &["--manifests", "csv", "--prune", "--yes"]).expect(0);
+    let objects = case.server.emulator().objects("demo").into_iter().map(|object| object.name);
+    let others: Vec<_> = objects.filter(|name| !name.contains("/class_")).collect();
+    assert_eq!(others, ["fm/images.csv", "fm/images.parquet"]);
+    assert_eq!((case.images().len(), case.desk.summary()["pruned"].clone()), (70, 4.into()));
+}
+
+/// Stores an object below `fm/`, as another program does.
+fn put(url: &str, name: &str, content: &'static str) {
+    let sink = Gcs::new(url, "demo", "fm", Auth::Anonymous).unwrap();
+    let object = NewObject {
+        name: name.to_owned(),
+        body: Body::Bytes(content.into()),
+        crc32c: crc32c::crc32c(content.as_bytes()),
+        content_type: "text/csv",
+        metadata: Vec::new(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(sink.put(&object, Precondition::Absent)).unwrap();
 }

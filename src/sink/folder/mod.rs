@@ -336,6 +336,10 @@ impl Sink for Folder {
         Box::pin(blocking(&self.inner, move |inner| inner.read(&name)))
     }
 
+    fn file(&self, name: &str) -> Option<PathBuf> {
+        Some(self.inner.root.join(name))
+    }
+
     fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move { self.inner.delete(name) })
     }

@@ -323,6 +323,10 @@ impl Sink for Gcs {
         Box::pin(self.read_now(name))
     }
 
+    fn has_metadata(&self) -> bool {
+        true
+    }
+
     fn annotate<'a>(
         &'a self,
         object: &'a NewObject,
