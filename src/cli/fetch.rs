@@ -1,7 +1,7 @@
 //! `idx2gcs fetch`, and the way from `--source` to an opened data set.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,7 +13,9 @@ use super::error::Error;
 use super::say;
 use crate::config::{ConfigError, Layers, Settings};
 use crate::exit::Exit;
-use crate::source::{Catalogue, DataSet, DataSetBuilder, FetchProgress, Folders, fetch, find};
+use crate::source::{
+    Catalogue, DataSet, DataSetBuilder, FetchProgress, Folders, Found, fetch, files_in, find,
+};
 use crate::text::{shown, thousands};
 
 /// Where Linux distributions put packaged data sets, a folder each.
@@ -69,7 +71,8 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         say(list(catalogue))?;
         return Ok(Exit::Complete.into());
     };
-    let entry = catalogue.get(name).ok_or_else(|| unknown(name, catalogue))?;
+    let entry = catalogue.find(name).ok_or_else(|| unknown(name, catalogue))?;
+    let name = &entry.name;
     let folder = match args.get_one::<PathBuf>("dir") {
         Some(dir) => dir.clone(),
         None => folders().cache_of(name).ok_or(Error::NoCache)?,
@@ -129,6 +132,26 @@ pub(super) async fn open(settings: &Settings, quiet: bool) -> Result<DataSet, Er
         .await;
     bar.finish_and_clear();
     Ok(data?)
+}
+
+/// Where the files of a named data set are; they are downloaded where they are nowhere on the machine.
+/// `None` for a path that exists, and for what is no name of a data set.
+pub(super) fn named(path: &Path) -> Result<Option<Found>, Error> {
+    let catalogue = Catalogue::builtin();
+    let name = path.to_str().filter(|_| !path.exists());
+    let Some(entry) = name.and_then(|name| catalogue.find(name)) else { return Ok(None) };
+    let folders = folders();
+    if let Some(found) = find(entry, &folders) {
+        return Ok(Some(found));
+    }
+    let folder = folders.cache_of(&entry.name).ok_or(Error::NoCache)?;
+    let progress = Bar::new(false);
+    let show = |event: FetchProgress<'_>| progress.show(event);
+    let fetched =
+        super::block_on(async { Ok(fetch(entry, &entry.mirrors, &folder, &show).await?) });
+    progress.bar.finish_and_clear();
+    fetched?;
+    Ok(Some(files_in(entry, &folder)?))
 }
 
 /// Where named data sets are on this system.
@@ -191,5 +214,8 @@ impl Bar {
 
 fn unknown(name: &str, catalogue: &Catalogue) -> Error {
     let names = catalogue.names().collect::<Vec<_>>().join(", ");
-    ConfigError::Unfit(format!("there is no data set named {name:?}; there are {names}")).into()
+    let nearest = catalogue.nearest(name).map(|name| format!(", did you mean {name}?"));
+    let nearest = nearest.unwrap_or_default();
+    ConfigError::Unfit(format!("there is no data set named {name:?}{nearest}; there are {names}"))
+        .into()
 }

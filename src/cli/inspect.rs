@@ -15,21 +15,21 @@ use super::{colour_is_welcome, say, say_json};
 use crate::exit::Exit;
 use crate::model::Size;
 use crate::source::{
-    Array, Dtype, Files, Source, SourceError, array_names, array_of, folder_files, label_counts,
-    open_images,
+    Array, Dtype, Files, Found, Source, SourceError, array_names, array_of, folder_files,
+    label_counts, open_images,
 };
 use crate::text::{shown, thousands};
 
 pub(super) fn command() -> Command {
     Command::new("inspect")
-        .about("Says what a file of arrays or a data set folder holds")
+        .about("Says what a data set, its folder or a file of arrays holds")
         .arg(
             Arg::new("path")
-                .value_name("PATH")
+                .value_name("PATH|NAME")
                 .required(true)
                 .action(ArgAction::Append)
                 .value_parser(clap::value_parser!(PathBuf))
-                .help("Data sets: files of arrays (IDX, packed or not, .npy, .npz or one FILE.npz#ARRAY), Parquet files, or folders"),
+                .help("Named data sets, files of arrays (IDX, packed or not, .npy, .npz or one FILE.npz#ARRAY), Parquet files, or folders"),
         )
         .arg(
             Arg::new("images")
@@ -70,14 +70,22 @@ enum Drawn {
 
 pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
     let mut findings = Vec::new();
-    for path in args.get_many::<PathBuf>("path").into_iter().flatten() {
+    let paths = args.get_many::<PathBuf>("path").into_iter().flatten();
+    let paths = paths.map(|path| Ok((path.clone(), super::fetch::named(path)?)));
+    for (path, named) in paths.collect::<Result<Vec<_>, Error>>()? {
+        let path = match named {
+            Some(Found::Files(files)) => {
+                findings.extend(arrays(files)?);
+                continue;
+            }
+            Some(Found::Path(path)) => path,
+            None => path,
+        };
+        let path = path.as_path();
         if let Some(source) = open_images(path)? {
             findings.extend(parts(&source));
         } else if path.is_dir() {
-            for Files { images, labels, .. } in folder_files(path)? {
-                findings.push(Finding { drawn: labelled(labels.as_deref()), ..inspect(&images)? });
-                findings.extend(labels.map(|labels| inspect(&labels)).transpose()?);
-            }
+            findings.extend(arrays(folder_files(path)?)?);
         } else if let Some(arrays) = array_names(path)? {
             for array in arrays {
                 findings.push(inspect(&array_of(path, &array))?);
@@ -108,6 +116,16 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         }
     }
     Ok(Exit::Complete.into())
+}
+
+/// What each file of images and of labels holds.
+fn arrays(files: Vec<Files>) -> Result<Vec<Finding>, SourceError> {
+    let mut findings = Vec::new();
+    for Files { images, labels, .. } in files {
+        findings.push(Finding { drawn: labelled(labels.as_deref()), ..inspect(&images)? });
+        findings.extend(labels.map(|labels| inspect(&labels)).transpose()?);
+    }
+    Ok(findings)
 }
 
 fn inspect(path: &Path) -> Result<Finding, SourceError> {

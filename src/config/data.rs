@@ -21,8 +21,12 @@ pub(super) fn source(layers: &Layers) -> Result<SourceOptions, ConfigError> {
     let names = || catalogue.names().collect::<Vec<_>>().join(", ");
     let dataset = layers.find(&DATASET)?;
     let entry = dataset.as_deref().map(|name| {
-        let entry = catalogue.get(name).map(|entry| entry.name.clone());
-        entry.ok_or_else(|| layers.refuse(&DATASET, &format!("must be one of {}", names())))
+        let entry = catalogue.find(name).map(|entry| entry.name.clone());
+        entry.ok_or_else(|| {
+            let nearest = catalogue.nearest(name).map(|name| format!("; did you mean {name}?"));
+            let problem = format!("must be one of {}{}", names(), nearest.unwrap_or_default());
+            layers.refuse(&DATASET, &problem)
+        })
     });
     let options = SourceOptions {
         dataset: entry.transpose()?,

@@ -65,7 +65,10 @@ fn mistaken(text: &str) -> Option<String> {
 }
 
 pub(super) fn read_url(value: &Value, _: Kind) -> Result<Location, Option<String>> {
-    let text = value.as_str().map(str::trim).filter(|text| !text.is_empty()).ok_or(None)?;
+    let text = value.as_str().filter(|text| !text.is_empty()).ok_or(None)?;
+    if text.trim() != text {
+        return Err(Some(format!("must be {URL_FORMS}, without blanks before or behind it")));
+    }
     if let Some(rest) = text.strip_prefix("gs://") {
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let prefix = prefix.trim_end_matches('/');

@@ -143,8 +143,11 @@ impl Layers {
     /// always is one). It replaces the source of a config file together with the file's description of its
     /// values, unless it names the same source.
     pub(crate) fn add_source(&mut self, source: OsString) {
-        let of_catalogue = source.to_str().is_some_and(|name| self.catalogue.get(name).is_some());
-        let key = if of_catalogue { &DATASET.about } else { &PATH.about };
+        let entry = source.to_str().and_then(|name| self.catalogue.find(name));
+        // Another spelling of a name may be that of a folder.
+        let entry = entry.filter(|entry| source == *entry.name || !Path::new(&source).exists());
+        let key = if entry.is_some() { &DATASET.about } else { &PATH.about };
+        let source = entry.map_or(source, |entry| entry.name.clone().into());
         let source = Value::text(source, Origin::Flag("source"));
         let others = [&DATASET.about, &PATH.about, &FILES.about];
         let others = others.map(|key| (key, self.values.remove(key.path)));

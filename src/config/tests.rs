@@ -129,6 +129,8 @@ fn errors_name_file_line_key_and_what_is_allowed() {
         ("[split]\nmethod = \"hash\"\nvalidation = 10", "must be a share such as 0.15"),
         ("[destination]\nurl = \"gs://Upper/x\"", "lower-case letters"),
         ("[destination]\nurl = \"s3://demo/x\"", "must be gs://bucket/prefix, a folder or"),
+        ("[destination]\nurl = \"gs://demo/x \"", "without blanks before or behind it"),
+        ("[destination]\nurl = \" pictures\"", "without blanks before or behind it"),
         ("[destination]\nurl = \"gs:/demo/x\"", "did you mean \"gs://demo/x\"?"),
         ("[destination]\nurl = \"gs:demo/x\"", "did you mean \"gs://demo/x\"?"),
         ("[destination]\nurl = \"gs//demo/x\"", "did you mean \"gs://demo/x\"?"),

@@ -228,7 +228,8 @@ impl DataSetBuilder {
             _ => None,
         };
         let source: Arc<dyn Source> = match (found, self.from) {
-            (Some(Found::Path(path)), _) => formats::open(&path, options)?,
+            (Some(Found::Path(path)), _) => formats::open(&path, options)
+                .map_err(|error| perhaps_named(error, &self.catalogue))?,
             (Some(Found::Files(files)), _) | (None, From::Files(files)) => {
                 Arc::new(Arrays::open(&files, options)?)
             }
@@ -251,10 +252,22 @@ impl DataSetBuilder {
     }
 
     fn entry(&self, name: &str) -> Result<&Entry, SourceError> {
-        self.catalogue.get(name).ok_or_else(|| {
+        self.catalogue.find(name).ok_or_else(|| {
             let known = self.catalogue.names().map(str::to_owned).collect();
-            SourceError::Unknown { name: name.to_owned(), known }
+            let nearest = self.catalogue.nearest(name).map(str::to_owned);
+            SourceError::Unknown { name: name.to_owned(), nearest, known }
         })
+    }
+}
+
+/// The error of a path, with the named data set that was probably meant.
+fn perhaps_named(error: SourceError, catalogue: &Catalogue) -> SourceError {
+    match error {
+        SourceError::NoFolder { path, exists: false, .. } => {
+            let nearest = path.to_str().and_then(|name| catalogue.nearest(name)).map(str::to_owned);
+            SourceError::NoFolder { path, exists: false, nearest }
+        }
+        error => error,
     }
 }
 

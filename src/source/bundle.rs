@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tar::Archive;
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, open_file};
 use super::error::SourceError;
 use super::gzip::Gunzip;
 
@@ -105,7 +105,7 @@ impl Member {
     /// A file that cannot be opened, and an archive that has changed.
     pub(super) fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let Some(Archived { archive, start, bytes }) = &self.archived else {
-            let file = File::open(&self.path)?;
+            let file = open_file(&self.path)?;
             return Ok(Box::new(BufReader::with_capacity(READ_BUFFER, file)));
         };
         let mut reader = unpacked(archive)?;
@@ -117,7 +117,7 @@ impl Member {
 }
 
 fn unpacked(path: &Path) -> io::Result<BufReader<Gunzip<BufReader<File>>>> {
-    let packed = BufReader::with_capacity(READ_BUFFER, File::open(path)?);
+    let packed = BufReader::with_capacity(READ_BUFFER, open_file(path)?);
     Ok(BufReader::with_capacity(READ_BUFFER, Gunzip::new(packed)))
 }
 

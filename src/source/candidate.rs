@@ -7,6 +7,17 @@ use std::path::{Path, PathBuf};
 /// Bytes of a file that tell its format: a block of a tar archive.
 const HEAD: u64 = 512;
 
+/// Opens a file that can be read more than once; opening a pipe would wait for whoever writes into it.
+///
+/// # Errors
+/// A file that cannot be opened, and what is no regular file.
+pub(super) fn open_file(path: &Path) -> io::Result<File> {
+    if fs::metadata(path)?.is_file() {
+        return File::open(path);
+    }
+    Err(io::Error::other("it is no regular file; save its content as one first"))
+}
+
 /// What a format needs to know of a path in order to recognise it.
 #[derive(Debug)]
 pub(super) enum Candidate {
@@ -52,7 +63,7 @@ impl Candidate {
         let mut head = Vec::new();
         // One that does not exist may be an array of an archive.
         if path.exists() {
-            File::open(path)?.take(HEAD).read_to_end(&mut head)?;
+            open_file(path)?.take(HEAD).read_to_end(&mut head)?;
         }
         Ok(Self::File { path: path.to_owned(), head })
     }

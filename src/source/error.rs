@@ -39,12 +39,17 @@ pub enum SourceError {
         problem: String,
     },
     /// A folder that does not exist, or is none.
-    #[error("{}: {}", path.display(), if *exists { "is not a folder" } else { "does not exist" })]
+    #[error(
+        "{}: {}{}", path.display(), if *exists { "is not a folder" } else { "does not exist" },
+        did_you_mean(nearest.as_deref())
+    )]
     NoFolder {
         /// Its path.
         path: PathBuf,
         /// Whether something else has its name.
         exists: bool,
+        /// The named data set that was probably meant.
+        nearest: Option<String>,
     },
     /// A folder that lacks files of a data set.
     #[error("{}: not {}, it lacks {}", folder.display(), folder_of(dataset.as_deref()), files.join(", "))]
@@ -57,10 +62,15 @@ pub enum SourceError {
         files: Vec<String>,
     },
     /// A name that no data set has.
-    #[error("no data set is named {name:?}; there are {}", known.join(", "))]
+    #[error(
+        "no data set is named {name:?}{}; there are {}", did_you_mean(nearest.as_deref()),
+        known.join(", ")
+    )]
     Unknown {
         /// The name.
         name: String,
+        /// The one that was probably meant.
+        nearest: Option<String>,
         /// The names of all data sets.
         known: Vec<String>,
     },
@@ -165,6 +175,10 @@ impl SourceError {
 
 fn in_record(record: Option<u32>) -> String {
     record.map_or(String::new(), |record| format!("record {record} "))
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or(String::new(), |name| format!("; did you mean the data set {name}?"))
 }
 
 fn folder_of(dataset: Option<&str>) -> String {

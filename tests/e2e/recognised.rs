@@ -115,6 +115,61 @@ fn what_is_asked_for_wins_over_what_is_recognised() {
     assert!(count(&desk, ",sign_3") > 0 && count(&desk, ",class_3") == 0);
 }
 
+/// Small files stand for the true ones: their number gives them away where they are loaded.
+#[test]
+fn a_name_is_known_in_other_spellings_and_wherever_a_path_is() {
+    let desk = Desk::new();
+    let cache = desk.path("idx2gcs/mnist");
+    fs::create_dir_all(&cache).unwrap();
+    kind("mnist").unpack(&cache);
+    for name in ["mnist", "MNIST", "Mnist"] {
+        let ran = desk.run(&["inspect", name, "--images", "0"]).expect(0);
+        assert!(ran.stdout.contains("idx2gcs/mnist/train-images-idx3-ubyte: 25 u8 records"));
+        assert!(ran.stdout.contains("idx2gcs/mnist/t10k-labels-idx1-ubyte: 13 u8 records"));
+        for command in ["load", "check", "verify"] {
+            let ran = desk.run(&[command, "--source", name, "--to", "d"]).expect(3);
+            assert!(ran.error().starts_with("mnist has 60,000 train images, but"), "{ran:?}");
+        }
+    }
+    let ran = desk.run(&["load", "--source", "fashon_mnist", "--to", "d"]).expect(3);
+    let says = "fashon_mnist: does not exist; did you mean the data set fashion-mnist?";
+    assert_eq!(ran.error(), says);
+    fs::write(desk.path("c.toml"), "[source]\ndataset = \"kmnst\"").unwrap();
+    let ran = desk.run(&["load", "--config", "c.toml", "--to", "d"]).expect(2);
+    assert!(ran.error().ends_with("; did you mean kmnist?"), "{ran:?}");
+    let ran = desk.run(&["fetch", "mnits"]).expect(2);
+    assert!(ran.error().contains("\"mnits\", did you mean mnist?"), "{ran:?}");
+
+    // What exists under another spelling is a path.
+    fs::create_dir(desk.path("MNIST")).unwrap();
+    kind("mnist").unpack(&desk.path("MNIST"));
+    desk.run(&["load", "--source", "MNIST", "--to", "d", "--duplicates", "warn"]).expect(0);
+    let ran = desk.run(&["inspect", "MNIST", "--images", "0"]).expect(0);
+    assert!(ran.stdout.starts_with("MNIST/train-images"), "{ran:?}");
+}
+
+/// A pipe is read once, and opening it waits for a writer.
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_refused_as_sources() {
+    let desk = Desk::new();
+    let made = std::process::Command::new("mkfifo").arg(desk.path("pipe")).status();
+    assert!(made.unwrap().success());
+    let config = "[[source.files]]\nimages = \"pipe\"\npartition = \"train\"\n";
+    fs::write(desk.path("c.toml"), config).unwrap();
+    for args in [
+        &["load", "--source", "pipe", "--to", "d"][..],
+        &["load", "--source", "/dev/zero", "--to", "d"],
+        &["load", "--config", "c.toml", "--to", "d"],
+        &["check", "--source", "pipe"],
+        &["inspect", "pipe"],
+        &["inspect", "/dev/zero"],
+    ] {
+        let ran = desk.run(args).expect(3);
+        assert!(ran.error().contains("it is no regular file; save its content as one"), "{ran:?}");
+    }
+}
+
 #[test]
 #[ignore = "needs Fashion-MNIST; scripts/test.sh runs it"]
 fn the_true_fashion_mnist_is_recognised() {

@@ -153,6 +153,15 @@ fn a_proxy_is_used_where_there_is_one() {
         let nowhere = Desk::new().env(variable, "http://127.0.0.1:1");
         nowhere.load(&set, &Server::new(), &[]).expect(0);
     }
+
+    // An empty variable hides nothing.
+    let desk = Desk::new().env("HTTP_PROXY", "").env("http_proxy", &proxy);
+    let before = uploads.load(Ordering::Relaxed);
+    let more = ["--allow-http", "--if-exists", "overwrite", "--quality", "63"];
+    load(&desk, &set, "http://storage.test:4443", &more).expect(0);
+    assert!(uploads.load(Ordering::Relaxed) >= before + 35);
+    let desk = desk.env("NO_PROXY", "").env("no_proxy", "storage.test");
+    load(&desk, &set, "http://storage.test:4443", &more).expect(4);
 }
 
 /// A gateway serves the storage below a path of its own.

@@ -75,7 +75,7 @@ impl Route {
 
         // What is on this machine needs no proxy.
         let proxy = Some(()).filter(|()| !is_loopback(endpoint));
-        let proxy = proxy.and_then(|()| Matcher::from_system().intercept(&address));
+        let proxy = proxy.and_then(|()| proxies().intercept(&address));
         let secure = address.scheme() == Some(&Scheme::HTTPS);
         let Some(proxy) = proxy else {
             let connector = if secure { over_tls(tcp)? } else { over_tcp(tcp) };
@@ -151,6 +151,30 @@ impl Route {
 }
 
 /// The name of an endpoint's host in requests, and what to connect to.
+/// The proxies that the environment names, or the system's settings. A variable that is empty names none:
+/// `HTTP_PROXY=` does not hide `http_proxy`.
+fn proxies() -> Matcher {
+    let names = [
+        ["ALL_PROXY", "all_proxy"],
+        ["HTTP_PROXY", "http_proxy"],
+        ["HTTPS_PROXY", "https_proxy"],
+        ["NO_PROXY", "no_proxy"],
+    ];
+    let get = |name: &str| std::env::var(name).ok();
+    let is_hidden =
+        |[first, second]: &[&str; 2]| get(first).as_deref() == Some("") && get(second).is_some();
+    if !names.iter().any(is_hidden) {
+        return Matcher::from_system();
+    }
+    let [all, http, https, no] = names.map(|pair| {
+        let set = pair.iter().find_map(|name| get(name).filter(|value| !value.is_empty()));
+        set.unwrap_or_default()
+    });
+    // A server hands its programs a header of the request, "Proxy", under that name.
+    let http = if get("REQUEST_METHOD").is_some() { String::new() } else { http };
+    Matcher::builder().all(all).http(http).https(https).no(no).build()
+}
+
 fn understood(endpoint: &str) -> Option<(HeaderValue, Uri)> {
     let url = Url::parse(endpoint).ok()?;
     let host = url.host_str()?;

@@ -1,6 +1,5 @@
 //! Which arrays a folder or a single file holds, where it is a data set by itself.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::header::ArrayError;
@@ -8,6 +7,7 @@ use super::{npz, stream};
 use crate::model::Partition;
 use crate::source::error::SourceError;
 use crate::source::options::Files;
+use crate::source::candidate::open_file;
 use crate::text::shown;
 
 /// How the names of MNIST's files begin: partition, images, labels.
@@ -56,7 +56,7 @@ pub fn array_names(path: &Path) -> Result<Option<Vec<String>>, SourceError> {
     if let (_, Some(_)) = stream::member_of(path) {
         return Ok(None);
     }
-    let is_archive = File::open(path).and_then(|mut file| stream::begins_with(&mut file, b"PK"));
+    let is_archive = open_file(path).and_then(|mut file| stream::begins_with(&mut file, b"PK"));
     match is_archive {
         Ok(true) => npz::names(path).map(Some),
         Ok(false) => Ok(None),
@@ -151,7 +151,7 @@ pub(in crate::source) fn must_be_folder(folder: &Path) -> Result<(), SourceError
     if folder.is_dir() {
         return Ok(());
     }
-    Err(SourceError::NoFolder { path: folder.to_owned(), exists: folder.exists() })
+    Err(SourceError::NoFolder { path: folder.to_owned(), exists: folder.exists(), nearest: None })
 }
 
 /// The first of the names that is a file, each plain and then with `.gz`; else they go to `missing`.

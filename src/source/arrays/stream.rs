@@ -9,6 +9,7 @@ use super::header::{ArrayError, Header};
 use super::records::{ArrayRecords, Payload, READ_BUFFER};
 use super::{idx, npy, npz};
 use crate::source::gzip::Gunzip;
+use crate::source::candidate::open_file;
 
 /// Reads a header; the first up to four bytes have been read.
 type ReadHeader = fn(&[u8], &mut dyn Read) -> Result<Header, ArrayError>;
@@ -42,7 +43,7 @@ pub fn records<R: Read>(mut reader: R) -> Result<ArrayRecords<R>, ArrayError> {
 /// A file that cannot be opened, and an archive that cannot be read.
 pub(super) fn open(path: &Path) -> Result<(Payload, Option<u64>), ArrayError> {
     let (path, member) = member_of(path);
-    let mut file = File::open(&path)?;
+    let mut file = open_file(&path)?;
     if begins_with(&mut file, b"PK")? || member.is_some() {
         return Ok((npz::payload(&path, member)?, None));
     }

@@ -66,6 +66,26 @@ impl Catalogue {
         self.0.get(name)
     }
 
+    /// The entry of that name, or the one whose name has the same letters and digits: `FashionMNIST` and
+    /// `fashion_mnist` are `fashion-mnist`.
+    pub fn find(&self, name: &str) -> Option<&Entry> {
+        self.get(name).or_else(|| {
+            let wanted = letters(name)?;
+            self.entries().find(|entry| letters(&entry.name).as_ref() == Some(&wanted))
+        })
+    }
+
+    /// The name that was probably meant by one that no entry has.
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        let wanted = letters(name).filter(|name| name.len() > 3)?;
+        let distance = |entry: &Entry| {
+            let known = letters(&entry.name)?;
+            Some(strsim::osa_distance(&wanted, &known)).filter(|edits| *edits <= 2)
+        };
+        let near = self.entries().filter_map(|entry| Some((distance(entry)?, &*entry.name)));
+        near.min().map(|(_, name)| name)
+    }
+
     /// All entries, in the order of their names.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.0.values()
@@ -75,6 +95,13 @@ impl Catalogue {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries().filter(|entry| !entry.is_size).map(|entry| entry.name.as_str())
     }
+}
+
+/// The letters and digits of a name in lower case; nothing for what can only be a path.
+fn letters(name: &str) -> Option<String> {
+    let all = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_ ".contains(c));
+    let letters = || name.chars().filter(char::is_ascii_alphanumeric);
+    all.then(|| letters().map(|c| c.to_ascii_lowercase()).collect())
 }
 
 #[cfg(test)]
@@ -151,6 +178,26 @@ mod tests {
         );
         let merged = catalogue.get("emnist-bymerge").unwrap().classes[36..].concat();
         assert_eq!(merged, "abdefghnqrt");
+    }
+
+    #[test]
+    fn other_spellings_of_a_name_are_known_and_near_ones_are_named() {
+        let catalogue = Catalogue::builtin();
+        let find = |name: &str| catalogue.find(name).map(|entry| entry.name.as_str());
+        for (name, meant) in [
+            ("mnist", "mnist"),
+            ("MNIST", "mnist"),
+            ("fashion_mnist", "fashion-mnist"),
+            ("FashionMNIST", "fashion-mnist"),
+            ("CIFAR-10", "cifar10"),
+            ("pathmnist_64", "pathmnist-64"),
+        ] {
+            assert_eq!(find(name), Some(meant), "{name}");
+        }
+        assert_eq!(["./mnist", "mnist/", "mnist.npz", "", "data"].map(find), [None; 5]);
+        assert_eq!(catalogue.nearest("fashon-mnist"), Some("fashion-mnist"));
+        assert_eq!(catalogue.nearest("mnits"), Some("mnist"));
+        assert_eq!(["data", "images", "../mnits"].map(|name| catalogue.nearest(name)), [None; 3]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Value;
 
 use self::columns::{image_column, label_column};
-use super::candidate::Candidate;
+use super::candidate::{Candidate, open_file};
 use super::error::SourceError;
 use super::labels::Labels;
 use super::options::ReadOptions;
@@ -158,7 +158,7 @@ impl Table {
         path: PathBuf,
         options: &ReadOptions,
     ) -> Result<(Self, Option<Vec<String>>), SourceError> {
-        let file = File::open(&path).map_err(|e| SourceError::unreadable(&path, e))?;
+        let file = open_file(&path).map_err(|e| SourceError::unreadable(&path, e))?;
         let file =
             SerializedFileReader::new(file).map_err(|e| SourceError::unreadable(&path, e))?;
         let metadata = file.metadata().file_metadata();
