@@ -198,7 +198,7 @@ impl Run {
         let (job, output, summary) =
             (Arc::clone(&self.job), Arc::clone(&self.output), summary.clone());
         let (findings, url) = (self.findings.clone(), self.sink.url().to_owned());
-        let when = httpdate::fmt_http_date(SystemTime::now());
+        let when = when(SystemTime::now());
         let never = CancellationToken::new();
         let writing = blocking("the page", &never, move |_| {
             let page = report::report(&job, findings, &url, &summary, error, when);
@@ -347,6 +347,12 @@ impl Run {
     }
 }
 
+/// A time as people read it; the nearest that can be written where a clock is far from right.
+fn when(now: SystemTime) -> String {
+    let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799); // the end of the year 9999
+    httpdate::fmt_http_date(now.clamp(SystemTime::UNIX_EPOCH, last))
+}
+
 /// Once the run is stopped, work of a few requests may take as long as those in flight.
 async fn bounded(
     work: impl Future<Output = Result<(), Error>>,
@@ -436,6 +442,13 @@ mod tests {
         assert_eq!(exit(counts(0, 1, 0, 0), Some(Stop::Refused(fault.clone()))), Exit::Destination);
         assert_eq!(exit(counts(0, 9, 0, 0), Some(Stop::Dead(fault))), Exit::Incomplete);
         assert_eq!(exit(counts(0, 1, 0, 0), Some(Stop::OnError)), Exit::Incomplete);
+    }
+
+    #[test]
+    fn any_clock_has_a_time() {
+        let (epoch, long) = (SystemTime::UNIX_EPOCH, Duration::from_secs(400_000_000_000));
+        assert_eq!(when(epoch - Duration::from_secs(1)), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(when(epoch + long), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::model::Selection;
 use crate::retry::Retry;
 use crate::sink::{Fault, FaultKind, Metadata, NameRange, Stored, TimedSink};
 
+/// Pages in a row without an object, after which a listing is taken to have no end.
+const EMPTY_PAGES: u32 = 1000;
+
 /// Ranges that are listed at the same time, where one page does not hold all.
 const LISTS_IN_FLIGHT: usize = 8;
 
@@ -149,13 +152,26 @@ pub(crate) async fn list_all(
         // A page may be empty and not the last.
         None => vec![(within, Some(next))],
     };
-    let mut waiting = beginnings.into_iter();
-    let begin = |(range, token)| page(range, token);
+    let mut waiting = beginnings.into_iter().map(|(range, token)| (range, token, None));
+    // With the last name of the page before.
+    let begin = |(range, token, before): (NameRange, _, Option<String>)| async move {
+        Ok::<_, Fault>((page(range, token).await?, before))
+    };
     let mut asked: FuturesUnordered<_> =
         waiting.by_ref().take(LISTS_IN_FLIGHT).map(begin).collect();
-    while let Some((range, listed)) = asked.try_next().await? {
+    let mut empty = 0;
+    while let Some(((range, listed), before)) = asked.try_next().await? {
+        empty = if listed.objects.is_empty() { empty + 1 } else { 0 };
+        let first = listed.objects.first().map(|stored| &stored.name);
+        if empty > EMPTY_PAGES
+            || (before.is_some() && first.is_some_and(|it| Some(it) <= before.as_ref()))
+        {
+            let endless = "the listing has no end: its pages bring no further names";
+            return Err(Fault::new(FaultKind::Unparsable, endless));
+        }
         // The rest of a range before the next range.
-        let next = listed.next.map(|token| (range, Some(token)));
+        let before = listed.objects.last().map(|stored| stored.name.clone()).or(before);
+        let next = listed.next.map(|token| (range, Some(token), before));
         asked.extend(next.or_else(|| waiting.next()).map(begin));
         let mut new = listed.objects;
         new.retain(|stored| last.as_ref().is_none_or(|l| stored.name > *l));
@@ -179,8 +195,17 @@ fn ranges(prefix: &str, start: &str, end: Option<String>) -> Vec<NameRange> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
     use proptest::prelude::*;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::retry::Limits;
+    use crate::retry::backoff::Backoff;
+    use crate::sink::{BoxFuture, NewObject, Page, Precondition, Purpose, Sink};
 
     proptest! {
         #[test]
@@ -194,6 +219,72 @@ mod tests {
                 let holding = ranges.iter().filter(|range| range.contains(&name)).count();
                 prop_assert_eq!(holding, usize::from(all.contains(&name)));
             }
+        }
+    }
+
+    /// A listing whose pages have each another token.
+    struct Endless {
+        pages: AtomicU32,
+        /// The object on each page.
+        name: Option<&'static str>,
+    }
+
+    impl Sink for Endless {
+        fn url(&self) -> &'static str {
+            "endless:"
+        }
+        fn check(&self, _: Purpose) -> BoxFuture<'_, Result<(), Fault>> {
+            Box::pin(async { Ok(()) })
+        }
+        fn put<'a>(
+            &'a self,
+            _: &'a NewObject,
+            _: Precondition,
+        ) -> BoxFuture<'a, Result<Stored, Fault>> {
+            unreachable!("nothing is written")
+        }
+        fn stat<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Fault>> {
+            unreachable!("nothing is asked for")
+        }
+        fn delete<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
+            unreachable!("nothing is deleted")
+        }
+        fn list<'a>(
+            &'a self,
+            _: &'a NameRange,
+            _: Option<String>,
+        ) -> BoxFuture<'a, Result<Page, Fault>> {
+            let next = Some(self.pages.fetch_add(1, Ordering::Relaxed).to_string());
+            let object = |name: &str| Stored::new(name.to_owned(), 1, None, 1);
+            let page = Page { objects: self.name.map(object).into_iter().collect(), next };
+            Box::pin(async { Ok(page) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listing_without_an_end_is_given_up() {
+        struct Nowhere;
+        impl Pages for Nowhere {
+            async fn page(&mut self, _: Vec<Stored>) -> Result<(), Fault> {
+                Ok(())
+            }
+        }
+        for (name, most) in [(None, 2 * EMPTY_PAGES), (Some("a"), 30)] {
+            let endless = Arc::new(Endless { pages: AtomicU32::new(0), name });
+            let sink = TimedSink::new(Arc::clone(&endless) as _, Duration::from_secs(9));
+            let long = Duration::from_secs(9);
+            let limits = Limits {
+                max_attempts: 1,
+                max_elapsed: long,
+                attempt_timeout: long,
+                backoff: Backoff { initial: long, max: long },
+                max_outage: long,
+            };
+            let retry = Retry::new(limits, CancellationToken::new());
+            let all = NameRange::default();
+            let listed = list_all(&sink, &retry, all, "", |_| (), &mut Nowhere).await;
+            assert!(listed.unwrap_err().message.contains("has no end"));
+            assert!(endless.pages.load(Ordering::Relaxed) <= most);
         }
     }
 

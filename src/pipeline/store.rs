@@ -111,6 +111,7 @@ impl Storing {
         let rule = Rule { if_exists: self.if_exists, last_wins: self.last_wins };
         let mut attempts = 0;
         let mut there = existing;
+        let mut nothing_there = 0;
         for round in 0..ROUNDS {
             let known = with_checksum(there, || self.stat(&object.name)).await;
             there = known.map_err(|fault| (fault.into(), attempts))?;
@@ -129,13 +130,19 @@ impl Storing {
             };
             let tried = self.write(object, write).await;
             attempts += tried.attempts;
-            match tried.result {
+            let failed = match tried.result {
                 Ok(bytes) => return Ok(State::Uploaded(bytes)),
-                Err(fault) if fault.kind == FaultKind::Precondition => {}
+                Err(fault) if fault.kind == FaultKind::Precondition => fault,
                 Err(fault) => return Err((fault.into(), attempts)),
-            }
+            };
             // Somebody wrote it, or it was us and the answer got lost: look.
             there = self.stat(&object.name).await.map_err(|fault| (fault.into(), attempts))?;
+            // Once, somebody may have deleted it in between.
+            nothing_there += u32::from(there.is_none());
+            if nothing_there > 1 {
+                let said = format!("{}, although no object has the name", failed.message);
+                return Err((Fault::new(FaultKind::Status(412), said).into(), attempts));
+            }
         }
         let contested = format!("{} keeps being written by somebody else", object.name);
         Err((NotStored::Conflict(contested), attempts))

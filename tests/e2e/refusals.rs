@@ -172,3 +172,16 @@ fn fail_tells_a_failing_service_from_a_refusal() {
     assert!(ran.error().contains("does not work: HTTP 503"), "{ran:?}");
     assert_eq!(server.images().len(), 0);
 }
+
+/// An organisation's policy, or a service that is wrong: there is nothing that `overwrite` would replace.
+#[test]
+fn a_condition_that_fails_without_an_object_is_a_refusal() {
+    let rule = Rule::new(Operation::Insert, Answer::status(412));
+    let (desk, set) = (Desk::new(), Set::new(60, 10));
+    let server = Server::scripted(Script::new().with(rule));
+    let ran = desk.load(&set, &server, &["--concurrency", "4"]).expect(4);
+    assert!(ran.error().contains("HTTP 412"), "{ran:?}");
+    assert!(ran.error().contains("although no object has the name"), "{ran:?}");
+    assert!(!ran.error().contains("overwrite"), "{ran:?}");
+    assert!(desk.summary()["not_attempted"].as_u64() > Some(40), "the first ten show it");
+}

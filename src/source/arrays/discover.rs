@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::header::ArrayError;
 use super::{npz, stream};
 use crate::model::Partition;
+use crate::source::candidate::open_file;
 use crate::source::error::SourceError;
 use crate::source::options::Files;
-use crate::source::candidate::open_file;
 use crate::text::shown;
 
 /// How the names of MNIST's files begin: partition, images, labels.

@@ -8,8 +8,8 @@ use std::path::Path;
 use super::header::{ArrayError, Header};
 use super::records::{ArrayRecords, Payload, READ_BUFFER};
 use super::{idx, npy, npz};
-use crate::source::gzip::Gunzip;
 use crate::source::candidate::open_file;
+use crate::source::gzip::Gunzip;
 
 /// Reads a header; the first up to four bytes have been read.
 type ReadHeader = fn(&[u8], &mut dyn Read) -> Result<Header, ArrayError>;
