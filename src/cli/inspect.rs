@@ -42,6 +42,9 @@ pub(super) fn command() -> Command {
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("For programs"))
 }
 
+/// Arrays of one archive that are inspected: for each the archive's directory is read again.
+const MOST_ARRAYS: usize = 1000;
+
 /// What a file holds.
 #[derive(Serialize)]
 struct Finding {
@@ -87,6 +90,11 @@ pub(super) fn run(args: &ArgMatches) -> Result<ExitCode, Error> {
         } else if path.is_dir() {
             findings.extend(arrays(folder_files(path)?)?);
         } else if let Some(arrays) = array_names(path)? {
+            if arrays.len() > MOST_ARRAYS {
+                let count = thousands(arrays.len() as u64);
+                let problem = format!("holds {count} arrays; name one of them as FILE#ARRAY");
+                return Err(SourceError::unfit(path, problem).into());
+            }
             for array in arrays {
                 findings.push(inspect(&array_of(path, &array))?);
             }

@@ -223,3 +223,13 @@ fn foreign_names_do_not_command_the_terminal() {
     let ran = desk.run(&["config", "show", "--to", name]).expect(0);
     assert!(!ran.stdout.contains(unsafe_character), "{ran:?}");
 }
+
+/// For each array the archive's directory is read again: with tens of thousands that would be hours.
+#[test]
+fn an_archive_of_very_many_arrays_is_not_inspected() {
+    let desk = Desk::new();
+    let members: Vec<_> = (0..1001).map(|n| (format!("a{n}.npy"), Vec::new())).collect();
+    fs::write(desk.path("many.npz"), crate::support::family::zip(&members)).unwrap();
+    let ran = desk.run(&["inspect", "many.npz"]).expect(3);
+    assert_eq!(ran.error(), "many.npz: holds 1,001 arrays; name one of them as FILE#ARRAY");
+}
