@@ -79,6 +79,13 @@ impl Health {
         }
     }
 
+    /// Until that moment the process did not run: no fault before it counts.
+    pub(super) fn paused_until(&self, moment: Instant) {
+        if self.failing_since.load(Relaxed) != 0 {
+            self.failing_since.fetch_max(self.at(moment), Relaxed);
+        }
+    }
+
     /// Time that is left before the destination counts as dead; `None` while it does not fail.
     pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
         let since = self.failing_since.load(Relaxed).checked_sub(1)?;

@@ -148,7 +148,8 @@ impl Retry {
                 }
             }
             attempts += 1;
-            let began = Instant::now();
+            let attempt_began = Instant::now();
+            let mut began = attempt_began;
             let left = deadline.saturating_duration_since(began);
             let alive = self.health.left(began).unwrap_or(Duration::MAX);
             let within = left.min(alive).max(SHORTEST_ATTEMPT);
@@ -179,7 +180,16 @@ impl Retry {
                 Decision::Retry => {}
             }
             if decision != Decision::Stop && !idle {
-                self.health.failed(work, began, Instant::now(), fault.retry_after());
+                let now = Instant::now();
+                // An attempt that took much longer than it may was not running all the time: the process
+                // was stopped, or the machine suspended.
+                let paused = now - began > 2 * self.limits.attempt_timeout;
+                if paused {
+                    began = now - self.limits.attempt_timeout;
+                    deadline += began - attempt_began;
+                    self.health.paused_until(began);
+                }
+                self.health.failed(work, began, now, fault.retry_after());
                 if fault.has_progressed() {
                     // What is left is less work than before: it has all the time and attempts again.
                     deadline = Instant::now() + self.limits.max_elapsed;

@@ -99,6 +99,29 @@ async fn a_dead_service_is_recognised_by_all_work_together() {
     assert!(!retry.is_dead(), "it works again");
 }
 
+/// A process that was stopped finds its attempts over time when it goes on.
+#[tokio::test(start_paused = true)]
+async fn time_in_which_the_process_does_not_run_is_no_outage() {
+    for (stopped_for, before) in [(95, 0), (95, 15), (36_000, 0)] {
+        let max_outage = Duration::from_secs(20);
+        let (retry, _) = recorded(Limits { max_outage, ..limits() });
+        let one = || async {
+            let waits = RefCell::new(vec![stopped_for, before]);
+            let attempt = |_| {
+                let next = waits.borrow_mut().pop();
+                async move {
+                    let Some(seconds) = next else { return Ok(()) };
+                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                    Err(fault(FaultKind::Timeout))
+                }
+            };
+            retry.run(|_| (), attempt).await
+        };
+        let (first, second) = tokio::join!(one(), one());
+        assert!(first.result.is_ok() && second.result.is_ok(), "{stopped_for} {before}");
+    }
+}
+
 /// Otherwise a service that lets ten requests through every two minutes would lose all the others.
 #[tokio::test(start_paused = true)]
 async fn requested_pauses_use_up_no_time_while_other_work_succeeds() {
