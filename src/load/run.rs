@@ -290,7 +290,8 @@ impl Run {
         Storing {
             sink: Arc::clone(&self.sink),
             if_exists: self.transfer.if_exists,
-            last_wins: false,
+            // What a slice does not list is from before the start as far as it knows.
+            last_wins: self.job.is_slice() && self.job.names_here().is_none(),
             on_error: self.transfer.on_error,
             retry,
             pace: Some(Arc::clone(self.stats.pace())),

@@ -205,6 +205,16 @@ fn records_of_another_load_do_not_count() {
     assert_eq!(case.manifests(), of_one_process());
 }
 
+/// A slice whose names are no range lists nothing, and finds each object when it writes.
+#[test]
+fn a_slice_overwrites_what_exists() {
+    let case = Case::new(Script::new());
+    case.slice("0/2").expect(0);
+    let other = ["--quality", "50", "--if-exists", "overwrite", "--shard", "0/2"];
+    let ran = case.run("load", &other).expect(0);
+    assert!(ran.stdout.contains("50 uploaded"), "{ran:?}");
+}
+
 #[test]
 fn a_record_that_cannot_be_read_is_named() {
     let mut case = Case::new(Script::new());
