@@ -151,10 +151,13 @@ fn pages_may_be_empty_but_must_advance() {
     desk.load(&set, &server, &[]).expect(0);
     assert_eq!(desk.summary()["already_present"], 35, "an empty page is not the last");
 
-    let same = Rule::new(Operation::List, empty_page);
     let desk = desk.env("IDX2GCS_RETRY_MAX_ATTEMPTS", "3");
-    let ran = desk.load(&set, &Server::scripted(Script::new().with(same)), &[]).expect(1);
-    assert!(ran.error().contains("does not advance"), "{ran:?}");
+    let long = page(&format!(r#"{{"nextPageToken":"{}"}}"#, "x".repeat(100_000)));
+    for (always, says) in [(empty_page, "does not advance"), (long, "token is too long")] {
+        let script = Script::new().with(Rule::new(Operation::List, always));
+        let ran = desk.load(&set, &Server::scripted(script), &[]).expect(1);
+        assert!(ran.error().contains(says), "{ran:?}");
+    }
 }
 
 #[test]

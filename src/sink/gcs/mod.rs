@@ -35,6 +35,9 @@ const REPLACING: &str = "storage.objects.delete";
 /// Who pays for a request.
 const USER_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project");
 
+/// Bytes of a page token that fit into an address; Google's are about as long as an object's name.
+const LONGEST_TOKEN: usize = 16 * 1024;
+
 /// Asking for permissions is a courtesy, and waited for no longer than this.
 const PERMISSIONS_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -217,7 +220,12 @@ impl Gcs {
             .into_iter()
             .map(|item| item.into_stored(self.requests.prefix()))
             .collect::<Result<_, _>>()?;
-        Ok(Page { objects, next: answer.next_page_token })
+        let next = answer.next_page_token;
+        if next.as_ref().is_some_and(|token| token.len() > LONGEST_TOKEN) {
+            let problem = "the listing's page token is too long to be sent back";
+            return Err(Fault::new(FaultKind::Unparsable, problem));
+        }
+        Ok(Page { objects, next })
     }
 
     /// Listing tells whether the bucket is there and may be read. Whether it may be written is
