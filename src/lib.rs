@@ -67,7 +67,7 @@ pub use check::{Duplicates, Finding, Frequencies, Severity};
 pub use classes::LabelClash;
 #[cfg(feature = "cli")]
 pub use cli::main;
-pub use encode::{Encoding, Scale, Subsampling};
+pub use encode::{Encoding, Filter, Fit, Resize, Scale, Subsampling};
 pub use exit::Exit;
 pub use files::LockError;
 pub use load::{Error, Load, Merge, Merged, Outcome, Output, Prepared, Transfer, Verdict};

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use super::key::Kind;
 use super::keys::{
-    CLASSES, DATASET, FILES, FIRST_LABEL, FORMAT, LABEL_COLUMN, LABEL_ENCODING, LIMIT, METHOD,
-    PATH, QUALITY, RANGE, RGB, SAMPLE, SCALE, SEED, SPLIT_FILE, SUBSAMPLING, TRANSPOSED, UPSCALE,
-    VALIDATION,
+    CLASSES, DATASET, FILES, FILTER, FIRST_LABEL, FIT, FORMAT, LABEL_COLUMN, LABEL_ENCODING, LIMIT,
+    METHOD, PATH, QUALITY, RANGE, RGB, SAMPLE, SCALE, SEED, SIZE, SPLIT_FILE, SUBSAMPLING,
+    TRANSPOSED, VALIDATION,
 };
 use super::layers::{ConfigError, Layers};
 use super::value::Value;
-use crate::encode::Encoding;
+use crate::encode::{Encoding, Resize};
 use crate::model::Partition;
 use crate::source::{Files, Range, SourceOptions};
 use crate::split::{SplitMethod, SplitSettings, ValidationSize};
@@ -134,13 +134,29 @@ pub(super) fn split(layers: &Layers) -> Result<SplitSettings, ConfigError> {
     }
 }
 
+/// The forms of a size.
+pub(super) const SIZES: &str =
+    "a width and a height from 1 to 65535, such as 640x480, or one for both";
+
+/// Width and height.
+pub(super) fn read_size(value: &Value, _: Kind) -> Result<(u16, u16), Option<String>> {
+    let both = value.number().and_then(|both| u16::try_from(both).ok()).map(|both| (both, both));
+    let each = || {
+        let (cols, rows) = value.as_str()?.split_once('x')?;
+        Some((cols.trim().parse().ok()?, rows.trim().parse().ok()?))
+    };
+    both.or_else(each).filter(|(cols, rows)| cols.min(rows) > &0).ok_or(None)
+}
+
 pub(super) fn encoding(layers: &Layers) -> Result<Encoding, ConfigError> {
+    let (filter, fit) = (layers.need(&FILTER)?, layers.need(&FIT)?);
+    let size = layers.find(&SIZE)?;
     Ok(Encoding {
         format: layers.need(&FORMAT)?,
         quality: layers.need(&QUALITY)?,
         subsampling: layers.need(&SUBSAMPLING)?,
         scale: layers.need(&SCALE)?,
-        upscale: layers.need(&UPSCALE)?,
+        resize: size.map(|(cols, rows)| Resize { cols, rows, filter, fit }),
         rgb: layers.need(&RGB)?,
     })
 }

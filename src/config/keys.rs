@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::data::{HELD_OUT, read_classes, read_files, read_held_out, read_range};
+use super::data::{
+    HELD_OUT, SIZES, read_classes, read_files, read_held_out, read_range, read_size,
+};
 use super::destination::{
     ENDPOINT_FORMS, FORMATS, IN_FLIGHT, Location, URL_FORMS, read_concurrency, read_endpoint,
     read_manifests, read_url,
@@ -13,7 +15,7 @@ use super::display::{LogFormat, Progress};
 use super::key::{About, Key, Kind};
 use super::shard::{SLICES, read_shard};
 use crate::check::Duplicates;
-use crate::encode::{OutputFormat, Scale, Subsampling};
+use crate::encode::{Filter, Fit, OutputFormat, Scale, Subsampling};
 use crate::manifest::ManifestFormat;
 use crate::pace::Ramp;
 use crate::pipeline::OnError;
@@ -80,8 +82,13 @@ keys! {
         .help("How many samples of colour a JPEG has: one for each pixel (4:4:4), or for 2 × 2 (4:2:0); auto takes 4:2:0 where both sides have 128 pixels or more");
     SCALE: Scale = Key::word("image.scale").default("none")
         .help("Stretch each image's contrast as Keras' array_to_img does, or leave it");
-    UPSCALE: u16 = Key::number("image.upscale", 1, 1024).default("1")
-        .help("Make N × N pixels of each");
+    SIZE: (u16, u16) = Key::new("image.size", Kind::Text(SIZES), read_size)
+        .flag("size").placeholder("SIZE")
+        .help("The one size of all images, such as 224 or 640x480 (width x height); image files are then decoded and encoded again [default: each keeps its own]");
+    FILTER: Filter = Key::word("image.filter").flag("filter").default("lanczos3")
+        .help("With image.size: how pixels are made of others, as in Pillow");
+    FIT: Fit = Key::word("image.fit").flag("fit").default("stretch")
+        .help("With image.size, for images of another ratio: change the ratio, pad with black, or crop to the middle");
     RGB: bool = Key::switch("image.rgb", "false")
         .help("Make colour images of grey ones");
 

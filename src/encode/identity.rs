@@ -89,9 +89,9 @@ mod tests {
             [None, jpeg, png].map(|from| to_png.identity(from)),
             [Some(PNG), Some(PNG), None]
         );
-        let larger = Encoder::new(Encoding { upscale: 2, ..Encoding::default() });
+        let coloured = Encoder::new(Encoding { rgb: true, ..Encoding::default() });
         assert_eq!(
-            [None, jpeg, png].map(|from| larger.identity(from)),
+            [None, jpeg, png].map(|from| coloured.identity(from)),
             [Some(JPEG), Some(JPEG), Some(PNG)]
         );
     }

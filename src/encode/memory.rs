@@ -1,6 +1,6 @@
 //! How much memory the making of an image's file takes.
 
-use super::Encoder;
+use super::{Encoder, Encoding, Scale};
 use crate::model::{Image, Size};
 
 impl Encoder {
@@ -21,19 +21,31 @@ impl Encoder {
         };
         let [pixels, decoded] = decoded;
         let file = self.size(size).map_or(0, Size::bytes);
-        let changed = if self.encoding.changes_pixels() { file } else { 0 };
+        let Encoding { scale, resize, rgb, .. } = self.encoding;
+        let stretched = if scale == Scale::None { 0 } else { size.bytes() };
+        let resized = resize.map_or(0, |resize| resize.memory(size));
+        let coloured = if rgb { file } else { 0 };
         // Pixels of another kind, such as 16 bits a channel, are gone once ours are made of them.
-        held + pixels + decoded.max(changed + file)
+        held + pixels + decoded.max(stretched + resized + coloured + file)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::{Encoding, OutputFormat, Scale};
+    use crate::encode::{Filter, Fit, OutputFormat, Resize, Subsampling};
     use crate::model::ImageFormat;
     use image::codecs::png::PngEncoder;
     use image::{ExtendedColorType, ImageEncoder};
+
+    const AUTO: Encoding = Encoding {
+        format: OutputFormat::Auto,
+        quality: 75,
+        subsampling: Subsampling::Auto,
+        scale: Scale::None,
+        resize: None,
+        rgb: false,
+    };
 
     fn grey(rows: u32, cols: u32) -> Image {
         let pixels = vec![0; (rows * cols) as usize];
@@ -59,17 +71,16 @@ mod tests {
     #[test]
     fn changed_pixels_count_beside_those_they_are_made_of() {
         let of = |encoding| memory(encoding, &grey(28, 28));
-        assert_eq!(of(Encoding { scale: Scale::Keras, ..Encoding::default() }), 3 * 784);
-        assert_eq!(of(Encoding { rgb: true, ..Encoding::default() }), 784 + 2 * 3 * 784);
-        assert_eq!(of(Encoding { upscale: 10, ..Encoding::default() }), 784 + 2 * 78_400);
-        assert_eq!(
-            of(Encoding { upscale: 10, rgb: true, ..Encoding::default() }),
-            784 + 2 * 3 * 78_400
-        );
-        assert_eq!(
-            of(Encoding { upscale: 1024, ..Encoding::default() }),
-            784 + 2 * 784 * 1024 * 1024
-        );
+        assert_eq!(of(Encoding { scale: Scale::Keras, ..AUTO }), 3 * 784);
+        assert_eq!(of(Encoding { rgb: true, ..AUTO }), 784 + 2 * 3 * 784);
+        let resize = |fit| Some(Resize { cols: 280, rows: 140, filter: Filter::Lanczos3, fit });
+        let (stretch, pad) = (resize(Fit::Stretch), resize(Fit::Pad));
+        // Images of 280 × 140, and 28 lines that have their width.
+        let (made, between) = (39_200, 7840);
+        assert_eq!(of(Encoding { resize: stretch, ..AUTO }), 784 + 2 * made + between);
+        assert_eq!(of(Encoding { resize: pad, ..AUTO }), 784 + 3 * made + between);
+        let all = Encoding { resize: stretch, rgb: true, scale: Scale::Keras, ..AUTO };
+        assert_eq!(of(all), 2 * 784 + made + between + 2 * 3 * made);
     }
 
     #[test]
@@ -95,8 +106,9 @@ mod tests {
         }
         let file = png(ExtendedColorType::L8, 1);
         let len = file.bytes().len() as u64;
-        let twice = Encoding { upscale: 2, ..jpeg };
-        assert_eq!(memory(twice, &file), len + 1200 + 2 * 4800);
+        let resize = Resize { cols: 80, rows: 60, filter: Filter::Nearest, fit: Fit::Crop };
+        let twice = Encoding { resize: Some(resize), ..jpeg };
+        assert_eq!(memory(twice, &file), len + 1200 + 2 * 4800 + 2400);
     }
 
     #[test]
@@ -104,6 +116,6 @@ mod tests {
         let jpeg = Encoding { format: OutputFormat::Jpeg, ..Encoding::default() };
         let bytes = vec![0; 100].into();
         assert_eq!(memory(jpeg, &Image::Encoded { format: ImageFormat::Png, bytes }), 200);
-        assert_eq!(memory(Encoding { upscale: 1000, ..Encoding::default() }, &grey(1, 100)), 100);
+        assert_eq!(memory(AUTO, &grey(1, 70_000)), 70_000, "it is too large for a JPEG");
     }
 }

@@ -3,6 +3,7 @@
 mod identity;
 mod jpeg;
 mod memory;
+mod resize;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
 use self::jpeg::{Jpeg, Layout};
+pub use self::resize::{Filter, Fit, Resize};
 use crate::model::{Image, ImageFormat, Size};
 
 /// Which format images are stored in.
@@ -95,8 +97,8 @@ pub struct Encoding {
     pub subsampling: Subsampling,
     /// Contrast.
     pub scale: Scale,
-    /// Each pixel becomes so many in both directions, from 1.
-    pub upscale: u16,
+    /// The one size of all images; without it each keeps its own.
+    pub resize: Option<Resize>,
     /// Grey images become red, green and blue ones.
     pub rgb: bool,
 }
@@ -109,7 +111,7 @@ impl Default for Encoding {
             quality: 75,
             subsampling: Subsampling::Auto,
             scale: Scale::None,
-            upscale: 1,
+            resize: None,
             rgb: false,
         }
     }
@@ -154,16 +156,15 @@ impl Encoder {
     /// # Errors
     /// Images that would be larger than 65,535 pixels each way, which is what JPEG holds (ITU-T T.81).
     pub fn size(&self, size: Size) -> Result<Size, EncodeError> {
-        let factor = u32::from(self.encoding.upscale);
-        let longest = u64::from(size.rows.max(size.cols)) * u64::from(factor);
-        if longest > u16::MAX.into() {
-            let Size { rows, cols, .. } = size;
+        let made = self.encoding.resize.map_or(size, |resize| resize.size(size.channels));
+        if made.rows.max(made.cols) > u16::MAX.into() {
+            let Size { rows, cols, .. } = made;
             return Err(EncodeError(format!(
-                "{rows} × {cols} pixels, each {factor} times, are more than 65,535 one way"
+                "{rows} × {cols} pixels are more than 65,535 one way"
             )));
         }
         let channels = if self.encoding.rgb { 3 } else { size.channels };
-        Ok(Size { rows: size.rows * factor, cols: size.cols * factor, channels })
+        Ok(Size { channels, ..made })
     }
 
     /// Makes the file of one image. The same image gives the same bytes.
@@ -204,13 +205,11 @@ impl Encoder {
             Scale::None => Cow::Borrowed(pixels),
             Scale::Keras => stretch(pixels).into(),
         };
+        if let Some(resize) = self.encoding.resize {
+            pixels = resize.pixels(pixels, size)?;
+        }
         if made.channels > size.channels {
             pixels = pixels.iter().flat_map(|&v| [v; 3]).collect::<Vec<_>>().into();
-        }
-        let factor = usize::from(self.encoding.upscale);
-        if factor > 1 {
-            let row = size.cols as usize * usize::from(made.channels);
-            pixels = repeat(&pixels, row, made.channels.into(), factor).into();
         }
         if format == ImageFormat::Jpeg {
             let layout = self.layout(made);
@@ -239,7 +238,7 @@ impl Encoder {
 impl Encoding {
     /// Whether other pixels are stored than the source has.
     pub fn changes_pixels(&self) -> bool {
-        self.scale != Scale::None || self.upscale != 1 || self.rgb
+        self.scale != Scale::None || self.resize.is_some() || self.rgb
     }
 }
 
@@ -252,158 +251,5 @@ fn stretch(pixels: &[u8]) -> Vec<u8> {
     pixels.iter().map(|&v| u8::try_from(stretched(v)).unwrap_or(u8::MAX)).collect()
 }
 
-/// Makes a square of `factor × factor` of each pixel; `row` is the bytes of a row.
-fn repeat(pixels: &[u8], row: usize, channels: usize, factor: usize) -> Vec<u8> {
-    let mut larger = Vec::with_capacity(pixels.len() * factor * factor);
-    for row in pixels.chunks_exact(row) {
-        let start = larger.len();
-        for pixel in row.chunks_exact(channels) {
-            (0..factor).for_each(|_| larger.extend_from_slice(pixel));
-        }
-        let end = larger.len();
-        (1..factor).for_each(|_| larger.extend_from_within(start..end));
-    }
-    larger
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const JPEG: Encoding = Encoding {
-        format: OutputFormat::Auto,
-        quality: 75,
-        subsampling: Subsampling::Auto,
-        scale: Scale::None,
-        upscale: 1,
-        rgb: false,
-    };
-    const PNG: Encoding = Encoding { format: OutputFormat::Png, ..JPEG };
-
-    fn raw(rows: u32, cols: u32, channels: u8, pixels: impl Into<Vec<u8>>) -> Image {
-        Image::Raw { size: Size { rows, cols, channels }, pixels: pixels.into() }
-    }
-
-    fn encode(encoding: Encoding, image: &Image) -> Bytes {
-        Encoder::new(encoding).encode(image).unwrap()
-    }
-
-    fn decode(file: &[u8]) -> image::DynamicImage {
-        image::load_from_memory(file).unwrap()
-    }
-
-    #[test]
-    fn a_jpeg_holds_the_picture() {
-        let pixels: Vec<u8> = (0..128).map(|i| if i % 16 < 8 { 10 } else { 240 }).collect();
-        let image = raw(8, 16, 1, pixels.clone());
-        let jpeg = encode(JPEG, &image);
-        let decoded = decode(&jpeg).into_luma8();
-        assert_eq!(decoded.dimensions(), (16, 8), "columns are the width");
-        for (was, is) in pixels.iter().zip(decoded.as_raw()) {
-            assert!(was.abs_diff(*is) < 4, "{was} became {is}");
-        }
-        assert_eq!(jpeg, encode(JPEG, &image), "same pixels, same bytes");
-    }
-
-    #[test]
-    fn a_png_holds_every_pixel() {
-        let grey: Vec<u8> = (0..128).map(|i| i * 2).collect();
-        let decoded = decode(&encode(PNG, &raw(8, 16, 1, grey.clone())));
-        assert_eq!(decoded, image::GrayImage::from_raw(16, 8, grey).unwrap().into());
-        let colour: Vec<u8> = (0..2 * 3 * 3).map(|i| i * 13).collect();
-        let decoded = decode(&encode(PNG, &raw(2, 3, 3, colour.clone())));
-        assert_eq!(decoded, image::RgbImage::from_raw(3, 2, colour).unwrap().into());
-    }
-
-    #[test]
-    fn colours_are_halved_from_a_size_on() {
-        let picture = |rows: u32, cols: u32| {
-            let pixels: Vec<u8> = (0..rows * cols * 3)
-                .map(|i| (i % 977 * (i % 977) % 251).to_le_bytes()[0])
-                .collect();
-            raw(rows, cols, 3, pixels)
-        };
-        let with = |subsampling, image: &Image| encode(Encoding { subsampling, ..JPEG }, image);
-        for (rows, cols, auto) in [
-            (127, 300, Subsampling::Full),
-            (300, 127, Subsampling::Full),
-            (128, 128, Subsampling::Halved),
-        ] {
-            let image = picture(rows, cols);
-            assert_eq!(with(Subsampling::Auto, &image), with(auto, &image), "{rows} × {cols}");
-            assert_ne!(with(Subsampling::Full, &image), with(Subsampling::Halved, &image));
-        }
-        let small = with(Subsampling::Halved, &picture(9, 9));
-        assert_ne!(small, with(Subsampling::Full, &picture(9, 9)), "halved where it is asked for");
-        let grey = raw(200, 200, 1, vec![7; 40_000]);
-        assert_eq!(with(Subsampling::Full, &grey), with(Subsampling::Halved, &grey));
-    }
-
-    #[test]
-    fn image_files_pass_through_untouched() {
-        let png = encode(PNG, &raw(1, 2, 1, [7, 9]));
-        let file = Image::Encoded { format: ImageFormat::Png, bytes: png.clone() };
-        for encoding in [JPEG, PNG] {
-            let stored = encode(encoding, &file);
-            assert_eq!(stored.as_ptr(), png.as_ptr(), "not even copied");
-            assert_eq!(Encoder::new(encoding).format(file.format()), ImageFormat::Png);
-        }
-        let broken = Image::Encoded { format: ImageFormat::Png, bytes: png.slice(..20) };
-        assert_eq!(encode(JPEG, &broken), png.slice(..20), "nobody asked to decode it");
-    }
-
-    #[test]
-    fn image_files_are_decoded_where_other_pixels_are_wanted() {
-        let png = encode(PNG, &raw(1, 2, 1, [7, 9]));
-        let file = Image::Encoded { format: ImageFormat::Png, bytes: png.slice(..) };
-        let jpeg = Encoding { format: OutputFormat::Jpeg, ..JPEG };
-        assert_eq!(Encoder::new(jpeg).format(file.format()), ImageFormat::Jpeg);
-        assert_eq!(encode(jpeg, &file), encode(JPEG, &raw(1, 2, 1, [7, 9])));
-        let larger = encode(Encoding { upscale: 2, ..JPEG }, &file);
-        assert_eq!(ImageFormat::of(&larger), Some(ImageFormat::Png));
-        assert_eq!(decode(&larger).into_luma8().into_raw(), [7, 7, 9, 9, 7, 7, 9, 9]);
-        let broken = Image::Encoded { format: ImageFormat::Png, bytes: png.slice(..20) };
-        assert!(Encoder::new(jpeg).encode(&broken).is_err());
-    }
-
-    #[test]
-    fn colour_is_kept_and_grey_can_become_it() {
-        let red = raw(8, 8, 3, [255, 0, 0].repeat(64));
-        let decoded = decode(&encode(JPEG, &red)).into_rgb8();
-        let [r, g, b] = decoded.get_pixel(3, 3).0;
-        assert!(r > 245 && g < 10 && b < 10, "{r} {g} {b}");
-        let decoded = decode(&encode(Encoding { rgb: true, ..JPEG }, &raw(8, 8, 1, [90; 64])));
-        assert_eq!(decoded.color(), image::ColorType::Rgb8);
-        assert!(decoded.into_rgb8().pixels().all(|p| p.0.iter().all(|v| v.abs_diff(90) < 3)));
-    }
-
-    #[test]
-    fn pixels_are_repeated_as_squares() {
-        let decoded = decode(&encode(Encoding { upscale: 3, ..PNG }, &raw(1, 2, 1, [7, 9])));
-        assert_eq!(decoded.width(), 6);
-        assert_eq!(decoded.into_luma8().into_raw(), [7, 7, 7, 9, 9, 9].repeat(3));
-        assert_eq!(
-            repeat(&[1, 2, 3, 4, 5, 6], 3, 3, 2),
-            [[1, 2, 3].repeat(4), [4, 5, 6].repeat(4)].concat()
-        );
-        let twice = Encoder::new(Encoding { upscale: 2, ..JPEG });
-        let says =
-            twice.size(Size { rows: 40_000, cols: 10, channels: 1 }).unwrap_err().to_string();
-        assert!(says.contains("65,535"), "{says}");
-    }
-
-    #[test]
-    fn a_wrong_number_of_pixels_is_an_error() {
-        let encoder = Encoder::new(JPEG);
-        assert!(encoder.encode(&raw(8, 8, 1, [0; 63])).is_err());
-        assert!(encoder.encode(&raw(8, 8, 3, [0; 64])).is_err());
-        assert!(encoder.encode(&raw(0, 8, 1, [])).is_err());
-    }
-
-    #[test]
-    fn keras_stretches_contrast() {
-        assert_eq!(stretch(&[10, 20, 254]), [0, 10, 255]);
-        assert_eq!(stretch(&[0, 127, 255]), [0, 127, 255]);
-        assert_eq!(stretch(&[7, 7]), [0, 0]);
-    }
-}
+mod tests;

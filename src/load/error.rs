@@ -29,9 +29,6 @@ pub enum Error {
     /// A split that cannot be drawn.
     #[error("{0}{hint}", hint = if matches!(.0, SplitError::TooFew { .. }) { "; --validation says how many" } else { "" })]
     Split(SplitError),
-    /// Images that would be too large when they are enlarged.
-    #[error("image.upscale: {0}")]
-    Upscale(EncodeError),
     /// Names that ask for labels, of images without any.
     #[error("the name template asks for labels, and these images have none: see --name")]
     Unlabelled,
@@ -353,8 +350,7 @@ impl Error {
     /// The exit code of a process that ends with this error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Upscale(_)
-            | Self::Unlabelled
+            Self::Unlabelled
             | Self::Template(_)
             | Self::SampleOfLimit
             | Self::Twins { .. }

@@ -87,7 +87,7 @@ impl Images {
 mod tests {
     use super::*;
     use crate::classes::Classes;
-    use crate::encode::Encoding;
+    use crate::encode::{Encoding, Filter, Fit, Resize};
     use crate::model::{Image, Partition, Selection, Size};
     use crate::naming::Template;
     use crate::pace::Pace;
@@ -149,9 +149,11 @@ mod tests {
     /// Pictures of 1 KiB that become pictures of 256 KiB: three fit into the budget, and one more waits in
     /// the decoder's hands.
     #[tokio::test(flavor = "multi_thread")]
-    async fn upscaled_pictures_stay_within_the_budget() {
+    async fn enlarged_pictures_stay_within_the_budget() {
+        let (filter, fit) = (Filter::Lanczos3, Fit::Stretch);
+        let resize = Some(Resize { cols: 512, rows: 512, filter, fit });
         let images = Images {
-            encoder: Encoder::new(Encoding { upscale: 16, ..Encoding::default() }),
+            encoder: Encoder::new(Encoding { resize, ..Encoding::default() }),
             split: Arc::new(Split::none(&[(Partition::Train, IMAGES)])),
             names: Names {
                 template: Template::parse("{index}.{ext}", "").unwrap(),
@@ -170,7 +172,8 @@ mod tests {
             work: Storing,
             existing: Existing::none(Selection::First(IMAGES)),
             pace: Arc::clone(stats.pace()),
-            memory: 3 * (1024 + 2 * 256 * 1024 + 2048),
+            // Each with its 32 lines of full width on the way.
+            memory: 3 * (1024 + 16 * 1024 + 2 * 256 * 1024 + 2048),
             queue: 256,
             stats,
             stop: CancellationToken::new(),

@@ -61,7 +61,7 @@ impl Job {
         }
         let data = &load.data;
         let split = Arc::new(draw_split(load, hashes.as_deref().unwrap_or_default())?);
-        let encoder = encoder(load)?;
+        let encoder = Encoder::new(load.encoding);
         let template = template(load)?;
         if names_are_files {
             let usable = template.check_file_names();
@@ -238,15 +238,6 @@ impl Job {
             Row { index, name, url, partition: item.partition, label: item.label, content }
         })
     }
-}
-
-/// The encoder of the data set's images.
-pub(super) fn encoder(load: &Load) -> Result<Encoder, Error> {
-    let encoder = Encoder::new(load.encoding);
-    if let Some(size) = load.data.size().filter(|_| load.encoding.upscale > 1) {
-        encoder.size(size).map_err(Error::Upscale)?;
-    }
-    Ok(encoder)
 }
 
 fn template(load: &Load) -> Result<Template, Error> {

@@ -42,7 +42,7 @@ pub use self::run::{Control, Outcome, Run};
 pub use self::transfer::Transfer;
 pub use self::verify::Verdict;
 use crate::check::Duplicates;
-use crate::encode::Encoding;
+use crate::encode::{Encoder, Encoding};
 use crate::manifest::ManifestFormat;
 use crate::naming::{NameError, Template};
 use crate::shard::Shard;
@@ -223,7 +223,7 @@ impl Load {
     /// # Errors
     /// A source that is bad, images that cannot be encoded.
     pub fn first_objects(&self, most: usize) -> Result<Vec<NewObject>, Error> {
-        let encoder = job::encoder(self)?;
+        let encoder = Encoder::new(self.encoding);
         let records = self.data.records().take(most.min(self.images() as usize));
         let objects = records.map(|record| {
             let image = record?.image;

@@ -15,7 +15,7 @@ use md5::{Digest, Md5};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::mirror::Mirror;
-use crate::support::{Desk, gzip, idx, python};
+use crate::support::{Desk, Set, gzip, idx, python};
 
 /// Pixels of an image, 32 × 32 × 3 as a picture has them: no two channels are alike.
 fn pixels(seed: u8) -> Vec<u8> {
@@ -225,6 +225,14 @@ fn image_files_in_parquet_are_stored_byte_for_byte() {
     let open = |path: &Path| image::open(path).unwrap().into_rgb8();
     let (was, is) = (desk.path("images/image_0.jpg"), desk.path("e/image_0.png"));
     assert_eq!(open(&was), open(&is));
+    desk.run(&["load", "--source", "set", "--to", "f", "--size", "20x10"]).expect(0);
+    for name in &names {
+        let file = fs::read(desk.path("f").join(name)).unwrap();
+        let (format, image) =
+            (image::guess_format(&file).unwrap(), image::load_from_memory(&file).unwrap());
+        assert_eq!(Ok(format), image::ImageFormat::from_path(name).map_err(|e| e.to_string()));
+        assert_eq!((image.width(), image.height()), (20, 10), "{}", name.display());
+    }
     let same = fs::read(desk.path("e/image_1.png")).unwrap();
     assert_eq!(same, fs::read(desk.path("images/image_1.png")).unwrap(), "PNG stays what it is");
     let inspected = desk.run(&["inspect", "set/test-00000-of-00001.parquet"]).expect(0).stdout;
@@ -288,4 +296,35 @@ fn arrays_that_do_not_fit_are_refused() {
     assert!(lost.contains("no data set is named \"nothing\""), "{lost}");
     let lost = DataSet::named("cifar10").open_blocking().unwrap_err().to_string();
     assert!(lost.contains("cifar10 is not on this machine"), "{lost}");
+}
+
+/// The size is part of what is compared with existing objects, and of what the page says.
+#[test]
+fn images_are_stored_at_the_size_that_is_asked_for() {
+    let (desk, set) = (Desk::new(), Set::new(20, 5));
+    let run = |command: &str, more: &[&str]| {
+        let source = set.path().to_str().unwrap();
+        desk.run(&[&[command, "--source", source, "--to", "d"], more].concat())
+    };
+    let sized = ["--size", "40x30", "--filter", "nearest", "--fit", "pad", "--format", "png"];
+    run("load", &sized).expect(0);
+    let image = image::open(desk.path("d/image_3.png")).unwrap().into_luma8();
+    assert_eq!(image.dimensions(), (40, 30));
+    // 28 × 28 pixels become 30 × 30, and five black columns are on both sides.
+    let columns = |image: &image::GrayImage, x: u32| {
+        (0..30).map(|y| image.get_pixel(x, y).0[0]).collect::<Vec<u8>>()
+    };
+    assert!([0, 4, 35, 39].iter().all(|&x| columns(&image, x) == [0; 30]));
+    assert!([5, 34].iter().all(|&x| columns(&image, x) != [0; 30]));
+    let report: serde_json::Value = serde_json::from_str(&desk.read("out/report.json")).unwrap();
+    let figures = &report["figures"];
+    assert_eq!((&figures["rows"], &figures["cols"]), (&30.into(), &40.into()), "{figures}");
+
+    run("verify", &sized).expect(0);
+    run("load", &sized).expect(0);
+    assert_eq!(desk.summary()["already_present"], 25);
+    run("verify", &["--format", "png"]).expect(1);
+    run("load", &["--format", "png", "--size", "30"]).expect(4);
+    let ran = run("load", &["--size", "0x10"]).expect(2);
+    assert!(ran.error().contains("--size \"0x10\": must be a width and a height"), "{ran:?}");
 }

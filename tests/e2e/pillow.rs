@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use idx2gcs::encode::{Encoder, Encoding, Subsampling};
+use idx2gcs::encode::{Encoder, Encoding, Filter, Fit, OutputFormat, Resize, Subsampling};
 use idx2gcs::{Image, Size};
 
 use crate::support::python;
@@ -106,4 +106,76 @@ fn jpegs_are_those_of_pillow() {
         assert!(fs::read(path).unwrap() == *ours, "{about}: other bytes than Pillow's");
     }
     assert_eq!(made.len(), sizes.len() * 4 * 7);
+}
+
+/// Reads a line for each picture: file, rows, columns, channels, then the size, the filter and the fit.
+const RESIZE: &str = r#"
+import sys
+from PIL import Image, ImageOps
+for line in sys.stdin:
+    path, *words = line.split()
+    rows, cols, channels, width, height = map(int, words[:5])
+    method = {"nearest": Image.NEAREST, "bilinear": Image.BILINEAR, "lanczos3": Image.LANCZOS}[words[5]]
+    pixels = open(path, "rb").read()
+    image = Image.frombytes("L" if channels == 1 else "RGB", (cols, rows), pixels)
+    size = (width, height)
+    if words[6] == "stretch":
+        image = image.resize(size, method)
+    elif words[6] == "pad":
+        image = ImageOps.pad(image, size, method)
+    else:
+        image = ImageOps.fit(image, size, method)
+    open(path + ".pixels", "wb").write(image.tobytes())
+"#;
+
+/// `Image.resize`, `ImageOps.pad` and `ImageOps.fit` give nearly the same pixels.
+#[test]
+#[ignore = "needs Python; scripts/test.sh runs it"]
+fn resized_images_are_close_to_those_of_pillow() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut lines, mut made) = (String::new(), Vec::new());
+    let sizes = [(28, 28), (17, 31), (97, 40), (224, 224), (300, 451), (1, 9)];
+    let targets = [(224, 224), (32, 32), (64, 48), (33, 70), (41, 37)];
+    for ((rows, cols), channels) in sizes.into_iter().flat_map(|size| [(size, 1), (size, 3)]) {
+        let size = Size { rows, cols, channels };
+        let pixels = photograph(size, u64::from(rows * cols));
+        let image = Image::Raw { size, pixels: pixels.clone() };
+        for (cols, rows) in targets {
+            for filter in [Filter::Nearest, Filter::Bilinear, Filter::Lanczos3] {
+                for fit in [Fit::Stretch, Fit::Pad, Fit::Crop] {
+                    let path = dir.path().join(made.len().to_string());
+                    fs::write(&path, &pixels).unwrap();
+                    let path = path.display().to_string();
+                    let Size { rows: was_rows, cols: was_cols, .. } = size;
+                    lines += &format!(
+                        "{path} {was_rows} {was_cols} {channels} {cols} {rows} {filter} {fit}\n"
+                    );
+                    let resize = Some(Resize { cols, rows, filter, fit });
+                    let format = OutputFormat::Png;
+                    let encoder = Encoder::new(Encoding { resize, format, ..Encoding::default() });
+                    let file = encoder.encode(&image).unwrap();
+                    let ours = image::load_from_memory(&file).unwrap();
+                    assert_eq!((ours.width(), ours.height()), (cols.into(), rows.into()));
+                    let about = format!("{size} to {cols}x{rows}, {filter}, {fit}");
+                    made.push((path + ".pixels", filter, about, ours.into_bytes()));
+                }
+            }
+        }
+    }
+    run_python(RESIZE, &lines, dir.path());
+    for (path, filter, about, ours) in &made {
+        let pillow = fs::read(path).unwrap();
+        assert_eq!(pillow.len(), ours.len(), "{about}");
+        let above = |most: u8| {
+            let apart = ours.iter().zip(&pillow).filter(|(a, b)| a.abs_diff(**b) > most);
+            apart.count() as f64 / ours.len() as f64
+        };
+        match filter {
+            // Where a centre lies between two pixels, each takes another.
+            Filter::Nearest => assert!(above(0) <= 0.06, "{about}: {}", above(0)),
+            Filter::Bilinear => assert!(above(1) <= 0.0, "{about}: {}", above(1)),
+            // Lines and columns are made in another order, and what overshoots is cut off in between.
+            Filter::Lanczos3 => assert!(above(1) <= 0.01, "{about}: {}", above(1)),
+        }
+    }
 }
