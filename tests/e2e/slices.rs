@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use idx2gcs_emulator::{Answer, Operation, Options, Rule, Script};
 
-use crate::support::{Desk, Ran, Server, Set};
+use crate::support::{Desk, Ran, Server, Set, fashion_mnist};
 
 const FORMATS: &str = "automl,vertex,csv,parquet";
 const FILES: [&str; 4] = ["automl.csv", "vertex.csv", "images.csv", "images.parquet"];
@@ -325,4 +325,43 @@ fn killed_and_counted_anew_nothing_is_written_twice() {
     let whole = Case { desk: Desk::new(), set: Set::new(900, 100), ..Case::new(Script::new()) };
     whole.run("load", &[]).expect(0);
     assert_eq!(case.manifests(), whole.manifests());
+}
+
+/// A list of the bucket, the names of its range, its records before and after: no slice lists what others
+/// store, so that lists do not grow with the square of the number of slices.
+#[test]
+#[ignore = "needs Fashion-MNIST; scripts/test.sh runs it"]
+fn eight_slices_of_fashion_mnist_list_little_and_publish_the_same() {
+    let source = fashion_mnist();
+    let args = ["load", "--source", source.to_str().unwrap(), "--to", "gs://demo/fm"];
+    let more = ["--name", "image_{index:05}.{ext}", "--manifests", FORMATS, "--duplicates", "warn"];
+    let args = [&args[..], &more].concat();
+    let load = |server: &Server, slices: &[&str]| {
+        let (desk, url) = (Desk::new(), server.url());
+        let start = |of: &&str| {
+            let slice = if of.is_empty() { vec![] } else { vec!["--shard", of] };
+            let mut command = desk.command(&[&args, &["--endpoint", &url][..], &slice].concat());
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        let children: Vec<_> = slices.iter().map(start).collect();
+        for mut child in children {
+            assert!(child.wait().unwrap().success());
+        }
+        FILES
+            .map(|name| server.emulator().object("demo", &format!("fm/{name}")).unwrap().1.to_vec())
+    };
+    let lists = |server: &Server| {
+        let requests = server.emulator().requests();
+        requests.iter().filter(|request| request.operation == Operation::List).count()
+    };
+    let eight = ["0/8", "1/8", "2/8", "3/8", "4/8", "5/8", "6/8", "7/8"];
+    let (sliced, whole) = (Server::scripted(Script::new()), Server::scripted(Script::new()));
+    let published = load(&sliced, &eight);
+    let listed = lists(&sliced);
+    assert!(listed <= 8 * (3 + 1), "{listed} lists, one of them an empty page of each range");
+    assert!(published == load(&whole, &[""]), "the manifests differ from those of one process");
+    // Other slices of the same load find everything by the pages of their ranges.
+    load(&sliced, &["0/3", "1/3", "2/3"]);
+    let pages = lists(&sliced) - listed;
+    assert!(pages <= 3 * (3 + 1) + 70, "{pages} lists");
 }
