@@ -172,7 +172,7 @@ fn resized_images_are_close_to_those_of_pillow() {
         };
         match filter {
             // Where a centre lies between two pixels, each takes another.
-            Filter::Nearest => assert!(above(0) <= 0.06, "{about}: {}", above(0)),
+            Filter::Nearest => assert!(above(0) <= 0.1, "{about}: {}", above(0)),
             Filter::Bilinear => assert!(above(1) <= 0.0, "{about}: {}", above(1)),
             // Lines and columns are made in another order, and what overshoots is cut off in between.
             Filter::Lanczos3 => assert!(above(1) <= 0.01, "{about}: {}", above(1)),
