@@ -9,9 +9,9 @@
 #   into ~/.cache/idx2gcs   Fashion-MNIST, 30 MB, unless this machine has it elsewhere
 #   by rustup               rustfmt and clippy
 #   by apt-get              python3-venv, unzip, chromium; as root or with sudo, on Debian and Ubuntu.
-#                           Elsewhere it says what to install. slurm-wlm and munge as root
-# No test is left out: what cannot be had is an error. Only that with a real Slurm runs as root on Debian or
-# Ubuntu alone, and says so elsewhere.
+#                           Elsewhere it says what to install
+# No test is left out: what cannot be had is an error. That with a real Slurm is scripts/slurm.sh, which needs
+# to be root on Debian or Ubuntu and runs by hand.
 #
 # Usage: scripts/test.sh [ARGUMENTS OF cargo nextest run]
 set -euo pipefail
@@ -79,9 +79,6 @@ cargo nextest run --locked --workspace --no-run
 IDX2GCS_TEST_FASHION_MNIST=$(scripts/fashion-mnist.sh "$target/debug/idx2gcs")
 export IDX2GCS_TEST_FASHION_MNIST
 cargo nextest run --locked --workspace --no-fail-fast --run-ignored all "$@"
-
-step "slices on a real Slurm"
-scripts/slurm.sh "$target/debug/idx2gcs"
 
 step "examples"
 "$target/debug/examples/sink"

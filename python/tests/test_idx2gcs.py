@@ -174,7 +174,9 @@ class Progress(Case):
         """
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-c", textwrap.dedent(script)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+        # A shell's background job ignores interrupts, and so would what it starts.
+        listens = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, preexec_fn=listens)
         with process:
             self.assertEqual(process.stdout.readline(), b"going\n")
             process.send_signal(signal.SIGINT)
